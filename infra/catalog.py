@@ -1,0 +1,324 @@
+"""Every function of the platform, one row each: what starts it, what it reaches and exactly what it may do.
+
+The stacks build functions, permissions, settings, queues and routes from these rows; tests hold the
+synthesized template to them. Nothing here imports the CDK, so tools and tests read it for free.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.vocabulary import (
+    Access,
+    CustomResource,
+    Function,
+    Http,
+    Key,
+    Permission,
+    Queue,
+    QueueConsumer,
+    Reach,
+    Schedule,
+    Secret,
+    Setting,
+    Table,
+    may,
+)
+
+API_PREFIXES: Final = ("/api/v1", "/api")
+"""Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
+
+_TOKENS: Final = may(Access.READ_PUBLIC_KEY, Key.SIGNING)
+_EVENTS: Final = may(Access.PUBLISH)
+_SQL: Final = may(Access.CONNECT)
+
+FUNCTIONS: Final[tuple[Function, ...]] = (
+    Function(
+        name="auth",
+        purpose="Sign-up, log-in, tokens, sessions and API keys.",
+        triggers=(
+            Http(
+                prefixes=("auth", "api-keys"),
+                paths=("/.well-known/jwks.json", "/.well-known/openid-configuration"),
+            ),
+        ),
+        reach=Reach.DATABASE,
+        memory_mb=1769,  # one whole processor: Argon2 decides how long a log-in takes
+        timeout_s=15,
+        layers=("core", "identity", "dynamo"),
+        permissions=(
+            *_SQL,
+            *may(Access.SIGN, Key.SIGNING),
+            *_TOKENS,
+            *may(Access.WRITE_TABLE, Table.SESSIONS, Table.API_KEYS),
+            *may(Access.READ_SECRET, Secret.PEPPER),
+            *may(Access.SEND, Queue.BILLING),
+            *_EVENTS,
+        ),
+        local_concurrency=4,
+    ),
+    Function(
+        name="tenants",
+        purpose="Organizations, their members, plans and limits.",
+        triggers=(Http(prefixes=("organizations",)),),
+        reach=Reach.DATABASE,
+        permissions=(*_SQL, *_TOKENS, *_EVENTS),
+    ),
+    Function(
+        name="campaigns",
+        purpose="Campaigns and their life cycle.",
+        triggers=(Http(prefixes=("campaigns",)),),
+        reach=Reach.DATABASE,
+        permissions=(*_SQL, *_TOKENS, *_EVENTS),
+    ),
+    Function(
+        name="sites",
+        purpose="Stores, their sensors and their metrics.",
+        triggers=(Http(prefixes=("sites", "sensors")),),
+        reach=Reach.DATABASE,
+        layers=("core", "dynamo"),
+        permissions=(*_SQL, *_TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
+    ),
+    Function(
+        name="sensors_ingest",
+        purpose="Takes counts and transactions from devices, validates every row and queues the good ones.",
+        triggers=(Http(prefixes=("ingest",)),),
+        reach=Reach.NEITHER,
+        layers=("core", "dynamo"),
+        permissions=(
+            *may(Access.READ_TABLE, Table.API_KEYS, Table.DEVICES),
+            *may(Access.READ_SECRET, Secret.PEPPER),
+            *_TOKENS,
+            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
+        ),
+        local_concurrency=4,
+    ),
+    Function(
+        name="sensors_processor",
+        purpose="Writes queued people counts and the rollups they touch.",
+        triggers=(QueueConsumer(Queue.COUNTS, batch_size=100, window_s=1, max_concurrency=20),),
+        reach=Reach.DATABASE,
+        timeout_s=60,
+        permissions=(*_SQL, *_EVENTS),
+    ),
+    Function(
+        name="tills_processor",
+        purpose="Writes queued till transactions and the rollups they touch.",
+        triggers=(QueueConsumer(Queue.TRANSACTIONS, batch_size=100, window_s=1, max_concurrency=20),),
+        reach=Reach.DATABASE,
+        timeout_s=60,
+        permissions=(*_SQL, *_EVENTS),
+    ),
+    Function(
+        name="webhooks_api",
+        purpose="Webhook endpoints, their secrets, attempts and replays.",
+        triggers=(Http(prefixes=("webhooks", "events")),),
+        reach=Reach.DATABASE,
+        layers=("core", "dynamo"),
+        permissions=(
+            *_SQL,
+            *_TOKENS,
+            *may(Access.ENCRYPT, Key.FIELD),
+            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES),
+            *_EVENTS,
+        ),
+        extra_settings=(Setting.WEBHOOK_ALLOW,),
+    ),
+    Function(
+        name="webhooks_fanout",
+        purpose="Turns one domain event into a delivery for each endpoint that asked for it.",
+        triggers=(QueueConsumer(Queue.WEBHOOK_EVENTS, batch_size=25, window_s=0, max_concurrency=10),),
+        reach=Reach.DATABASE,
+        timeout_s=30,
+        layers=("core", "dynamo"),
+        permissions=(
+            *_SQL,
+            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES),
+        ),
+    ),
+    Function(
+        name="webhooks_dispatcher",
+        purpose="Makes the signed HTTPS call to a receiver and plans the next attempt.",
+        triggers=(QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),),
+        reach=Reach.INTERNET,
+        timeout_s=60,
+        layers=("core", "dynamo"),
+        permissions=(
+            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.DECRYPT, Key.FIELD),
+            *may(Access.SEND, Queue.DELIVERIES),
+        ),
+        extra_settings=(Setting.WEBHOOK_ALLOW,),
+    ),
+    Function(
+        name="outbox_relay",
+        purpose="Publishes outbox rows that a function committed but could not publish itself.",
+        triggers=(Schedule(minutes=1),),
+        reach=Reach.DATABASE,
+        timeout_s=50,
+        memory_mb=512,
+        permissions=(*_SQL, *_EVENTS),
+    ),
+    Function(
+        name="scheduled_refreshes",
+        purpose="Plans the timed work: one work item per tenant, so that a slow tenant delays no other.",
+        triggers=(Schedule(minutes=15, local_minutes=1),),
+        reach=Reach.DATABASE,
+        timeout_s=60,
+        memory_mb=512,
+        permissions=(*_SQL, *may(Access.SEND, Queue.REFRESHES)),
+    ),
+    Function(
+        name="refresh_worker",
+        purpose="Does one tenant's timed work item.",
+        triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
+        reach=Reach.DATABASE,
+        timeout_s=300,
+        permissions=(*_SQL, *_EVENTS),
+    ),
+    Function(
+        name="jobs",
+        purpose="Shows timed work and starts it by hand.",
+        triggers=(Http(prefixes=("jobs",)),),
+        reach=Reach.DATABASE,
+        permissions=(*_SQL, *_TOKENS, *may(Access.SEND, Queue.REFRESHES)),
+    ),
+    Function(
+        name="billing_provisioner",
+        purpose="Finishes a sign-up with Stripe and reports what came of it.",
+        triggers=(QueueConsumer(Queue.BILLING, batch_size=5, window_s=0, max_concurrency=5),),
+        reach=Reach.INTERNET,
+        timeout_s=60,
+        memory_mb=512,
+        layers=("core", "billing"),
+        permissions=(
+            *may(Access.READ_SECRET, Secret.STRIPE),
+            *may(Access.SEND, Queue.BILLING_OUTCOMES),
+        ),
+        extra_settings=(Setting.STRIPE_URL,),
+    ),
+    Function(
+        name="billing_outcomes",
+        purpose="Writes what Stripe said into the tenant's billing state.",
+        triggers=(QueueConsumer(Queue.BILLING_OUTCOMES, batch_size=10, window_s=0, max_concurrency=5),),
+        reach=Reach.DATABASE,
+        timeout_s=30,
+        memory_mb=512,
+        permissions=(*_SQL, *_EVENTS),
+    ),
+    Function(
+        name="stripe_events",
+        purpose="Takes Stripe's webhooks: checks the signature and queues the event.",
+        triggers=(Http(paths=("/api/v1/stripe/events",)),),
+        reach=Reach.NEITHER,
+        memory_mb=512,
+        layers=("core", "billing"),
+        permissions=(
+            *may(Access.READ_SECRET, Secret.STRIPE),
+            *may(Access.SEND, Queue.BILLING_OUTCOMES),
+        ),
+    ),
+    Function(
+        name="service",
+        purpose="Health, readiness, metrics, API description, and the 404 for every unknown address.",
+        triggers=(
+            Http(
+                paths=(
+                    "/health",
+                    "/ready",
+                    "/health/detailed",
+                    "/metrics",
+                    "/docs",
+                    "/docs/{proxy+}",
+                    "/openapi.json",
+                    "/api/v1/docs",
+                    "/api/v1/docs/{proxy+}",
+                    "/api/v1/openapi.json",
+                ),
+                default=True,
+            ),
+        ),
+        reach=Reach.DATABASE,
+        permissions=_SQL,
+        holds_api_page=True,
+    ),
+    Function(
+        name="migrations",
+        purpose="Brings the database's schema up to date, once per deploy, before functions that need it.",
+        triggers=(CustomResource(),),
+        reach=Reach.DATABASE,
+        timeout_s=840,
+        memory_mb=512,
+        layers=("core", "migrations"),
+        permissions=may(Access.READ_SECRET, Secret.DATABASE_OWNER),
+        local_concurrency=1,
+    ),
+)
+
+KERNEL_LAYER: Final = "tenant_context"
+"""The layer of our own that every function has; the rows list only the dependency layers beside it."""
+
+
+def function(name: str) -> Function:
+    """The row of one function; KeyError names an unknown one."""
+    return _BY_NAME[name]
+
+
+def consumers() -> dict[Queue, Function]:
+    """Which function empties each queue; every queue has exactly one."""
+    return {
+        trigger.queue: row
+        for row in FUNCTIONS
+        for trigger in row.triggers
+        if isinstance(trigger, QueueConsumer)
+    }
+
+
+def http_functions() -> tuple[Function, ...]:
+    """The functions behind the HTTP API."""
+    return tuple(row for row in FUNCTIONS if row.has(Http))
+
+
+def routes(row: Function) -> tuple[str, ...]:
+    """The gateway's route keys for a function: every method, so that the function itself answers 405."""
+    keys: list[str] = []
+    for trigger in row.triggers:
+        if not isinstance(trigger, Http):
+            continue
+        for prefix in trigger.prefixes:
+            for base in API_PREFIXES:
+                keys += [f"ANY {base}/{prefix}", f"ANY {base}/{prefix}/{{proxy+}}"]
+        keys += [f"ANY {path}" for path in trigger.paths]
+        if trigger.default:
+            keys.append("$default")
+    return tuple(keys)
+
+
+def layer_names() -> tuple[str, ...]:
+    """Every layer that some function uses, the kernel first, in a fixed order."""
+    dependency_layers = sorted({layer for row in FUNCTIONS for layer in row.layers})
+    return (KERNEL_LAYER, *dependency_layers)
+
+
+def holders(access: Access, resource: object = None) -> tuple[Function, ...]:
+    """The functions that hold a permission; without a resource, on any resource."""
+    return tuple(
+        row
+        for row in FUNCTIONS
+        if any(p.access is access and resource in (None, p.resource) for p in row.permissions)
+    )
+
+
+def permissions_of(row: Function) -> tuple[Permission, ...]:
+    """What a function may do on the platform's own resources, the consuming of its queues included."""
+    consumed = (
+        Permission(Access.CONSUME, trigger.queue)
+        for trigger in row.triggers
+        if isinstance(trigger, QueueConsumer)
+    )
+    return (*row.permissions, *consumed)
+
+
+_BY_NAME: Final = {row.name: row for row in FUNCTIONS}

@@ -1,0 +1,199 @@
+"""The words of the catalog: triggers, reach, resources, permissions and settings, as plain typed data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Reach(StrEnum):
+    """What a function can talk to beside AWS itself: the database or the internet, never both."""
+
+    DATABASE = "database"
+    INTERNET = "internet"
+    NEITHER = "neither"
+
+
+class Queue(StrEnum):
+    """The queues; each has a dead-letter queue of its own."""
+
+    COUNTS = "counts"
+    TRANSACTIONS = "transactions"
+    WEBHOOK_EVENTS = "webhook_events"
+    DELIVERIES = "deliveries"
+    REFRESHES = "refreshes"
+    BILLING = "billing"
+    BILLING_OUTCOMES = "billing_outcomes"
+
+
+class Table(StrEnum):
+    """The DynamoDB tables: string keys `pk` and `sk`, expiry in `expires_at`."""
+
+    SESSIONS = "sessions"
+    API_KEYS = "api_keys"
+    DEVICES = "devices"
+    DELIVERIES = "deliveries"
+
+
+INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
+"""Tables with the second index `gsi1` on (`gsi1pk`, `gsi1sk`), every attribute projected."""
+
+
+class Key(StrEnum):
+    """The KMS keys that functions use themselves (the data key is used by AWS's stores on their behalf)."""
+
+    SIGNING = "signing"
+    FIELD = "field"
+
+
+class Secret(StrEnum):
+    """The secrets that functions read."""
+
+    DATABASE_OWNER = "database/owner"
+    DATABASE_APP = "database/app"
+    PEPPER = "pepper"
+    STRIPE = "stripe"
+
+
+class Access(StrEnum):
+    """One kind of access; ACTIONS says which IAM actions it is."""
+
+    CONNECT = "connect to PostgreSQL as rmap_app"
+    SEND = "send to a queue"
+    CONSUME = "consume a queue"
+    READ_TABLE = "read a table"
+    WRITE_TABLE = "read and write a table"
+    PUBLISH = "publish on the bus"
+    SIGN = "sign with a key"
+    READ_PUBLIC_KEY = "read a key's public part"
+    ENCRYPT = "encrypt with a key"
+    DECRYPT = "decrypt with a key"
+    READ_SECRET = "read a secret"  # noqa: S105 -- words, not a secret
+
+
+_TABLE_READS: Final = (
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DescribeTable",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+)
+_TABLE_WRITES: Final = (
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+
+ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
+    Access.CONNECT: ("rds-db:connect",),
+    Access.SEND: ("sqs:SendMessage",),
+    Access.CONSUME: (
+        "sqs:ChangeMessageVisibility",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+    ),
+    Access.READ_TABLE: _TABLE_READS,
+    Access.WRITE_TABLE: (*_TABLE_READS, *_TABLE_WRITES),
+    Access.PUBLISH: ("events:PutEvents",),
+    Access.SIGN: ("kms:Sign",),
+    Access.READ_PUBLIC_KEY: ("kms:GetPublicKey",),
+    Access.ENCRYPT: ("kms:Encrypt",),
+    Access.DECRYPT: ("kms:Decrypt",),
+    Access.READ_SECRET: ("secretsmanager:GetSecretValue",),
+}
+"""The IAM actions of each access, spelled out: no action in any policy of a function holds a wildcard."""
+
+Resource = Queue | Table | Key | Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One access to one resource; the bus and the database are single, so those carry no resource."""
+
+    access: Access
+    resource: Resource = None
+
+
+def may(access: Access, *resources: Resource) -> tuple[Permission, ...]:
+    """The permissions for one access on each resource, or on the single one there is."""
+    return tuple(Permission(access, resource) for resource in resources or (None,))
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Requests: `prefixes` below /api/v1 and /api, exact `paths`, and whether all unknown ones land here."""
+
+    prefixes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConsumer:
+    """Messages: up to `batch_size` at once after at most `window_s`, in at most `max_concurrency` copies."""
+
+    queue: Queue
+    batch_size: int
+    window_s: int
+    max_concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Time: every so many minutes; locally maybe more often, so that a demo sees it."""
+
+    minutes: int
+    local_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomResource:
+    """A step of the deploy itself."""
+
+
+Trigger = Http | QueueConsumer | Schedule | CustomResource
+
+
+class Setting(StrEnum):
+    """Environment variables that follow from no permission and are named by the rows that need them."""
+
+    WEBHOOK_ALLOW = "RMAP_WEBHOOK_ALLOW"
+    STRIPE_URL = "RMAP_STRIPE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One row of the catalog.
+
+    `layers` are the dependency layers beside the kernel. `permissions` are complete: what is not here, AWS
+    denies, locally too. `local_concurrency` caps the copies on an engineer's machine, where each copy is a
+    process.
+    """
+
+    name: str
+    purpose: str
+    triggers: tuple[Trigger, ...]
+    reach: Reach
+    permissions: tuple[Permission, ...]
+    memory_mb: int = 1024
+    timeout_s: int = 15
+    layers: tuple[str, ...] = ("core",)
+    extra_settings: tuple[Setting, ...] = ()
+    holds_api_page: bool = False
+    local_concurrency: int = 2
+
+    @property
+    def handler(self) -> str:
+        """The handler string that Lambda is given."""
+        return f"functions.{self.name}.handler.handler"
+
+    def has(self, trigger: type[Http | QueueConsumer | Schedule | CustomResource]) -> bool:
+        """Whether some trigger is of this kind."""
+        return any(isinstance(mine, trigger) for mine in self.triggers)
+
+    def may(self, access: Access, resource: Resource = None) -> bool:
+        """Whether the row holds this permission; without a resource, on any resource."""
+        return any(p.access is access and resource in (None, p.resource) for p in self.permissions)
