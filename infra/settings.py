@@ -1,0 +1,200 @@
+"""The numbers of each stage, and what a deployment brings from outside. Imports no CDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+REGION: Final = "us-east-1"
+"""The one region: CloudFront takes its firewall and its certificate from nowhere else."""
+
+DATABASE_NAME: Final = "rmap"
+DATABASE_OWNER: Final = "rmap_owner"
+DATABASE_USER: Final = "rmap_app"
+DATABASE_PORT: Final = 5432
+AUDIENCE: Final = "rmap"
+LOCAL_API_ID: Final = "rmap"
+LOCAL_API_STAGE: Final = "local"
+
+StageName = Literal["local", "dev", "staging", "prod"]
+Target = Literal["local", "cloud"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseNumbers:
+    """How large the cluster may grow (Aurora capacity units of 2 GiB) and how long its backups last."""
+
+    min_capacity: float
+    max_capacity: float
+    readers: int
+    backup_days: int
+    insights_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. `protected`: nothing that holds data can be deleted by a deploy. `edge`: CloudFront and WAF.
+
+    `signing_keys` names the KMS keys of access tokens: the first one signs, all are published. To rotate, put
+    a new name first, deploy, and take the last one off after the longest token has expired.
+    """
+
+    name: StageName
+    target: Target = "cloud"
+    database: DatabaseNumbers | None = None
+    protected: bool = False
+    edge: bool = False
+    zones: tuple[str, ...] = ("a", "b")
+    log_days: int = 30
+    archive_days: int = 7
+    requests_per_second: int = 500
+    request_burst: int = 1000
+    requests_per_address: int = 2000
+    """Requests that one address may make in five minutes before the firewall refuses it."""
+    cors_origins: tuple[str, ...] = ()
+    log_level: str = "INFO"
+    webhook_allow: str = ""
+    signing_keys: tuple[str, ...] = ("first",)
+
+    @property
+    def local(self) -> bool:
+        """Whether it runs on this machine's AWS endpoint instead of in an account."""
+        return self.target == "local"
+
+    def named(self, name: str) -> str:
+        """The name of a queue, table, bus or function in AWS: `rmap-<stage>-<name with dashes>`."""
+        return f"rmap-{self.name}-{name.replace('_', '-')}"
+
+    def secret(self, name: str) -> str:
+        """The name of a secret in AWS: `rmap/<stage>/<name>`."""
+        return f"rmap/{self.name}/{name}"
+
+
+STAGES: Final[dict[str, Stage]] = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            name="local",
+            target="local",
+            log_days=7,
+            cors_origins=("*",),
+            webhook_allow="127.0.0.0/8",
+        ),
+        Stage(
+            name="dev",
+            database=DatabaseNumbers(
+                min_capacity=0.5, max_capacity=2, readers=0, backup_days=1, insights_days=7
+            ),
+        ),
+        Stage(
+            name="staging",
+            database=DatabaseNumbers(
+                min_capacity=0.5, max_capacity=8, readers=1, backup_days=7, insights_days=7
+            ),
+            protected=True,
+            edge=True,
+            archive_days=30,
+            log_days=90,
+        ),
+        Stage(
+            name="prod",
+            database=DatabaseNumbers(
+                min_capacity=2, max_capacity=64, readers=1, backup_days=35, insights_days=465
+            ),
+            protected=True,
+            edge=True,
+            zones=("a", "b", "c"),
+            archive_days=90,
+            log_days=365,
+            requests_per_second=2000,
+            request_burst=4000,
+            requests_per_address=10_000,
+        ),
+    )
+}
+
+
+class UnknownStageError(ValueError):
+    """A stage that settings.py does not list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The API's public name, its ACM certificate in us-east-1, and its DNS zone when Route 53 has it."""
+
+    name: str
+    certificate: str
+    zone_id: str = ""
+    zone_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCloud:
+    """Where the pieces that local/ runs are: the AWS endpoint, PostgreSQL and the Stripe stand-in."""
+
+    aws_url: str
+    database_host: str
+    database_port: int
+    stripe_url: str
+
+    @property
+    def api_url(self) -> str:
+        """The API's address without a host header: the endpoint's path form, by the API's pinned id."""
+        return f"{self.aws_url}/_aws/execute-api/{LOCAL_API_ID}/{LOCAL_API_STAGE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A stage together with what only this deployment knows."""
+
+    stage: Stage
+    version: str
+    domain: Domain | None = None
+    local: LocalCloud | None = None
+    alarm_email: str = ""
+
+
+def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Deployment:
+    """The deployment that `-c name=value` and RMAP_… variables describe; context wins.
+
+    Stage (`-c stage=`, RMAP_STAGE) defaults to local. Raises UnknownStageError.
+    """
+
+    def given(name: str, default: str = "") -> str:
+        return context.get(name) or environment.get(f"RMAP_{name.upper()}") or default
+
+    name = given("stage", "local")
+    if name not in STAGES:
+        raise UnknownStageError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
+    stage = STAGES[name]
+    domain = None
+    if given("domain"):
+        domain = Domain(given("domain"), given("certificate"), given("zone_id"), given("zone_name"))
+        if not domain.certificate:
+            raise UnknownStageError("A domain needs its certificate: -c certificate=<ARN in us-east-1>.")
+    local = None
+    if stage.local:
+        local = LocalCloud(
+            aws_url=(environment.get("AWS_ENDPOINT_URL") or "http://127.0.0.1:4566").rstrip("/"),
+            database_host=given("local_database_host", "127.0.0.1"),
+            database_port=int(given("local_database_port", str(DATABASE_PORT))),
+            stripe_url=given("local_stripe_url"),
+        )
+    return Deployment(
+        stage=stage,
+        version=given("version", _project_version()),
+        domain=domain,
+        local=local,
+        alarm_email=given("alarm_email"),
+    )
+
+
+def _project_version() -> str:
+    for line in (ROOT / "pyproject.toml").read_text().splitlines():
+        if line.startswith("version = "):
+            return line.split('"')[1]
+    raise ValueError("pyproject.toml states no version")
