@@ -1,0 +1,136 @@
+"""From bytes to checked values: bodies, query strings, and the words for what is wrong with them."""
+
+import base64
+import binascii
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from tenant_context.errors import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMediaType
+
+_MAX_FIELD_ERRORS = 100
+
+
+def raw_body(event: Mapping[str, Any], headers: Mapping[str, str], limit: int) -> bytes:
+    """The body's bytes as sent, unpacked from base64 and gzip, both bounded by `limit` bytes."""
+    text = event.get("body") or ""
+    if len(text) > limit * 4 // 3 + 4:
+        raise TooLarge(f"The body may have {limit} bytes at most.")
+    if event.get("isBase64Encoded"):
+        try:
+            body = base64.b64decode(text, validate=True)
+        except binascii.Error as error:
+            raise BadRequest("The body is not readable.") from error
+    else:
+        body = text.encode()
+    if len(body) > limit:
+        raise TooLarge(f"The body may have {limit} bytes at most; it has {len(body)}.")
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "gzip":
+        return _gunzip(body, limit)
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMediaType("Content-Encoding may be gzip or left out.")
+    return body
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(body, limit + 1)
+        if len(unpacked) > limit:
+            raise TooLarge(f"The unpacked body may have {limit} bytes at most.")
+        unpacked += unpacker.flush()
+    except zlib.error as error:
+        raise BadRequest("The body is not gzip although Content-Encoding says so.") from error
+    if not unpacker.eof:
+        raise BadRequest("The gzip body ends too early.")
+    return unpacked
+
+
+def parse_body(shape: Any, raw: bytes) -> Any:
+    """The body as its declared shape: a pydantic model or a msgspec struct.
+
+    Raises `BadRequest` for what is no JSON and `Invalid`, naming each field, for what is the wrong JSON.
+    """
+    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        return _parse_struct(shape, raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from error
+    # JSON's own rules for types are what pydantic's JSON mode applies, so it is given the text.
+    return _validate(shape, raw, value)
+
+
+def _validate(shape: Any, raw: bytes, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise Invalid("The body must be a JSON object.", errors=(FieldError("", "type", "must be an object"),))
+    try:
+        return shape.model_validate_json(raw)
+    except ValueError as error:
+        raise Invalid(errors=_pydantic_errors(error)) from error
+
+
+def parse_query(shape: Any, text: str) -> Any:
+    """The query string as its declared model; each name once."""
+    if shape is None:
+        return None
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=100):
+        if name in values:
+            raise BadRequest(f"The parameter {name[:50]} was given more than once.")
+        values[name] = value
+    try:
+        return shape.model_validate_strings(values)
+    except ValueError as error:
+        raise Invalid("Some parameters are wrong", errors=_pydantic_errors(error, prefix="?")) from error
+
+
+def _pydantic_errors(error: ValueError, prefix: str = "/") -> tuple[FieldError, ...]:
+    found = getattr(error, "errors", None)
+    if found is None:
+        return (FieldError("", "invalid", str(error)),)
+    details = found(include_url=False, include_context=False, include_input=False)
+    return tuple(
+        FieldError(pointer=_pointer(detail["loc"], prefix), code=detail["type"], message=detail["msg"])
+        for detail in details[:_MAX_FIELD_ERRORS]
+    )
+
+
+def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return prefix + "/".join(parts) if location else ""
+
+
+def _parse_struct(shape: type[msgspec.Struct], raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
+        raise Invalid(errors=(FieldError(pointer, "type", message),)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from error
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, instance: str, errors: tuple[FieldError, ...] = ()
+) -> bytes:
+    """An RFC 9457 problem document."""
+    document: dict[str, Any] = {
+        "type": f"urn:rmap:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+    }
+    if errors:
+        document["errors"] = [
+            {"pointer": error.pointer, "code": error.code, "message": error.message} for error in errors
+        ]
+    return json.dumps(document, ensure_ascii=False).encode()

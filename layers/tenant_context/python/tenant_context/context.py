@@ -1,0 +1,113 @@
+"""Who is asking, for which tenant: minted here, from something that was verified, and nowhere else."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from tenant_context.errors import Forbidden
+from tenant_context.permissions import allows
+
+TenantId = NewType("TenantId", UUID)
+UserId = NewType("UserId", UUID)
+
+
+class Source(StrEnum):
+    """What the context was minted from."""
+
+    TOKEN = "token"  # noqa: S105  a word, not a secret
+    KEY = "key"
+    MESSAGE = "message"
+    SCHEDULE = "schedule"
+    SIGN_UP = "sign-up"
+    CREDENTIALS = "credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantContext:
+    """One caller in one tenant. There is no other way to say which tenant is meant."""
+
+    tenant: TenantId
+    user: UserId | None
+    role: str
+    permissions: frozenset[str]
+    source: Source
+    request_id: str
+    session: str = ""
+    key: str = ""
+    scopes: dict[str, str] = field(default_factory=dict)
+    """Of a device key: what it is bound to, for example `{"site": …}`."""
+
+    def require(self, permission: str) -> None:
+        """Raise `Forbidden` unless the caller holds the permission."""
+        if not allows(self.permissions, permission):
+            raise Forbidden(f"This needs the permission {permission}, which the role {self.role} does not give.")
+
+    @property
+    def actor(self) -> str:
+        """The caller as the audit log names it."""
+        if self.user is not None:
+            return f"user:{self.user}"
+        return f"key:{self.key}" if self.key else f"system:{self.source}"
+
+
+def from_claims(claims: dict[str, object], request_id: str) -> TenantContext:
+    """Mint from the claims of an access token whose signature and times were verified."""
+    permissions = claims["permissions"]
+    if not isinstance(permissions, list):
+        raise TypeError("the claim `permissions` is a list")
+    return TenantContext(
+        tenant=TenantId(UUID(str(claims["tid"]))),
+        user=UserId(UUID(str(claims["sub"]))),
+        role=str(claims["role"]),
+        permissions=frozenset(str(permission) for permission in permissions),
+        source=Source.TOKEN,
+        request_id=request_id,
+        session=str(claims["sid"]),
+    )
+
+
+def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) -> TenantContext:
+    """Mint from an API or device key whose secret part was verified."""
+    return TenantContext(
+        tenant=TenantId(tenant),
+        user=None,
+        role="key",
+        permissions=scopes,
+        source=Source.KEY,
+        request_id=request_id,
+        key=key,
+    )
+
+
+def from_message(tenant: UUID, request_id: str) -> TenantContext:
+    """Mint for a message of our own queues: only our functions may send to them."""
+    return _system(tenant, Source.MESSAGE, request_id)
+
+
+def from_schedule(tenant: UUID, request_id: str) -> TenantContext:
+    """Mint for one tenant's share of timed work."""
+    return _system(tenant, Source.SCHEDULE, request_id)
+
+
+def from_credentials(tenant: UUID, user: UUID, source: Source, request_id: str, role: str = "owner") -> TenantContext:
+    """Mint for a user whose password was just verified, or who is just signing up; it carries no permission."""
+    return TenantContext(
+        tenant=TenantId(tenant),
+        user=UserId(user),
+        role=role,
+        permissions=frozenset(),
+        source=source,
+        request_id=request_id,
+    )
+
+
+def _system(tenant: UUID, source: Source, request_id: str) -> TenantContext:
+    return TenantContext(
+        tenant=TenantId(tenant),
+        user=None,
+        role="system",
+        permissions=frozenset(),
+        source=source,
+        request_id=request_id,
+    )

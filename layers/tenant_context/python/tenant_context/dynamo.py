@@ -1,0 +1,208 @@
+"""DynamoDB with keys that begin with the tenant.
+
+`TenantTable` is the only way for a tenant's code to reach items: it puts `tenant#<id>#` in front of every partition
+key, so that a forged or mistaken key can name nothing of another tenant's. `Table` is the bare table, for the few
+look-ups that happen before the tenant is known (an API key's prefix).
+
+The hot paths' four operations are spoken here over the signed connection; models with more to them are pynamodb's,
+below `shared/`, on keys made by `tenant_key`.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from tenant_context.aws import AwsClient, AwsError
+from tenant_context.context import TenantContext
+
+Item = dict[str, Any]
+_BATCH = 100
+
+
+class ConditionFailed(Exception):
+    """The item was not as the condition asked."""
+
+
+def tenant_key(tenant: UUID, key: str) -> str:
+    """The partition key of a tenant's item."""
+    return f"tenant#{tenant}#{key}"
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """A value in DynamoDB's JSON form."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str() | UUID():
+            return {"S": str(value)}
+        case int() | float() | Decimal():
+            return {"N": str(value)}
+        case Mapping():
+            return {"M": {name: encode(part) for name, part in value.items()}}
+        case list() | tuple() | set() | frozenset():
+            return {"L": [encode(part) for part in value]}
+    raise TypeError(f"DynamoDB has no form for {type(value).__name__}")
+
+
+def decode(value: Mapping[str, Any]) -> Any:
+    """The value behind DynamoDB's JSON form; numbers become int where they are whole, else Decimal."""
+    kind, content = next(iter(value.items()))
+    match kind:
+        case "N":
+            return Decimal(content) if "." in content or "e" in content.lower() else int(content)
+        case "M":
+            return {name: decode(part) for name, part in content.items()}
+        case "L":
+            return [decode(part) for part in content]
+        case "NULL":
+            return None
+    return content
+
+
+def _decode_item(item: Mapping[str, Any]) -> Item:
+    return {name: decode(value) for name, value in item.items()}
+
+
+class Table:
+    """One table with the string keys `pk` and `sk`."""
+
+    def __init__(self, name: str, client: AwsClient | None = None) -> None:
+        self._name = name
+        self._client = client or AwsClient("dynamodb")
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """The item as last written, or None."""
+        answer = self._client.call(
+            "GetItem",
+            {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": True},
+        )
+        return _decode_item(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: list[tuple[str, str]]) -> Iterator[Item]:
+        """The items that exist among the keys, in any order."""
+        for start in range(0, len(keys), _BATCH):
+            wanted: dict[str, Any] = {
+                self._name: {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys[start : start + _BATCH]]}
+            }
+            while wanted:
+                answer = self._client.call("BatchGetItem", {"RequestItems": wanted})
+                for item in answer.get("Responses", {}).get(self._name, []):
+                    yield _decode_item(item)
+                wanted = answer.get("UnprocessedKeys") or {}
+
+    def put(self, item: Item, *, only_if_absent: bool = False) -> None:
+        """Write an item; with `only_if_absent`, raise `ConditionFailed` where one stands already."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Item": {name: encode(value) for name, value in item.items()},
+        }
+        if only_if_absent:
+            request["ConditionExpression"] = "attribute_not_exists(pk)"
+        self._change("PutItem", request)
+
+    def update(
+        self,
+        pk: str,
+        sk: str,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        condition: str = "",
+        names: Mapping[str, str] | None = None,
+    ) -> Item:
+        """Apply an update expression and answer the new item; `ConditionFailed` where the condition does not hold."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
+            "UpdateExpression": expression,
+            "ExpressionAttributeValues": {name: encode(value) for name, value in values.items()},
+            "ReturnValues": "ALL_NEW",
+        }
+        if condition:
+            request["ConditionExpression"] = condition
+        if names:
+            request["ExpressionAttributeNames"] = dict(names)
+        return _decode_item(self._change("UpdateItem", request).get("Attributes", {}))
+
+    def delete(self, pk: str, sk: str) -> None:
+        """Remove an item; one that is not there is no error."""
+        self._client.call("DeleteItem", {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}})
+
+    def query(
+        self,
+        pk: str,
+        *,
+        index: str = "",
+        limit: int = 100,
+        descending: bool = False,
+        start: Item | None = None,
+    ) -> tuple[list[Item], Item | None]:
+        """A page of the items of one partition by sort key, and where the next page starts."""
+        name = f"{index}pk" if index else "pk"
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "#pk = :pk",
+            "ExpressionAttributeNames": {"#pk": name},
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+            "Limit": limit,
+            "ScanIndexForward": not descending,
+        }
+        if index:
+            request["IndexName"] = index
+        if start:
+            request["ExclusiveStartKey"] = {key: encode(value) for key, value in start.items()}
+        answer = self._client.call("Query", request)
+        last = answer.get("LastEvaluatedKey")
+        return [_decode_item(item) for item in answer.get("Items", [])], _decode_item(last) if last else None
+
+    def _change(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self._client.call(operation, request)
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                raise ConditionFailed from error
+            raise
+
+
+class TenantTable:
+    """One tenant's share of a table."""
+
+    def __init__(self, table: Table, tenant: TenantContext) -> None:
+        self._table = table
+        self._tenant = tenant.tenant
+
+    def key(self, key: str) -> str:
+        """The partition key in the table."""
+        return tenant_key(self._tenant, key)
+
+    def get(self, key: str, sk: str) -> Item | None:
+        """The tenant's item, or None."""
+        return self._table.get(self.key(key), sk)
+
+    def get_many(self, keys: list[tuple[str, str]]) -> Iterator[Item]:
+        """The tenant's items that exist among the keys."""
+        return self._table.get_many([(self.key(key), sk) for key, sk in keys])
+
+    def put(self, key: str, sk: str, item: Item, *, only_if_absent: bool = False) -> None:
+        """Write a tenant's item."""
+        self._table.put(
+            {**item, "pk": self.key(key), "sk": sk, "tenant": str(self._tenant)},
+            only_if_absent=only_if_absent,
+        )
+
+    def update(self, key: str, sk: str, expression: str, values: Mapping[str, Any], *, condition: str = "") -> Item:
+        """Change a tenant's item."""
+        return self._table.update(self.key(key), sk, expression, values, condition=condition)
+
+    def delete(self, key: str, sk: str) -> None:
+        """Remove a tenant's item."""
+        self._table.delete(self.key(key), sk)
+
+    def query(
+        self, key: str, *, limit: int = 100, descending: bool = False, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """A page of a tenant's partition."""
+        return self._table.query(self.key(key), limit=limit, descending=descending, start=start)

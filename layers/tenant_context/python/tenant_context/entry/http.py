@@ -1,0 +1,246 @@
+"""The HTTP door: API Gateway's payload 2.0 in, RFC 9457 problems or answers out, never a stack trace.
+
+In this order: address and method, body size, proof (token, key, operator), tenant named twice, permission, rate,
+body and parameters, then the route, in the tenant's transaction where it writes.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from psycopg import errors as database_errors
+
+from tenant_context import bodies
+from tenant_context.aws import AwsError
+from tenant_context.context import TenantContext
+from tenant_context.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    RmapError,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from tenant_context.idempotency import Attempt, is_repeat
+from tenant_context.observability import Invocation, Observability
+from tenant_context.postgres import Database
+from tenant_context.rate import RateLimiter
+from tenant_context.routing import Answer, Call, Proof, Route, Routes, encode
+
+_VERSIONED = re.compile(r"/api/v(\d+)(/|$)")
+_KNOWN_VERSIONS = frozenset({"1"})
+_BEARER = "bearer "
+
+
+class Prover(Protocol):
+    """Proves a caller from the request's credential; raises `Unauthenticated`."""
+
+    def prove(self, credential: str, request_id: str) -> TenantContext:
+        """The context the credential opens."""
+
+
+class HttpEntry:
+    """`handler(event, context)` of an HTTP function."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        service: Any,
+        *,
+        observability: Observability,
+        limiter: RateLimiter,
+        provers: Mapping[Proof, Prover],
+        database: Database | None = None,
+    ) -> None:
+        self._routes = routes
+        self._service = service
+        self._observability = observability
+        self._limiter = limiter
+        self._provers = provers
+        self._database = database
+        needed = {route.proof for route in routes.all} - {Proof.PUBLIC}
+        if missing := needed - provers.keys():
+            raise TypeError(f"no way to prove: {', '.join(sorted(missing))}")
+        if database is None and any(route.writes for route in routes.all):
+            raise TypeError("a route writes, but the function has no database")
+
+    def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+        """Answer one request."""
+        http = event["requestContext"]
+        request_id = http.get("requestId") or getattr(context, "aws_request_id", "")
+        with self._observability.invocation(request_id, "unrouted") as invocation:
+            extra: dict[str, str] = {}
+            try:
+                answer = self._answer(event, http, request_id, invocation, extra)
+                body = encode(answer.content)
+            except RmapError as error:
+                answer, body = _refusal(error, request_id)
+            except AwsError as error:
+                self._observability.exception("an AWS service failed", code=error.code)
+                answer, body = _refusal(Unavailable("A service behind this one does not answer."), request_id)
+            except Exception:  # noqa: BLE001  the door: whatever it was, the caller gets a problem document
+                self._observability.exception("unforeseen error")
+                answer, body = _refusal(RmapError("The error was logged under this request id."), request_id)
+            invocation.success = answer.status < 500  # noqa: PLR2004  HTTP's own boundary
+            invocation.keys["status"] = answer.status
+            return self._wire(answer, body, request_id, invocation, extra, head=http["http"]["method"] == "HEAD")
+
+    def _answer(
+        self,
+        event: Mapping[str, Any],
+        http: Mapping[str, Any],
+        request_id: str,
+        invocation: Invocation,
+        extra: dict[str, str],
+    ) -> Answer:
+        headers: Mapping[str, str] = event.get("headers") or {}
+        path = _versioned(event["rawPath"], headers)
+        method = http["http"]["method"]
+        if method == "OPTIONS":
+            return self._options(path)
+        route, parameters = self._routes.find(method, path)
+        invocation.operation = route.operation
+        tenant = self._prove(route, headers, request_id)
+        if tenant is not None:
+            invocation.caller(tenant)
+            _agree(tenant, headers)
+            if route.permission is not None:
+                tenant.require(route.permission)
+            left = self._limiter.take(tenant.tenant)
+            extra["ratelimit"] = self._limiter.header(left)
+        raw = bodies.raw_body(event, headers, route.max_body)
+        call = Call(
+            tenant=cast("TenantContext", tenant),  # only public routes have none, and they read none
+            path=_checked(parameters),
+            query=bodies.parse_query(route.query, event.get("rawQueryString") or ""),
+            body=None,
+            headers=headers,
+            raw=raw,
+            source_ip=http["http"].get("sourceIp", ""),
+            request_id=request_id,
+        )
+        if route.body is not None or (raw and not route.writes):
+            _check_content_type(route, call)
+        if route.body is not None:
+            call.body = bodies.parse_body(route.body, raw)
+        if not route.writes:
+            return self._at_status(route, route.handler(call, self._service))
+        return self._write(route, call, method, path)
+
+    def _prove(self, route: Route, headers: Mapping[str, str], request_id: str) -> TenantContext | None:
+        if route.proof is Proof.PUBLIC:
+            return None
+        credential = headers.get("x-api-key", "") if route.proof is Proof.KEY else ""
+        authorization = headers.get("authorization", "")
+        if not credential and authorization[: len(_BEARER)].lower() == _BEARER:
+            credential = authorization[len(_BEARER) :].strip()
+        if not credential:
+            raise Unauthenticated("Send Authorization: Bearer <token>.")
+        return self._provers[route.proof].prove(credential, request_id)
+
+    def _write(self, route: Route, call: Call[Any], method: str, path: str) -> Answer:
+        database = self._database
+        if database is None:
+            raise TypeError("a write without a database")
+        attempt = None
+        if (key := call.headers.get("idempotency-key")) is not None:
+            attempt = Attempt.of(key, method, path, call.raw, call.headers.get("if-match", ""))
+        try:
+            with database.transaction(call.tenant) as tx:
+                answer = self._at_status(route, route.handler(call, tx, self._service))
+                if attempt is not None:
+                    attempt.remember(tx, answer, encode(answer.content))
+        except (RmapError, database_errors.IntegrityError) as error:
+            if attempt is None or isinstance(error, Unavailable):
+                raise
+            kept = attempt.recall(database, call.tenant)
+            if kept is None:
+                if is_repeat(error):
+                    raise Unavailable("The first attempt was just undone; try again.") from error
+                raise
+            return kept
+        return answer
+
+    @staticmethod
+    def _at_status(route: Route, answer: Answer) -> Answer:
+        if answer.status != 200 or route.status == 200:  # noqa: PLR2004  HTTP's plain OK
+            return answer
+        return Answer(answer.content, route.status, answer.headers, answer.content_type)
+
+    def _options(self, path: str) -> Answer:
+        allowed = self._routes.methods(path)
+        return Answer(status=204, headers={"allow": ", ".join(allowed)})
+
+    def _wire(
+        self,
+        answer: Answer,
+        body: bytes,
+        request_id: str,
+        invocation: Invocation,
+        extra: Mapping[str, str],
+        *,
+        head: bool,
+    ) -> dict[str, Any]:
+        headers = {
+            "content-type": answer.content_type,
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "ratelimit-policy": self._limiter.policy,
+            "ratelimit": extra.get("ratelimit", self._limiter.untouched),
+            "x-request-id": request_id,
+            **{name.lower(): value for name, value in answer.headers.items()},
+        }
+        binary = not answer.content_type.startswith(("application/json", "application/problem", "text/"))
+        headers["x-response-time"] = f"{invocation.elapsed_ms():.3f}ms"
+        return {
+            "statusCode": answer.status,
+            "headers": headers,
+            "body": "" if head else base64.b64encode(body).decode() if binary else body.decode(),
+            "isBase64Encoded": binary and not head,
+        }
+
+
+def _versioned(path: str, headers: Mapping[str, str]) -> str:
+    """The path with its version: what stands in it decides, else X-API-Version, else 1."""
+    if not path.startswith("/api/"):
+        return path
+    if match := _VERSIONED.match(path):
+        if match[1] not in _KNOWN_VERSIONS:
+            raise NotFound(f"There is no version {match[1][:5]} of this API.")
+        return path
+    version = headers.get("x-api-version", "1").strip()
+    if version not in _KNOWN_VERSIONS:
+        raise BadRequest("X-API-Version names no version of this API; 1 is one.")
+    return f"/api/v{version}{path.removeprefix('/api')}"
+
+
+def _checked(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Ids in paths are UUIDs; one that is not names nothing."""
+    for name, value in parameters.items():
+        if not name.endswith("_id"):
+            continue
+        try:
+            UUID(value)
+        except ValueError as error:
+            raise NotFound from error
+    return parameters
+
+
+def _agree(tenant: TenantContext, headers: Mapping[str, str]) -> None:
+    """The credential's tenant is authoritative; a header that says otherwise is refused."""
+    named = headers.get("x-tenant-id")
+    if named is not None and named.strip().lower() != str(tenant.tenant):
+        raise Forbidden("X-Tenant-ID names another tenant than the credential.")
+
+
+def _check_content_type(route: Route, call: Call[Any]) -> None:
+    if call.content_type not in route.content_types:
+        raise UnsupportedMediaType(f"Send Content-Type: {' or '.join(route.content_types)}.")
+
+
+def _refusal(error: RmapError, request_id: str) -> tuple[Answer, bytes]:
+    body = bodies.problem(error.status, error.code, error.title, error.detail, request_id, error.errors)
+    return Answer(status=error.status, headers=error.headers, content_type="application/problem+json"), body

@@ -1,0 +1,77 @@
+"""The queue door: each record is one message of one tenant, handled in its own transaction.
+
+A message is `{"tenant": …, "id": …, "kind": …, "data": …}` in an SQS body; `id` is the request it came from, so that
+a line in the logs of a worker leads back to it. A record that fails goes back alone (partial batch response); after
+five times it is in the dead-letter queue. One that can never succeed is logged and let go to the dead-letter queue
+at the same pace: a queue of ours holds only what our own functions wrote.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from tenant_context.context import TenantContext, from_message
+from tenant_context.observability import Invocation, Observability
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What our functions say to each other through a queue."""
+
+    tenant: UUID
+    id: str
+    kind: str
+    data: dict[str, Any]
+
+    def encode(self) -> bytes:
+        """The SQS body."""
+        return msgspec.json.encode(self)
+
+
+Work = Callable[[TenantContext, Message], None]
+
+
+class QueueEntry:
+    """`handler(event, context)` of a function that a queue triggers."""
+
+    def __init__(
+        self, work: Work, *, observability: Observability, read: Callable[[str], Message] | None = None
+    ) -> None:
+        self._work = work
+        self._observability = observability
+        self._read = read or read_message
+
+    def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+        """Handle a batch; answers which records failed."""
+        failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"] if not self._handle(record)]
+        return {"batchItemFailures": failed}
+
+    def _handle(self, record: Mapping[str, Any]) -> bool:
+        with self._observability.invocation(record["messageId"], "queue") as invocation:
+            invocation.keys["receives"] = record.get("attributes", {}).get("ApproximateReceiveCount")
+            try:
+                self._one(record, invocation)
+            except Exception:  # noqa: BLE001  one record must leave the others of the batch alone
+                self._observability.exception("record failed")
+                invocation.success = False
+            return invocation.success
+
+    def _one(self, record: Mapping[str, Any], invocation: Invocation) -> None:
+        message = self._read(record["body"])
+        invocation.operation = message.kind
+        tenant = from_message(message.tenant, message.id)
+        invocation.caller(tenant)
+        self._work(tenant, message)
+
+
+def read_message(body: str) -> Message:
+    """A message of our own form."""
+    return msgspec.json.decode(body, type=Message)
+
+
+def read_bus_event(body: str) -> Message:
+    """A message from a rule of the bus: EventBridge's event, whose detail is our envelope."""
+    event = msgspec.json.decode(body)
+    detail = event["detail"]
+    return Message(tenant=UUID(detail["tenant"]), id=detail["id"], kind=detail["type"], data=detail)

@@ -1,0 +1,105 @@
+"""Who a token or a key speaks for: verified here, in the layer, on every request.
+
+Access tokens are RS256, signed by a key that never leaves KMS. The algorithm is pinned by the key, `iss`, `aud`,
+`exp`, `nbf`, `iat` and `jti` are checked with at most 30 s of skew. A verdict is kept by the hash of the whole token,
+its times checked again at every hit: a kept verdict opens nothing another token could use.
+"""
+
+import base64
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from tenant_context.aws import AwsClient
+from tenant_context.errors import Unauthenticated
+from tenant_context.settings import TokenSettings
+
+SKEW_SECONDS = 30
+_KEPT = 2048
+_CLAIMS = ["sub", "tid", "role", "permissions", "sid", "iss", "aud", "iat", "exp", "jti"]
+
+
+class PublicKeys(Protocol):
+    """Finds the public key a token names."""
+
+    def find(self, kid: str) -> RSAPublicKey | None:
+        """The key, or None for one that is not ours."""
+
+
+class KmsPublicKeys:
+    """The public halves of the signing keys, read from KMS once a sandbox."""
+
+    def __init__(self, key_ids: tuple[str, ...], client: AwsClient | None = None) -> None:
+        self._key_ids = key_ids
+        self._client = client or AwsClient("kms")
+        self._keys: dict[str, RSAPublicKey] = {}
+
+    def find(self, kid: str) -> RSAPublicKey | None:
+        """The key with this id; only ids of the settings are ever asked for."""
+        if kid not in self._key_ids:
+            return None
+        if kid not in self._keys:
+            answer = self._client.call("GetPublicKey", {"KeyId": kid})
+            key = load_der_public_key(base64.b64decode(answer["PublicKey"]))
+            if not isinstance(key, RSAPublicKey):
+                raise TypeError(f"the signing key {kid} is not RSA")
+            self._keys[kid] = key
+        return self._keys[kid]
+
+    def all(self) -> dict[str, RSAPublicKey]:
+        """Every present key by its id, the signing one first."""
+        return {kid: key for kid in self._key_ids if (key := self.find(kid)) is not None}
+
+
+class TokenVerifier:
+    """Turns a bearer token into verified claims, or raises `Unauthenticated`."""
+
+    def __init__(self, settings: TokenSettings, clock: Callable[[], datetime], keys: PublicKeys | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._keys = keys or KmsPublicKeys(settings.signing_keys)
+        self._verified: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """The claims of a good token. Errors say what is wrong with it, never more."""
+        now = self._clock().timestamp()
+        digest = hashlib.sha256(token.encode()).digest()
+        claims = self._verified.get(digest)
+        if claims is None:
+            claims = self._check(token)
+            self._verified[digest] = claims
+            if len(self._verified) > _KEPT:
+                self._verified.popitem(last=False)
+        if now >= claims["exp"] + SKEW_SECONDS:
+            self._verified.pop(digest, None)
+            raise Unauthenticated("The access token has expired; refresh it.")
+        if now < max(claims.get("nbf", claims["iat"]), claims["iat"]) - SKEW_SECONDS:
+            raise Unauthenticated("The access token is not valid yet.")
+        return claims
+
+    def _check(self, token: str) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keys.find(str(header.get("kid", "")))
+            if key is None:
+                raise Unauthenticated("The access token is signed with a key that is not ours.")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                audience=self._settings.audience,
+                issuer=self._settings.issuer,
+                # Times are checked by `verify`, by the injected clock and on every hit.
+                options={"require": _CLAIMS, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated("The access token is not valid.") from error
+        if not all(isinstance(claims[name], int) for name in ("iat", "exp")):
+            raise Unauthenticated("The access token is not valid.")
+        return claims

@@ -1,0 +1,93 @@
+"""Logs, metrics and traces of an invocation, through Powertools.
+
+Every line is JSON with level, timestamp, requestId, userId, tenantId, operation, duration (ms) and success. Nothing
+is kept between invocations: a warm sandbox remembers its last caller otherwise.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from tenant_context.context import TenantContext
+
+
+class Observability:
+    """The voice of one function."""
+
+    def __init__(self, service: str, *, local: bool = False, tracing: bool = False) -> None:
+        self._logger = Logger(service=service, use_rfc3339=True, utc=True)
+        self._metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "RMAP"), service=service)
+        self._local = local
+        self._tracing = tracing
+
+    def info(self, phrase: str, **keys: Any) -> None:
+        """Something happened, as it should."""
+        self._logger.info(phrase, extra=keys)
+
+    def warning(self, phrase: str, **keys: Any) -> None:
+        """Something to look at; nothing was lost."""
+        self._logger.warning(phrase, extra=keys)
+
+    def exception(self, phrase: str, **keys: Any) -> None:
+        """An error nobody foresaw, with its stack trace."""
+        self._logger.exception(phrase, extra=keys)  # noqa: LOG004  called where an error was caught
+
+    def count(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+        """Add to a metric of this invocation."""
+        self._metrics.add_metric(name=name, unit=unit, value=value)
+
+    @contextmanager
+    def invocation(self, request_id: str, operation: str) -> Iterator["Invocation"]:
+        """The span of one request, message or schedule; ends with one log line and its metrics."""
+        if self._local:
+            # The local endpoint waits up to 50 ms for a function's first line on stderr.
+            sys.stderr.write("invocation\n")
+            sys.stderr.flush()
+        self._logger.clear_state()
+        self._logger.append_keys(requestId=request_id)
+        invocation = Invocation(self._logger, operation)
+        try:
+            yield invocation
+        finally:
+            self._finish(invocation)
+
+    def _finish(self, invocation: "Invocation") -> None:
+        duration = invocation.elapsed_ms()
+        self._metrics.add_dimension(name="operation", value=invocation.operation)
+        self._metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration)
+        self._metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=int(not invocation.success))
+        self._metrics.flush_metrics()
+        self._logger.info(
+            "done",
+            extra={
+                "operation": invocation.operation,
+                "duration": duration,
+                "success": invocation.success,
+                **invocation.keys,
+            },
+        )
+
+
+class Invocation:
+    """What is known of the invocation so far."""
+
+    def __init__(self, logger: Logger, operation: str) -> None:
+        self._logger = logger
+        self._started = time.perf_counter()
+        self.operation = operation
+        self.success = True
+        self.keys: dict[str, Any] = {}
+
+    def caller(self, tenant: TenantContext) -> None:
+        """Say who is asking in every line from here on."""
+        self._logger.append_keys(tenantId=str(tenant.tenant), userId=str(tenant.user) if tenant.user else None)
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the invocation began."""
+        return round((time.perf_counter() - self._started) * 1000, 3)

@@ -1,0 +1,65 @@
+"""Roles and what they may do; wildcards match on both sides."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+ROLES: dict[str, frozenset[str]] = {
+    "owner": frozenset({"*"}),
+    "admin": frozenset(
+        {
+            "users.*",
+            "campaigns.*",
+            "audiences.*",
+            "settings.*",
+            "billing.read",
+            "analytics.*",
+            "sites.*",
+            "sensors.*",
+            "ingest.*",
+            "targets.*",
+            "alerts.*",
+            "webhooks.*",
+            "keys.*",
+            "jobs.*",
+            "audit.read",
+        }
+    ),
+    "manager": frozenset(
+        {
+            "campaigns.*",
+            "audiences.*",
+            "analytics.read",
+            "sites.read",
+            "sites.write",
+            "sensors.read",
+            "sensors.write",
+            "targets.read",
+            "targets.write",
+            "alerts.read",
+            "alerts.write",
+            "jobs.read",
+        }
+    ),
+    "member": frozenset({"campaigns.read", "campaigns.create", "audiences.read"}),
+    "viewer": frozenset({"*.read"}),
+}
+"""The role matrix. `device` is no role: a device key carries its own scopes."""
+
+
+def matches(granted: str, needed: str) -> bool:
+    """Whether one grant covers one permission: `*`, `campaigns.*`, `*.read` or the very same words."""
+    if granted in {"*", needed}:
+        return True
+    granted_area, _, granted_verb = granted.partition(".")
+    needed_area, _, needed_verb = needed.partition(".")
+    return granted_area in {"*", needed_area} and granted_verb in {"*", needed_verb}
+
+
+@lru_cache(maxsize=4096)
+def _allows(granted: frozenset[str], needed: str) -> bool:
+    return any(matches(grant, needed) for grant in granted)
+
+
+def allows(granted: Iterable[str], needed: str) -> bool:
+    """Whether any of the grants covers the permission."""
+    return _allows(granted if isinstance(granted, frozenset) else frozenset(granted), needed)

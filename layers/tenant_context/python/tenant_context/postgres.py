@@ -1,0 +1,249 @@
+"""PostgreSQL through one door: every transaction begins with `app.enter`, which sets the tenant for its length.
+
+A transaction is a pipeline: BEGIN, the door and the statements travel together and nothing waits until a result is
+asked for, so a read is one round trip and a write with its outbox and audit rows is one more at most. Nothing is set
+on the session and no statement is prepared, so RDS Proxy never pins.
+
+    with database.transaction(tenant) as tx:
+        tx.run("INSERT …", row)             # queued
+        row = tx.one("SELECT …", (id,))     # waits
+    # committed; events emitted on `tx` are being published
+
+Errors: `Unavailable` when the database does not answer; psycopg's own errors for what a statement did wrong, which
+repositories translate.
+"""
+
+import select
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, LiteralString, Protocol
+from uuid import UUID
+
+import msgspec
+import psycopg
+from psycopg import Connection, pq
+from psycopg.types.json import set_json_dumps, set_json_loads
+
+from tenant_context.aws import Credentials, database_token
+from tenant_context.context import TenantContext
+from tenant_context.errors import Unavailable
+from tenant_context.events import Event, Outbox
+from tenant_context.secrets import forget_secrets, secret
+from tenant_context.settings import DatabaseSettings
+
+set_json_dumps(msgspec.json.encode)
+set_json_loads(msgspec.json.decode)
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+_ENTER: LiteralString = "SELECT app.enter(%s, %s, %s)"
+_PUBLISHED: LiteralString = "UPDATE outbox SET published_at = %s WHERE tenant_id = %s AND id = ANY(%s)"
+
+
+class Publisher(Protocol):
+    """Takes the events of a transaction that has just committed."""
+
+    def publish(self, tenant: TenantContext, events: Sequence[Event], now: datetime) -> list[UUID]:
+        """Send them to the bus; answers the ids it took. What fails is swept up later, so it never raises."""
+
+
+class Transaction:
+    """One tenant's transaction, still open; `now` is its one moment (UTC)."""
+
+    def __init__(self, database: "Database", connection: Connection[Row], tenant: TenantContext) -> None:
+        self._database = database
+        self._connection = connection
+        self.tenant = tenant
+        self.now = database.clock()
+        self.events: list[Event] = []
+
+    def run(self, query: LiteralString, parameters: Parameters | None = None) -> None:
+        """Queue a statement whose result nobody needs; its error surfaces at the next wait or at commit."""
+        self._database.statements += 1
+        self._connection.execute(query, parameters)
+
+    def one(self, query: LiteralString, parameters: Parameters | None = None) -> Row | None:
+        """The first row, or None; waits."""
+        self._database.count_wait()
+        return self._connection.execute(query, parameters).fetchone()
+
+    def all(self, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
+        """Every row; waits."""
+        self._database.count_wait()
+        return self._connection.execute(query, parameters).fetchall()
+
+    def copy(self, statement: LiteralString, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """COPY rows in binary form; `types` names PostgreSQL's types of the columns. Not in a pipeline."""
+        self._database.count_wait()
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+
+    def emit(self, event: Event) -> None:
+        """Write the event to the outbox and the audit log, in this transaction; published after the commit."""
+        self.run(*Outbox.statement(self.tenant, event, self.now))
+        self.events.append(event)
+
+
+class Database:
+    """One connection of one sandbox, opened at its first use and again when it broke.
+
+    `statements` and `round_trips` count what it did, for the budgets of the tests.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        clock: Callable[[], datetime],
+        publisher: Publisher | None = None,
+    ) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._held: Connection[Row] | None = None
+        self.clock = clock
+        self.statements = 0
+        self.round_trips = 0
+
+    def read(self, tenant: TenantContext, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
+        """One query in a read-only transaction of its own, in one round trip."""
+        connection = self._connection()
+        self.count_wait()
+        try:
+            with connection.pipeline():
+                connection.execute("BEGIN READ ONLY")
+                connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
+                cursor = connection.execute(query, parameters)
+                connection.execute("COMMIT")
+            return cursor.fetchall()
+        except psycopg.OperationalError as error:
+            raise self._lost(connection, error) from error
+        except BaseException:
+            self._roll_back(connection)
+            raise
+
+    @contextmanager
+    def transaction(self, tenant: TenantContext, *, pipelined: bool = True) -> Iterator[Transaction]:
+        """The tenant's transaction: committed when the block ends, rolled back when it raises."""
+        connection = self._connection()
+        transaction = Transaction(self, connection, tenant)
+        try:
+            with connection.pipeline():
+                connection.execute("BEGIN")
+                connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
+                if pipelined:
+                    yield transaction
+                    connection.execute("COMMIT")
+            if not pipelined:
+                yield transaction
+                connection.execute("COMMIT")
+            self.round_trips += 1
+        except psycopg.OperationalError as error:
+            raise self._lost(connection, error) from error
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        if transaction.events and self._publisher is not None:
+            self._publish(transaction, self._publisher)
+
+    def door(self, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
+        """Call one of the reviewed functions that answer before a tenant is known (app.find_login …).
+
+        Without a tenant, row level security shows no row of any table, so nothing else is of use here.
+        """
+        connection = self._connection()
+        self.count_wait()
+        try:
+            return connection.execute(query, parameters).fetchall()
+        except psycopg.OperationalError as error:
+            raise self._lost(connection, error) from error
+
+    def _publish(self, transaction: Transaction, publisher: Publisher) -> None:
+        taken = publisher.publish(transaction.tenant, transaction.events, transaction.now)
+        if not taken:
+            return
+        # Should this fail, the relay publishes them again: consumers drop an event id they have seen.
+        with suppress(Unavailable), self.transaction(transaction.tenant) as tx:
+            tx.run(_PUBLISHED, (transaction.now, transaction.tenant.tenant, taken))
+
+    def count_wait(self) -> None:
+        """Count a statement that waits for its answer."""
+        self.statements += 1
+        self.round_trips += 1
+
+    def close(self) -> None:
+        """Drop the connection; the next use opens another."""
+        if self._held is not None:
+            with suppress(psycopg.Error):
+                self._held.close()
+            self._held = None
+
+    def _connection(self) -> Connection[Row]:
+        if self._held is not None and _has_hung_up(self._held):
+            self.close()
+        if self._held is None:
+            try:
+                self._held = open_connection(self._settings)
+            except psycopg.OperationalError as error:
+                raise Unavailable("The database does not answer; try again.") from error
+        return self._held
+
+    def _roll_back(self, connection: Connection[Row]) -> None:
+        try:
+            if connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self.close()
+
+    def _lost(self, connection: Connection[Row], error: psycopg.OperationalError) -> Exception:
+        """Tell a broken connection (try again) from an operational error of a statement (deadlock, time-out)."""
+        if connection.closed or connection.broken:
+            self.close()
+            return Unavailable("The connection to the database was lost; ask again with the same Idempotency-Key.")
+        self._roll_back(connection)
+        return Unavailable(f"The database could not finish: {error.sqlstate or 'unknown'}.")
+
+
+def open_connection(settings: DatabaseSettings) -> Connection[Row]:
+    """Connect as the settings say; after a refused password the secret is read anew, once."""
+    try:
+        return _open(settings, _password(settings))
+    except psycopg.OperationalError as error:
+        if settings.auth != "secret" or "password" not in str(error):
+            raise
+        forget_secrets()
+        return _open(settings, _password(settings))
+
+
+def _open(settings: DatabaseSettings, password: str) -> Connection[Row]:
+    connection = psycopg.connect(
+        host=settings.host,
+        port=settings.port,
+        dbname=settings.name,
+        user=settings.user,
+        password=password,
+        sslmode="verify-full" if settings.auth == "iam" else "prefer",
+        sslrootcert="system" if settings.auth == "iam" else None,
+        connect_timeout=5,
+        autocommit=True,
+        prepare_threshold=None,
+    )
+    return connection  # noqa: RET504  the annotation of connect() depends on its row factory
+
+
+def _password(settings: DatabaseSettings) -> str:
+    if settings.auth == "iam":
+        return database_token(Credentials(), settings.host, settings.port, settings.user, datetime.now(UTC))
+    return str(msgspec.json.decode(secret(settings.secret))["password"])
+
+
+def _has_hung_up(connection: Connection[Row]) -> bool:
+    """Whether the server closed an idle connection: its socket then has something to read."""
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return bool(poll.poll(0))

@@ -1,0 +1,89 @@
+"""The environment, read once, typed.
+
+A function declares what it needs as a frozen dataclass; `load` reads it and names every missing or unreadable
+variable at once.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Self, get_type_hints
+
+
+class SettingsError(Exception):
+    """The environment lacks something; the message names every variable concerned."""
+
+
+def _convert(kind: Any, text: str) -> Any:
+    if kind is int:
+        return int(text)
+    if kind is bool:
+        return text.lower() in {"1", "true", "on", "yes"}
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of typed settings: field `bus` of a class with prefix `RMAP_` is the variable `RMAP_BUS`."""
+
+    prefix: ClassVar[str] = "RMAP_"
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the fields from the environment; fields with a default may be absent."""
+        source = os.environ if environ is None else environ
+        kinds = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        wrong: list[str] = []
+        for field in fields(cls):
+            name = cls.prefix + field.name.upper()
+            if name not in source:
+                if field.default is MISSING and field.default_factory is MISSING:
+                    wrong.append(f"{name} is not set")
+                continue
+            try:
+                values[field.name] = _convert(kinds[field.name], source[name])
+            except ValueError:
+                wrong.append(f"{name} is not {kinds[field.name].__name__}: {source[name]!r}")
+        if wrong:
+            raise SettingsError(f"{cls.__name__}: " + "; ".join(wrong))
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class RuntimeSettings(Settings):
+    """What every function has."""
+
+    stage: str
+    version: str = "unknown"
+    rate_limit: int = 500
+    """Requests a second one tenant may make of one sandbox, sustained."""
+    rate_burst: int = 1000
+    tracing: bool = False
+
+
+@dataclass(frozen=True)
+class DatabaseSettings(Settings):
+    """Where PostgreSQL is, and how the function proves itself to it."""
+
+    prefix: ClassVar[str] = "RMAP_DATABASE_"
+
+    host: str
+    port: int = 5432
+    name: str = "rmap"
+    user: str = "rmap_app"
+    auth: str = "iam"
+    """`iam` signs a token for each connection (RDS Proxy); `secret` reads a password."""
+    secret: str = ""
+    reader_host: str = ""
+
+
+@dataclass(frozen=True)
+class TokenSettings(Settings):
+    """Which keys sign access tokens, and for whom."""
+
+    signing_keys: tuple[str, ...]
+    issuer: str
+    audience: str = "rmap"
