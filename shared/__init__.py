@@ -1,0 +1,1 @@
+"""The domain: what the platform does, apart from how it is called."""

@@ -96,7 +96,11 @@ def _pydantic_errors(error: ValueError, prefix: str = "/") -> tuple[FieldError, 
         return (FieldError("", "invalid", str(error)),)
     details = found(include_url=False, include_context=False, include_input=False)
     return tuple(
-        FieldError(pointer=_pointer(detail["loc"], prefix), code=detail["type"], message=detail["msg"])
+        FieldError(
+            pointer=_pointer(detail["loc"], prefix),
+            code=detail["type"],
+            message=detail["msg"].removeprefix("Value error, "),
+        )
         for detail in details[:_MAX_FIELD_ERRORS]
     )
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -65,6 +66,10 @@ class Call(Generic[Body]):
     def content_type(self) -> str:
         """The media type without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def id(self, name: str) -> UUID:
+        """An id of the path; the entry point has checked that it is one."""
+        return UUID(self.path[name])
 
     def expected_version(self) -> int:
         """The version that If-Match names; raises `PreconditionRequired` without the header."""

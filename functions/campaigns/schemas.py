@@ -1,0 +1,119 @@
+"""The wire's shapes of campaigns."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.campaigns.model import Campaign, CampaignDraft, CampaignType, Status
+from tenant_context.clock import rfc3339
+from tenant_context.wire import Currency, In, Moment, Money, Name, Out, PageQuery
+
+
+class CampaignIn(In):
+    """A campaign as a caller describes it."""
+
+    name: Name
+    type: CampaignType = CampaignType.IN_STORE
+    budget: Money
+    currency: Currency = "USD"
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    site_ids: Annotated[list[UUID], Field(max_length=1000)] = []
+
+    def draft(self) -> CampaignDraft:
+        """The domain's form."""
+        return CampaignDraft(
+            name=self.name,
+            type=self.type,
+            budget=self.budget,
+            currency=self.currency,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            site_ids=tuple(self.site_ids),
+        )
+
+
+class CampaignOut(Out):
+    """A campaign as the API answers it."""
+
+    id: UUID
+    name: str
+    type: CampaignType
+    status: Status
+    budget: str
+    currency: str
+    starts_at: str | None
+    ends_at: str | None
+    site_ids: list[UUID]
+    version: int
+    created_by: UUID
+    created_at: str
+    updated_at: str
+    launched_at: str | None
+
+
+class CampaignPage(Out):
+    """A page of campaigns, newest first."""
+
+    items: list[CampaignOut]
+    next_cursor: str | None
+
+
+class CampaignQuery(PageQuery):
+    """Which campaigns."""
+
+    status: Status | None = None
+
+
+class PerformanceDay(Out):
+    """One day of a campaign's flight, in UTC, over its sites."""
+
+    day: str
+    footfall: int
+    transactions: int
+    revenue: str
+    refreshed_at: str
+
+
+class PerformanceOut(Out):
+    """How a campaign performs, as of the last refresh."""
+
+    items: list[PerformanceDay]
+
+
+class HistoryEntry(Out):
+    """One thing done to a campaign."""
+
+    id: UUID
+    at: str
+    actor: str
+    action: str
+    details: dict[str, object]
+
+
+class HistoryPage(Out):
+    """A page of a campaign's history, newest first."""
+
+    items: list[HistoryEntry]
+    next_cursor: str | None
+
+
+def shown(campaign: Campaign) -> dict[str, object]:
+    """The answer's form of a campaign that was just written."""
+    return {
+        "id": campaign.id,
+        "name": campaign.name,
+        "type": campaign.type,
+        "status": campaign.status,
+        "budget": f"{campaign.budget:.2f}",
+        "currency": campaign.currency,
+        "starts_at": rfc3339(campaign.starts_at) if campaign.starts_at else None,
+        "ends_at": rfc3339(campaign.ends_at) if campaign.ends_at else None,
+        "site_ids": list(campaign.site_ids),
+        "version": campaign.version,
+        "created_by": campaign.created_by,
+        "created_at": rfc3339(campaign.created_at),
+        "updated_at": rfc3339(campaign.updated_at),
+        "launched_at": rfc3339(campaign.launched_at) if campaign.launched_at else None,
+    }

@@ -1,0 +1,80 @@
+"""The wire's common shapes: bases of request and answer models, money, moments, pages.
+
+Pydantic at the edge only. Models are built when they are first used, which keeps them out of a cold start.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from tenant_context.errors import FieldError, Invalid
+
+
+class In(BaseModel):
+    """Base of what callers send: an unknown field is an error, not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, str_max_length=100_000)
+
+
+class Out(BaseModel):
+    """Base of what callers get; documents the JSON that routes answer with."""
+
+    model_config = ConfigDict(defer_build=True)
+
+
+def _no_nul(value: Any) -> Any:
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("must not contain the NUL character")
+    return value
+
+
+def _money_is_text(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('must be a decimal string, for example "12.50"')  # noqa: TRY004  pydantic wants ValueError
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_no_nul), StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
+Text = Annotated[str, BeforeValidator(_no_nul), StringConstraints(max_length=2000)]
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_money_is_text, json_schema_input_type=str),
+    Field(ge=0, max_digits=14, decimal_places=2, allow_inf_nan=False, examples=["1250.00"]),
+]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Moment = AwareDatetime
+"""RFC 3339 with a zone; kept and answered in UTC."""
+
+
+class PageQuery(In):
+    """Parameters of every list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+    def after(self) -> UUID | None:
+        """The id the cursor stands for; raises `Invalid` for one this API did not give."""
+        if self.cursor is None:
+            return None
+        try:
+            return UUID(bytes=base64.urlsafe_b64decode(self.cursor + "=="))
+        except (ValueError, binascii.Error) as error:
+            raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error
+
+
+def cursor_of(last: UUID) -> str:
+    """The opaque cursor that continues after an id."""
+    return base64.urlsafe_b64encode(last.bytes).decode().rstrip("=")
+
+
+def page(rows: Sequence[tuple[str, UUID]], limit: int) -> bytes:
+    """The JSON of a page from rows of JSON and id; `rows` holds one more than `limit` where another page follows."""
+    shown = rows[:limit]
+    following = f'"{cursor_of(shown[-1][1])}"' if len(rows) > limit else "null"
+    items = ",".join(row[0] for row in shown)
+    return f'{{"items":[{items}],"next_cursor":{following}}}'.encode()

@@ -1,0 +1,1 @@
+"""Retail-media and ad-platform campaigns: what they are, what may be done to them, how they perform."""
