@@ -3,7 +3,7 @@
     python -m infra.assets --target local|cloud
 
 `local` is for the interpreter at hand; `cloud` is for Lambda's Python 3.13 on arm64. A folder is rebuilt only
-when its inputs changed, and the same inputs give the same hash on every machine. Bytecode is compiled in, bound
+when its inputs changed; the same inputs give the same hash on every machine. Bytecode is compiled in, bound
 to the source by hash and not by time, and names the paths that the code has in Lambda.
 """
 
@@ -80,9 +80,7 @@ def build(target: Target, *, root: Path = ROOT, into: Path | None = None) -> Ass
             for name in catalog.layer_names()
         }
         shared = _sources(root / "shared", "shared")
-        functions = {
-            row.name: _function_bundle(row, shared, root, folder, compiler) for row in catalog.FUNCTIONS
-        }
+        functions = {row.name: _function_bundle(row, shared, root, folder, compiler) for row in catalog.FUNCTIONS}
     return Assets(layers, functions, compiled=compiler is not None)
 
 
@@ -97,9 +95,7 @@ def _kernel_layer(root: Path, folder: Path, compiler: bytecode.Compiler | None) 
     return _bundle(inputs, folder / "layers" / name, "/opt", compiler)
 
 
-def _dependency_layer(
-    name: str, root: Path, folder: Path, target: Target, compiler: bytecode.Compiler | None
-) -> Asset:
+def _dependency_layer(name: str, root: Path, folder: Path, target: Target, compiler: bytecode.Compiler | None) -> Asset:
     lock = root / "requirements" / "layers" / f"{name}.txt"
     if not lock.is_file():
         raise AssetMissingError(f"Layer {name} has no lock {lock.relative_to(root)}: run `make lock`.")
@@ -123,9 +119,7 @@ def _function_bundle(
 ) -> Asset:
     home = root / "functions" / row.name
     if not (home / "handler.py").is_file():
-        raise AssetMissingError(
-            f"The catalog lists {row.name}, but functions/{row.name}/handler.py is missing."
-        )
+        raise AssetMissingError(f"The catalog lists {row.name}, but functions/{row.name}/handler.py is missing.")
     inputs = [_Input("functions/__init__.py", root / "functions" / "__init__.py")]
     inputs += _sources(home, f"functions/{row.name}")
     inputs += shared

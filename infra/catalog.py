@@ -128,7 +128,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="webhooks_fanout",
         purpose="Turns one domain event into a delivery for each endpoint that asked for it.",
-        triggers=(QueueConsumer(Queue.WEBHOOK_EVENTS, batch_size=25, window_s=0, max_concurrency=10),),
+        triggers=(QueueConsumer(Queue.WEBHOOK_EVENTS, batch_size=10, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=30,
         layers=("core", "dynamo"),
@@ -268,12 +268,7 @@ def function(name: str) -> Function:
 
 def consumers() -> dict[Queue, Function]:
     """Which function empties each queue; every queue has exactly one."""
-    return {
-        trigger.queue: row
-        for row in FUNCTIONS
-        for trigger in row.triggers
-        if isinstance(trigger, QueueConsumer)
-    }
+    return {trigger.queue: row for row in FUNCTIONS for trigger in row.triggers if isinstance(trigger, QueueConsumer)}
 
 
 def http_functions() -> tuple[Function, ...]:
@@ -305,18 +300,14 @@ def layer_names() -> tuple[str, ...]:
 def holders(access: Access, resource: object = None) -> tuple[Function, ...]:
     """The functions that hold a permission; without a resource, on any resource."""
     return tuple(
-        row
-        for row in FUNCTIONS
-        if any(p.access is access and resource in (None, p.resource) for p in row.permissions)
+        row for row in FUNCTIONS if any(p.access is access and resource in (None, p.resource) for p in row.permissions)
     )
 
 
 def permissions_of(row: Function) -> tuple[Permission, ...]:
     """What a function may do on the platform's own resources, the consuming of its queues included."""
     consumed = (
-        Permission(Access.CONSUME, trigger.queue)
-        for trigger in row.triggers
-        if isinstance(trigger, QueueConsumer)
+        Permission(Access.CONSUME, trigger.queue) for trigger in row.triggers if isinstance(trigger, QueueConsumer)
     )
     return (*row.permissions, *consumed)
 

@@ -39,8 +39,9 @@ class DatabaseNumbers:
 class Stage:
     """One stage. `protected`: nothing that holds data can be deleted by a deploy. `edge`: CloudFront and WAF.
 
-    `signing_keys` names the KMS keys of access tokens: the first one signs, all are published. To rotate, put
-    a new name first, deploy, and take the last one off after the longest token has expired.
+    `signing_keys` names the KMS keys of access tokens: the first one signs, all are published. To rotate, add a
+    new name last and deploy (verifiers learn it), put it first and deploy, and move the old name to
+    `retired_keys` when its last token has expired: an export may only go when nothing imports it any more.
     """
 
     name: StageName
@@ -59,6 +60,7 @@ class Stage:
     log_level: str = "INFO"
     webhook_allow: str = ""
     signing_keys: tuple[str, ...] = ("first",)
+    retired_keys: tuple[str, ...] = ()
 
     @property
     def local(self) -> bool:
@@ -86,15 +88,11 @@ STAGES: Final[dict[str, Stage]] = {
         ),
         Stage(
             name="dev",
-            database=DatabaseNumbers(
-                min_capacity=0.5, max_capacity=2, readers=0, backup_days=1, insights_days=7
-            ),
+            database=DatabaseNumbers(min_capacity=0.5, max_capacity=2, readers=0, backup_days=1, insights_days=7),
         ),
         Stage(
             name="staging",
-            database=DatabaseNumbers(
-                min_capacity=0.5, max_capacity=8, readers=1, backup_days=7, insights_days=7
-            ),
+            database=DatabaseNumbers(min_capacity=0.5, max_capacity=8, readers=1, backup_days=7, insights_days=7),
             protected=True,
             edge=True,
             archive_days=30,
@@ -102,9 +100,7 @@ STAGES: Final[dict[str, Stage]] = {
         ),
         Stage(
             name="prod",
-            database=DatabaseNumbers(
-                min_capacity=2, max_capacity=64, readers=1, backup_days=35, insights_days=465
-            ),
+            database=DatabaseNumbers(min_capacity=2, max_capacity=64, readers=1, backup_days=35, insights_days=465),
             protected=True,
             edge=True,
             zones=("a", "b", "c"),

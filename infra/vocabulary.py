@@ -133,7 +133,10 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class QueueConsumer:
-    """Messages: up to `batch_size` at once after at most `window_s`, in at most `max_concurrency` copies."""
+    """Messages: up to `batch_size` at once after at most `window_s`, in at most `max_concurrency` copies.
+
+    Lambda gathers more than ten only in a window of at least a second.
+    """
 
     queue: Queue
     batch_size: int

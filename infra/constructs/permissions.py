@@ -1,0 +1,177 @@
+"""From a row's permissions to IAM statements and environment variables, resource by resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from infra import catalog
+from infra.constructs.resources import DatabaseAccess, Resources
+from infra.settings import AUDIENCE, DATABASE_NAME, DATABASE_OWNER, DATABASE_USER, Deployment
+from infra.vocabulary import (
+    ACTIONS,
+    INDEXED_TABLES,
+    Access,
+    Function,
+    Http,
+    Key,
+    Permission,
+    Queue,
+    Secret,
+    Setting,
+    Table,
+)
+
+
+def statements(row: Function, resources: Resources) -> list[iam.PolicyStatement]:
+    """One statement per kind of access, naming exactly the row's resources."""
+    granted: dict[tuple[str, ...], list[str]] = {}
+    for permission in catalog.permissions_of(row):
+        actions, arns = _grant(permission, resources)
+        granted.setdefault(actions, []).extend(arns)
+    return [iam.PolicyStatement(actions=list(actions), resources=arns) for actions, arns in granted.items()]
+
+
+def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...], list[str]]:
+    """The actions and the ARNs of one permission."""
+    match permission.resource:
+        case Queue() as queue:
+            arns = [resources.queues[queue].queue_arn]
+        case Table() as table:
+            arn = resources.tables[table].table_arn
+            arns = [arn, f"{arn}/index/gsi1"] if table in INDEXED_TABLES else [arn]
+        case Key.FIELD:
+            arns = [resources.field_key.key_arn]
+        case Key.SIGNING:
+            arns = [key.key_arn for key in _keys_for(permission.access, resources.signing_keys)]
+        case Secret.DATABASE_OWNER:
+            arns = [resources.database.owner_secret.arn]
+        case Secret() as secret:
+            arns = [resources.secrets[secret].arn]
+        case None if permission.access is Access.PUBLISH:
+            arns = [resources.bus.event_bus_arn]
+        case _:
+            return _login(resources.database)
+    return ACTIONS[permission.access], arns
+
+
+def _keys_for(access: Access, keys: Iterable[kms.IKey]) -> list[kms.IKey]:
+    """Only the first key signs; older ones are still published."""
+    return list(keys)[:1] if access is Access.SIGN else list(keys)
+
+
+def _login(database: DatabaseAccess) -> tuple[tuple[str, ...], list[str]]:
+    if database.user_arn:
+        return ACTIONS[Access.CONNECT], [database.user_arn]
+    if database.app_secret is None:
+        raise ValueError("Without IAM, functions need the app's secret to log in.")
+    return ACTIONS[Access.READ_SECRET], [database.app_secret.arn]
+
+
+def environment(row: Function, deployment: Deployment, resources: Resources, *, api_url: str) -> dict[str, str]:
+    """The environment variables of a function: what its permissions and its row call for, and no more."""
+    stage = deployment.stage
+    found = {
+        "RMAP_STAGE": stage.name,
+        "RMAP_VERSION": deployment.version,
+        "POWERTOOLS_SERVICE_NAME": row.name,
+        "POWERTOOLS_METRICS_NAMESPACE": "RMAP",
+        "POWERTOOLS_LOG_LEVEL": stage.log_level,
+    }
+    if row.has(Http):
+        found["RMAP_API_URL"] = api_url
+    if row.may(Access.READ_PUBLIC_KEY, Key.SIGNING):
+        found["RMAP_ISSUER"] = api_url
+        found["RMAP_AUDIENCE"] = AUDIENCE
+        found["RMAP_SIGNING_KEYS"] = ",".join(key.key_id for key in resources.signing_keys)
+    for permission in row.permissions:
+        found |= _setting(permission, resources)
+    if Setting.WEBHOOK_ALLOW in row.extra_settings:
+        found[Setting.WEBHOOK_ALLOW] = stage.webhook_allow
+    if Setting.STRIPE_URL in row.extra_settings:
+        found[Setting.STRIPE_URL] = deployment.local.stripe_url if deployment.local else ""
+    return {name: value for name, value in found.items() if value}
+
+
+def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
+    """The variables by which a function finds what a permission is about."""
+    found: dict[str, str] = {}
+    match permission.resource:
+        case Queue() as queue:
+            found = {f"RMAP_QUEUE_{queue.name}": resources.queues[queue].queue_url}
+        case Table() as table:
+            found = {f"RMAP_TABLE_{table.name}": resources.tables[table].table_name}
+        case Key.FIELD:
+            found = {"RMAP_FIELD_KEY": resources.field_key.key_id}
+        case Secret.DATABASE_OWNER:
+            found = _owner(resources.database)
+        case Secret() as secret:
+            found = {f"RMAP_{secret.name}_SECRET": resources.secrets[secret].id}
+        case None if permission.access is Access.PUBLISH:
+            found = {"RMAP_BUS": resources.bus.event_bus_name}
+        case None:
+            found = _app(resources.database)
+    return found
+
+
+def _owner(database: DatabaseAccess) -> dict[str, str]:
+    return {
+        "RMAP_DATABASE_HOST": database.owner_host,
+        "RMAP_DATABASE_READER_HOST": database.owner_host,
+        "RMAP_DATABASE_PORT": database.port,
+        "RMAP_DATABASE_NAME": DATABASE_NAME,
+        "RMAP_DATABASE_USER": DATABASE_OWNER,
+        "RMAP_DATABASE_AUTH": "secret",
+        "RMAP_DATABASE_SECRET": database.owner_secret.id,
+    }
+
+
+def _app(database: DatabaseAccess) -> dict[str, str]:
+    found = {
+        "RMAP_DATABASE_HOST": database.host,
+        "RMAP_DATABASE_READER_HOST": database.reader_host,
+        "RMAP_DATABASE_PORT": database.port,
+        "RMAP_DATABASE_NAME": DATABASE_NAME,
+        "RMAP_DATABASE_USER": DATABASE_USER,
+        "RMAP_DATABASE_AUTH": "iam" if database.user_arn else "secret",
+    }
+    if database.app_secret:
+        found["RMAP_DATABASE_SECRET"] = database.app_secret.id
+    return found
+
+
+def runtime_statements(log_group_arn: str, *, traced: bool) -> list[iam.PolicyStatement]:
+    """What Lambda itself needs to write the function's log and traces."""
+    found = [iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group_arn])]
+    if traced:
+        found.append(
+            iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"])
+        )
+    return found
+
+
+NETWORK_ACTIONS = (
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+def network_statements(stack: Stack, function_name: str) -> list[iam.PolicyStatement]:
+    """What Lambda needs to put the function into a network; the function's own code is denied it."""
+    arn = stack.format_arn(service="lambda", resource=f"function:{function_name}")
+    return [
+        iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]),
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            actions=list(NETWORK_ACTIONS),
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+        ),
+    ]

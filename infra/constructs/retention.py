@@ -1,0 +1,27 @@
+"""Log groups that forget."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.settings import Stage
+
+_RETENTION = {
+    7: logs.RetentionDays.ONE_WEEK,
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+def log_group(scope: Construct, construct_id: str, stage: Stage, name: str) -> logs.LogGroup:
+    """A log group that keeps its lines as long as the stage says."""
+    return logs.LogGroup(
+        scope,
+        construct_id,
+        log_group_name=name,
+        retention=_RETENTION[stage.log_days],
+        removal_policy=RemovalPolicy.RETAIN if stage.protected else RemovalPolicy.DESTROY,
+    )

@@ -1,0 +1,156 @@
+"""Every function of the catalog but the migrations, and what starts it."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import catalog
+from infra.constructs.nag import accept
+from infra.constructs.workload import Surroundings, Workloads
+from infra.settings import Deployment
+from infra.stacks.api import ApiStack
+from infra.stacks.base import StageStack
+from infra.vocabulary import CustomResource, Function, Http, QueueConsumer, Schedule
+
+INTEGRATION_TIMEOUT_MS = 29_000
+
+
+class FunctionsStack(StageStack):
+    """Functions, routes, queue consumers and schedules."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        deployment: Deployment,
+        around: Surroundings,
+        *,
+        api: ApiStack,
+        schedule_dead_letters: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, "functions", deployment, about="functions and what starts them")
+        self._around = around
+        self._api = api
+        self._schedule_dead_letters = schedule_dead_letters
+        workloads = Workloads(self, around)
+        for row in catalog.FUNCTIONS:
+            if not row.has(CustomResource):
+                alias = workloads.add(row)
+                for trigger in row.triggers:
+                    self._start(row, alias, trigger)
+        self.tell("ApiUrl", around.api_url)
+
+    def _start(
+        self,
+        row: Function,
+        alias: lambda_.Alias,
+        trigger: Http | QueueConsumer | Schedule | CustomResource,
+    ) -> None:
+        scope = Construct(self, f"{row.name}-start")
+        match trigger:
+            case Http():
+                self._route(scope, row, alias)
+            case QueueConsumer():
+                self._consume(scope, alias, trigger)
+            case Schedule():
+                self._schedule(scope, row, alias, trigger)
+            case CustomResource():
+                raise ValueError(f"{row.name} is started by the deploy, not here.")
+
+    def _route(self, scope: Construct, row: Function, alias: lambda_.Alias) -> None:
+        api_id = self._api.api.ref
+        integration = apigateway.CfnIntegration(
+            scope,
+            "Integration",
+            api_id=api_id,
+            integration_type="AWS_PROXY",
+            integration_uri=alias.function_arn,
+            payload_format_version="2.0",
+            timeout_in_millis=INTEGRATION_TIMEOUT_MS,
+        )
+        for number, key in enumerate(catalog.routes(row)):
+            route = apigateway.CfnRoute(
+                scope,
+                f"Route{number}",
+                api_id=api_id,
+                route_key=key,
+                authorization_type="NONE",
+                target=f"integrations/{integration.ref}",
+            )
+            accept(
+                route,
+                "APIG4",
+                "The kernel verifies tokens, device keys and signatures: the gateway's refusal could not be "
+                "problem+json (decision 0003).",
+            )
+        lambda_.CfnPermission(
+            scope,
+            "Permission",
+            action="lambda:InvokeFunction",
+            function_name=alias.function_arn,
+            principal="apigateway.amazonaws.com",
+            source_arn=self.format_arn(service="execute-api", resource=api_id, resource_name="*/*"),
+        )
+
+    def _consume(self, scope: Construct, alias: lambda_.Alias, trigger: QueueConsumer) -> None:
+        lambda_.CfnEventSourceMapping(
+            scope,
+            "Source",
+            event_source_arn=self._around.resources.queues[trigger.queue].queue_arn,
+            function_name=alias.function_arn,
+            batch_size=trigger.batch_size,
+            maximum_batching_window_in_seconds=trigger.window_s,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
+                maximum_concurrency=trigger.max_concurrency
+            ),
+        )
+
+    def _schedule(self, scope: Construct, row: Function, alias: lambda_.Alias, trigger: Schedule) -> None:
+        minutes = trigger.minutes
+        if self.stage.local and trigger.local_minutes:
+            minutes = trigger.local_minutes
+        role = iam.Role(
+            scope,
+            "Role",
+            description=f"Starts {row.name} on time",
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions=None if self.stage.local else {"StringEquals": {"aws:SourceAccount": self.account}},
+            ),
+            inline_policies={
+                "start": iam.PolicyDocument(
+                    statements=[
+                        iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[alias.function_arn]),
+                        iam.PolicyStatement(
+                            actions=["sqs:SendMessage"], resources=[self._schedule_dead_letters.queue_arn]
+                        ),
+                    ]
+                )
+            },
+        )
+        scheduler.CfnSchedule(
+            scope,
+            "Schedule",
+            name=self.stage.named(row.name),
+            description=row.purpose,
+            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=alias.function_arn,
+                role_arn=role.role_arn,
+                input=json.dumps({"source": "rmap.schedule", "schedule": row.name}),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(
+                    arn=self._schedule_dead_letters.queue_arn
+                ),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=600, maximum_retry_attempts=3
+                ),
+            ),
+        )

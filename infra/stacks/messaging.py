@@ -1,0 +1,70 @@
+"""Queues, the event bus and its archive."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra import catalog
+from infra.constructs.work_queue import DeadLetters, WorkQueue
+from infra.settings import Deployment
+from infra.stacks.base import StageStack
+from infra.vocabulary import Queue
+
+EVENT_SOURCE = "rmap"
+
+
+class MessagingStack(StageStack):
+    """One queue per consumer in the catalog, and the bus whose events all become webhook messages."""
+
+    def __init__(self, scope: Construct, deployment: Deployment, topic: sns.ITopic | None) -> None:
+        super().__init__(scope, "messaging", deployment, about="queues and the event bus", stateful=True)
+        consumers = catalog.consumers()
+        work = {
+            queue: WorkQueue(self, queue, self.stage, consumer_timeout_s=consumers[queue].timeout_s, topic=topic)
+            for queue in Queue
+        }
+        self.queues = {queue: made.queue for queue, made in work.items()}
+        self.schedule_dead_letters = DeadLetters(Construct(self, "Schedules"), "schedules", self.stage, topic)
+        self.bus = self._bus()
+        self._send_events_to_webhooks(work[Queue.WEBHOOK_EVENTS], topic)
+        self.tell("Bus", self.bus.event_bus_name)
+        for queue, made in work.items():
+            name = queue.title().replace("_", "")
+            self.tell(f"Queue{name}", made.queue.queue_url)
+            self.tell(f"DeadLetters{name}", made.dead_letters.queue_url)
+
+    def _bus(self) -> events.EventBus:
+        bus = events.EventBus(self, "Bus", event_bus_name=self.stage.named("events"))
+        bus.apply_removal_policy(self.keep)
+        if not self.stage.local:
+            bus.archive(
+                "Archive",
+                archive_name=self.stage.named("events"),
+                description="Every domain event, for replay.",
+                event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
+                retention=Duration.days(self.stage.archive_days),
+            )
+        return bus
+
+    def _send_events_to_webhooks(self, webhooks: WorkQueue, topic: sns.ITopic | None) -> None:
+        undelivered = DeadLetters(Construct(self, "BusDelivery"), "bus", self.stage, topic)
+        events.Rule(
+            self,
+            "ToWebhooks",
+            rule_name=self.stage.named("to-webhooks"),
+            description="Every domain event may be a webhook.",
+            event_bus=self.bus,
+            event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
+            targets=[
+                targets.SqsQueue(
+                    webhooks.queue,
+                    dead_letter_queue=undelivered,
+                    max_event_age=Duration.hours(2),
+                    retry_attempts=20,
+                )
+            ],
+        )
