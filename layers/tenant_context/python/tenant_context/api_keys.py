@@ -124,7 +124,7 @@ class ApiKeyVerifier:
             tenant=UUID(item["tenant"]),
             digest=item["digest"],
             scopes=frozenset(item["scopes"]),
-            expires_at=int(item.get("expires_at", 0)),
+            expires_at=int(item.get("valid_until", 0)),
             revoked=bool(item.get("revoked", False)),
         )
         if len(self._kept) >= 4096:  # noqa: PLR2004  a bound, so that a sandbox's memory stays flat

@@ -14,7 +14,7 @@ repositories translate.
 """
 
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Protocol
@@ -74,14 +74,6 @@ class Transaction:
         self._database.count_wait()
         return self._connection.execute(query, parameters).fetchall()
 
-    def copy(self, statement: LiteralString, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """COPY rows in binary form; `types` names PostgreSQL's types of the columns. Not in a pipeline."""
-        self._database.count_wait()
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
-
     def emit(self, event: Event) -> None:
         """Write the event to the outbox and the audit log, in this transaction; published after the commit."""
         self.run(*Outbox.statement(self.tenant, event, self.now))
@@ -126,7 +118,7 @@ class Database:
             raise
 
     @contextmanager
-    def transaction(self, tenant: TenantContext, *, pipelined: bool = True) -> Iterator[Transaction]:
+    def transaction(self, tenant: TenantContext) -> Iterator[Transaction]:
         """The tenant's transaction: committed when the block ends, rolled back when it raises."""
         connection = self._connection()
         transaction = Transaction(self, connection, tenant)
@@ -134,10 +126,6 @@ class Database:
             with connection.pipeline():
                 connection.execute("BEGIN")
                 connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
-                if pipelined:
-                    yield transaction
-                    connection.execute("COMMIT")
-            if not pipelined:
                 yield transaction
                 connection.execute("COMMIT")
             self.round_trips += 1

@@ -27,6 +27,9 @@ JSON = ("application/json",)
 MAX_BODY = 1_048_576
 """Bytes of a request's body unless its route says otherwise."""
 
+SIGNED_IN = "signed-in"
+"""The permission of routes that any signed-in user may use, on themselves."""
+
 Body = TypeVar("Body")
 
 

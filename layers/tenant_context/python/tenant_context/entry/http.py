@@ -28,7 +28,7 @@ from tenant_context.idempotency import Attempt, is_repeat
 from tenant_context.observability import Invocation, Observability
 from tenant_context.postgres import Database
 from tenant_context.rate import RateLimiter
-from tenant_context.routing import Answer, Call, Proof, Route, Routes, encode
+from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, encode
 
 _VERSIONED = re.compile(r"/api/v(\d+)(/|$)")
 _KNOWN_VERSIONS = frozenset({"1"})
@@ -107,7 +107,7 @@ class HttpEntry:
         if tenant is not None:
             invocation.caller(tenant)
             _agree(tenant, headers)
-            if route.permission is not None:
+            if route.permission is not None and route.permission != SIGNED_IN:
                 tenant.require(route.permission)
             left = self._limiter.take(tenant.tenant)
             extra["ratelimit"] = self._limiter.header(left)

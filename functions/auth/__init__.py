@@ -1,0 +1,1 @@
+"""Sign-up, log-in, tokens, sessions and API keys."""

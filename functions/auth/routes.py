@@ -1,0 +1,137 @@
+"""The addresses of identity."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.auth import schemas
+from shared.identity.gateway import jwk
+from shared.identity.service import ApiKeys, Caller, Identity
+from tenant_context.identity import KmsPublicKeys
+from tenant_context.postgres import Transaction
+from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Routes
+
+routes = Routes()
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """What the routes use."""
+
+    identity: Identity
+    keys: ApiKeys
+    public_keys: KmsPublicKeys
+    issuer: str
+
+
+def _caller(call: Call[Any]) -> Caller:
+    return Caller(call.source_ip, call.headers.get("user-agent", ""), call.request_id)
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/signup",
+    proof=Proof.PUBLIC,
+    body=schemas.SignUpIn,
+    answer=schemas.SignedInOut,
+    status=201,
+)
+def signup(call: Call[schemas.SignUpIn], auth: Auth) -> Answer:
+    """Sign up: a user, an organization they own, and tokens; billing follows by itself."""
+    return Answer(schemas.signed_in(auth.identity.sign_up(call.body.sign_up(), _caller(call))))
+
+
+@routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=schemas.LogInIn, answer=schemas.SignedInOut)
+def login(call: Call[schemas.LogInIn], auth: Auth) -> Answer:
+    """Log in with mail address and password."""
+    body = call.body
+    return Answer(schemas.signed_in(auth.identity.log_in(body.email, body.password, body.organization, _caller(call))))
+
+
+@routes.act("POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=schemas.RefreshIn, answer=schemas.TokensOut)
+def refresh(call: Call[schemas.RefreshIn], auth: Auth) -> Answer:
+    """Exchange a refresh token for fresh tokens; it is then used up."""
+    return Answer(schemas.tokens(auth.identity.refresh(call.body.refresh_token)))
+
+
+@routes.act("POST", "/api/v1/auth/logout", permission=SIGNED_IN, status=204)
+def logout(call: Call[None], auth: Auth) -> Answer:
+    """End this session: its refresh token is no longer good."""
+    auth.identity.log_out(call.tenant)
+    return Answer()
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/switch",
+    permission=SIGNED_IN,
+    body=schemas.SwitchIn,
+    answer=schemas.SwitchedOut,
+)
+def switch(call: Call[schemas.SwitchIn], auth: Auth) -> Answer:
+    """Exchange the token for one of another organization of the same user."""
+    membership, tokens = auth.identity.switch(call.tenant, call.body.organization, _caller(call))
+    return Answer({"organization": schemas.organization(membership), **schemas.tokens(tokens)})
+
+
+@routes.read("/api/v1/auth/sessions", permission=SIGNED_IN, answer=schemas.SessionsOut)
+def sessions(call: Call[None], auth: Auth) -> Answer:
+    """List your living sessions in this organization."""
+    present = call.tenant.session
+    return Answer({"items": [schemas.session(one, present) for one in auth.identity.sessions(call.tenant)]})
+
+
+@routes.act("DELETE", "/api/v1/auth/sessions/{session_id}", permission=SIGNED_IN, status=204)
+def end_session(call: Call[None], auth: Auth) -> Answer:
+    """End one of your sessions."""
+    auth.identity.end_session(call.tenant, call.id("session_id"))
+    return Answer()
+
+
+@routes.write(
+    "POST",
+    "/api/v1/api-keys",
+    permission="keys.write",
+    body=schemas.ApiKeyIn,
+    answer=schemas.ApiKeyOut,
+    status=201,
+)
+def make_key(call: Call[schemas.ApiKeyIn], tx: Transaction, auth: Auth) -> Answer:
+    """Make an API or device key; its text is in this answer and nowhere else."""
+    body = call.body
+    return Answer(schemas.api_key(auth.keys.make(tx, body.name, tuple(body.scopes), body.expires_at)))
+
+
+@routes.read("/api/v1/api-keys", permission="keys.read", answer=schemas.ApiKeysOut)
+def keys(call: Call[None], auth: Auth) -> Answer:
+    """List the organization's keys."""
+    return Answer({"items": [schemas.api_key(key) for key in auth.keys.all(call.tenant)]})
+
+
+@routes.write("DELETE", "/api/v1/api-keys/{prefix}", permission="keys.write", status=204)
+def revoke_key(call: Call[None], tx: Transaction, auth: Auth) -> Answer:
+    """Revoke a key; it stops within ten seconds."""
+    auth.keys.revoke(tx, call.path["prefix"])
+    return Answer()
+
+
+@routes.read("/.well-known/jwks.json", proof=Proof.PUBLIC, answer=schemas.JwksOut)
+def jwks(_call: Call[None], auth: Auth) -> Answer:
+    """The public keys that access tokens are signed with."""
+    keys = [jwk(kid, key) for kid, key in auth.public_keys.all().items()]
+    return Answer({"keys": keys}, headers={"cache-control": "public, max-age=300"})
+
+
+@routes.read("/.well-known/openid-configuration", proof=Proof.PUBLIC, answer=schemas.DiscoveryOut)
+def discovery(_call: Call[None], auth: Auth) -> Answer:
+    """Where verifiers find what they need."""
+    return Answer(
+        {
+            "issuer": auth.issuer,
+            "jwks_uri": f"{auth.issuer}/.well-known/jwks.json",
+            "token_endpoint": f"{auth.issuer}/api/v1/auth/login",
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        },
+        headers={"cache-control": "public, max-age=300"},
+    )

@@ -1,0 +1,70 @@
+"""The wire's shapes of organizations."""
+
+from uuid import UUID
+
+from tenant_context.wire import In, Name, Out
+
+
+class OrganizationIn(In):
+    """What of an organization can be changed."""
+
+    name: Name
+
+
+class BillingOut(Out):
+    """Where the organization's billing stands; `reason` says in words why it is not ready."""
+
+    customer: str | None
+    subscription: str | None
+    subscription_status: str | None
+    reason: str
+
+
+class OrganizationOut(Out):
+    """An organization."""
+
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+    status: str
+    billing: BillingOut
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class MemberOut(Out):
+    """A user in the organization."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: str
+    joined_at: str
+
+
+class MembersPage(Out):
+    """A page of members."""
+
+    items: list[MemberOut]
+    next_cursor: str | None
+
+
+class AuditEntry(Out):
+    """Who did what, when, in which request."""
+
+    id: UUID
+    at: str
+    actor: str
+    action: str
+    subject: str
+    request_id: str
+    details: dict[str, object]
+
+
+class AuditPage(Out):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None

@@ -1,0 +1,86 @@
+"""What makes a password, a slug, a refresh token and an access token good."""
+
+import base64
+import hashlib
+import hmac
+import re
+import unicodedata
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.identity.errors import WeakPassword
+from shared.identity.model import Membership, Session, SignUp
+from tenant_context.permissions import ROLES
+
+ACCESS_SECONDS = 15 * 60
+REFRESH_SECONDS = 30 * 24 * 3600
+GRACE_SECONDS = 10
+"""How long the token just replaced still answers with the active one: two tabs, a retried request."""
+MIN_PASSWORD, MAX_PASSWORD = 12, 128
+RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "docs", "rmap", "status", "support", "www"})
+
+
+def check_password(sign_up: SignUp) -> None:
+    """Raise `WeakPassword` for one too short, too long, or made of the mail address or the name."""
+    password = sign_up.password
+    if len(password) < MIN_PASSWORD:
+        raise WeakPassword(f"must have at least {MIN_PASSWORD} characters")
+    if len(password) > MAX_PASSWORD:
+        raise WeakPassword(f"may have at most {MAX_PASSWORD} characters")
+    folded = password.casefold()
+    for word in (sign_up.email, sign_up.email.partition("@")[0], sign_up.name):
+        rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004  short names occur anywhere
+        if len(rest) < len(folded) and len(rest) < MIN_PASSWORD // 2:
+            raise WeakPassword("must not be made of your mail address or name")
+
+
+def slug_of(name: str, fresh: UUID) -> str:
+    """A slug from an organization's name; with a few characters of a fresh id where the name is too short."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
+    if len(slug) < 3 or slug in RESERVED_SLUGS:  # noqa: PLR2004  the shortest slug the table takes
+        slug = f"{slug or 'tenant'}-{fresh.hex[-8:]}"
+    return slug
+
+
+def refresh_token(session: Session, pepper: str) -> str:
+    """The refresh token of the session's present generation: made, never stored, so it can be given again."""
+    return f"rt_{session.id.hex}_{session.generation}_{_mac(session, session.generation, pepper)}"
+
+
+def read_refresh_token(token: str) -> tuple[UUID, int, str] | None:
+    """Session, generation and proof of a well-formed token, else None."""
+    match = re.fullmatch(r"rt_([0-9a-f]{32})_([0-9]{1,9})_([A-Za-z0-9_-]{43})", token)
+    return (UUID(match[1]), int(match[2]), match[3]) if match else None
+
+
+def is_genuine(session: Session, generation: int, proof: str, pepper: str) -> bool:
+    """Whether we made this generation's token."""
+    return hmac.compare_digest(_mac(session, generation, pepper), proof)
+
+
+def _mac(session: Session, generation: int, pepper: str) -> str:
+    text = f"{session.seed}|{session.id.hex}|{generation}"
+    digest = hmac.new(pepper.encode(), text.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def claims(
+    session: Session, membership: Membership, *, issuer: str, audience: str, token_id: UUID, now: datetime
+) -> dict[str, Any]:
+    """The claims of an access token."""
+    issued = int(now.timestamp())
+    return {
+        "sub": str(session.user),
+        "tid": str(session.tenant),
+        "role": membership.role,
+        "permissions": sorted(ROLES[membership.role]),
+        "sid": str(session.id),
+        "iss": issuer,
+        "aud": audience,
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + ACCESS_SECONDS,
+        "jti": str(token_id),
+    }

@@ -1,0 +1,257 @@
+"""Sites and sensors in PostgreSQL, and the directory of devices in DynamoDB that the ingest door reads."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+from shared.sites.errors import CodeTaken, SensorNotFound, SerialTaken, SiteInUse, SiteNotFound, UnknownSite
+from shared.sites.model import Sensor, SensorId, Site, SiteId
+from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table, TenantTable
+from tenant_context.postgres import Database, Row, Transaction
+
+_SITE_JSON: LiteralString = """
+    json_build_object('id', id, 'name', name, 'code', code, 'address', address, 'time_zone', time_zone,
+                      'metadata', metadata, 'version', version, 'created_at', app.rfc3339(created_at),
+                      'updated_at', app.rfc3339(updated_at))::text"""
+_SHOW_SITE: LiteralString = f"SELECT version, {_SITE_JSON} FROM sites WHERE tenant_id = %s AND id = %s"
+_PAGE_SITES: LiteralString = f"""
+    SELECT {_SITE_JSON}, id FROM sites
+    WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+      AND (%(search)s::text IS NULL
+           OR to_tsvector('english', name || ' ' || address) @@ websearch_to_tsquery('english', %(search)s))
+    ORDER BY id DESC LIMIT %(limit)s"""
+_LOCK_SITE: LiteralString = """
+    SELECT id, name, code, address, time_zone, metadata, version, created_at, updated_at
+    FROM sites WHERE tenant_id = %s AND id = %s FOR UPDATE"""
+_INSERT_SITE: LiteralString = """
+    INSERT INTO sites (tenant_id, id, name, code, address, time_zone, metadata, version, created_at, updated_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
+_UPDATE_SITE: LiteralString = """
+    UPDATE sites SET name = %s, code = %s, address = %s, time_zone = %s, metadata = %s, version = %s, updated_at = %s
+    WHERE tenant_id = %s AND id = %s RETURNING 1"""
+_DELETE_SITE: LiteralString = "DELETE FROM sites WHERE tenant_id = %s AND id = %s RETURNING code"
+
+_SENSOR_JSON: LiteralString = """
+    json_build_object('id', id, 'site_id', site_id, 'name', name, 'serial', serial, 'kind', kind, 'vendor', vendor,
+                      'interval_minutes', interval_minutes, 'status', status, 'version', version,
+                      'created_at', app.rfc3339(created_at), 'updated_at', app.rfc3339(updated_at))::text"""
+_SHOW_SENSOR: LiteralString = f"SELECT version, {_SENSOR_JSON} FROM sensors WHERE tenant_id = %s AND id = %s"
+_PAGE_SENSORS: LiteralString = f"""
+    SELECT {_SENSOR_JSON}, id FROM sensors
+    WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+      AND (%(site)s::uuid IS NULL OR site_id = %(site)s)
+    ORDER BY id DESC LIMIT %(limit)s"""
+_LOCK_SENSOR: LiteralString = """
+    SELECT id, site_id, name, serial, kind, vendor, interval_minutes, status, version, created_at, updated_at
+    FROM sensors WHERE tenant_id = %s AND id = %s FOR UPDATE"""
+_INSERT_SENSOR: LiteralString = """
+    INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, vendor, interval_minutes, status, version,
+                         created_at, updated_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
+_UPDATE_SENSOR: LiteralString = """
+    UPDATE sensors SET site_id = %s, name = %s, vendor = %s, interval_minutes = %s, status = %s, version = %s,
+           updated_at = %s
+    WHERE tenant_id = %s AND id = %s RETURNING 1"""
+
+
+class SiteRepository:
+    """Sites of one tenant at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def show(self, tenant: TenantContext, site: SiteId) -> tuple[int, bytes]:
+        """Version and JSON. Errors: SiteNotFound."""
+        rows = self._database.read(tenant, _SHOW_SITE, (tenant.tenant, site))
+        if not rows:
+            raise SiteNotFound
+        return rows[0][0], rows[0][1].encode()
+
+    def page(
+        self, tenant: TenantContext, *, search: str | None, after: UUID | None, limit: int
+    ) -> list[tuple[str, UUID]]:
+        """JSON and id, newest first; `search` in the words of name and address."""
+        values = {"tenant": tenant.tenant, "search": search, "after": after, "limit": limit}
+        return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_SITES, values)]
+
+    def lock(self, tx: Transaction, site: SiteId) -> Site:
+        """The site, held until the transaction ends. Errors: SiteNotFound."""
+        row = tx.one(_LOCK_SITE, (tx.tenant.tenant, site))
+        if row is None:
+            raise SiteNotFound
+        return _site(row)
+
+    def insert(self, tx: Transaction, site: Site) -> None:
+        """A new site. Errors: CodeTaken."""
+        values = (
+            tx.tenant.tenant,
+            site.id,
+            site.name,
+            site.code,
+            site.address,
+            site.time_zone,
+            Jsonb(site.metadata),
+            site.version,
+            site.created_at,
+            site.updated_at,
+        )
+        try:
+            tx.one(_INSERT_SITE, values)
+        except errors.UniqueViolation as error:
+            raise CodeTaken from error
+
+    def update(self, tx: Transaction, site: Site) -> None:
+        """New particulars. Errors: CodeTaken."""
+        values = (
+            site.name,
+            site.code,
+            site.address,
+            site.time_zone,
+            Jsonb(site.metadata),
+            site.version,
+            site.updated_at,
+            tx.tenant.tenant,
+            site.id,
+        )
+        try:
+            tx.one(_UPDATE_SITE, values)
+        except errors.UniqueViolation as error:
+            raise CodeTaken from error
+
+    def delete(self, tx: Transaction, site: SiteId) -> str:
+        """Remove a site and answer its code. Errors: SiteNotFound, SiteInUse."""
+        try:
+            row = tx.one(_DELETE_SITE, (tx.tenant.tenant, site))
+        except errors.ForeignKeyViolation as error:
+            raise SiteInUse from error
+        if row is None:
+            raise SiteNotFound
+        return str(row[0])
+
+
+class SensorRepository:
+    """Sensors of one tenant at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def show(self, tenant: TenantContext, sensor: SensorId) -> tuple[int, bytes]:
+        """Version and JSON. Errors: SensorNotFound."""
+        rows = self._database.read(tenant, _SHOW_SENSOR, (tenant.tenant, sensor))
+        if not rows:
+            raise SensorNotFound
+        return rows[0][0], rows[0][1].encode()
+
+    def page(
+        self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int
+    ) -> list[tuple[str, UUID]]:
+        """JSON and id, newest first."""
+        values = {"tenant": tenant.tenant, "site": site, "after": after, "limit": limit}
+        return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_SENSORS, values)]
+
+    def lock(self, tx: Transaction, sensor: SensorId) -> Sensor:
+        """The sensor, held until the transaction ends. Errors: SensorNotFound."""
+        row = tx.one(_LOCK_SENSOR, (tx.tenant.tenant, sensor))
+        if row is None:
+            raise SensorNotFound
+        return _sensor(row)
+
+    def insert(self, tx: Transaction, sensor: Sensor) -> None:
+        """A new sensor. Errors: SerialTaken, UnknownSite."""
+        values = (
+            tx.tenant.tenant,
+            sensor.id,
+            sensor.site_id,
+            sensor.name,
+            sensor.serial,
+            sensor.kind,
+            sensor.vendor,
+            sensor.interval_minutes,
+            sensor.status,
+            sensor.version,
+            sensor.created_at,
+            sensor.updated_at,
+        )
+        try:
+            tx.one(_INSERT_SENSOR, values)
+        except errors.UniqueViolation as error:
+            raise SerialTaken from error
+        except errors.ForeignKeyViolation as error:
+            raise UnknownSite from error
+
+    def update(self, tx: Transaction, sensor: Sensor) -> None:
+        """New particulars. Errors: UnknownSite."""
+        values = (
+            sensor.site_id,
+            sensor.name,
+            sensor.vendor,
+            sensor.interval_minutes,
+            sensor.status,
+            sensor.version,
+            sensor.updated_at,
+            tx.tenant.tenant,
+            sensor.id,
+        )
+        try:
+            tx.one(_UPDATE_SENSOR, values)
+        except errors.ForeignKeyViolation as error:
+            raise UnknownSite from error
+
+
+def _site(row: Row) -> Site:
+    site_id, name, code, address, time_zone, metadata, version, created_at, updated_at = row
+    return Site(SiteId(site_id), name, code, address, time_zone, metadata, version, created_at, updated_at)
+
+
+def _sensor(row: Row) -> Sensor:
+    return Sensor(SensorId(row[0]), SiteId(row[1]), *row[2:])
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the ingest door needs to know of a sensor or a site."""
+
+    id: UUID
+
+
+class Directory:
+    """Which sensors and sites a tenant has, by id and by the tenant's own name for them.
+
+    Written before the row in PostgreSQL commits, so that a device can push at once; an entry whose row never came is
+    harmless, as the processor joins the row itself and quarantines what has none.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def list_sensor(self, tenant: TenantContext, sensor: Sensor) -> None:
+        """Make a sensor known by its id and its serial, or unknown once it is retired."""
+        for reference in (str(sensor.id), sensor.serial):
+            if sensor.status == "active":
+                self._put(tenant, "sensors", reference, sensor.id)
+            else:
+                TenantTable(self._table, tenant).delete("sensors", reference)
+
+    def list_site(self, tenant: TenantContext, site: Site) -> None:
+        """Make a site known by its id and its code."""
+        for reference in (str(site.id), site.code):
+            self._put(tenant, "sites", reference, site.id)
+
+    def unlist_site(self, tenant: TenantContext, site: SiteId, code: str) -> None:
+        """Forget a site."""
+        for reference in (str(site), code):
+            TenantTable(self._table, tenant).delete("sites", reference)
+
+    def find(self, tenant: TenantContext, kind: str, references: Iterable[str]) -> dict[str, Listed]:
+        """The ids behind the references that exist; `kind` is `sensors` or `sites`."""
+        keys = [(kind, reference) for reference in references if 0 < len(reference.encode()) <= 512]  # noqa: PLR2004  DynamoDB takes 1,024
+        found = TenantTable(self._table, tenant).get_many(keys)
+        return {item["sk"]: Listed(UUID(item["id"])) for item in found}
+
+    def _put(self, tenant: TenantContext, kind: str, reference: str, thing: UUID) -> None:
+        TenantTable(self._table, tenant).put(kind, reference, {"id": str(thing)})

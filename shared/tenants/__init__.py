@@ -1,0 +1,1 @@
+"""Tenants: the organizations of the API."""

@@ -1,0 +1,75 @@
+"""Tenants in PostgreSQL, read as the JSON that PostgreSQL builds."""
+
+from typing import LiteralString
+from uuid import UUID
+
+from shared.tenants.errors import OrganizationNotFound
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database, Transaction
+
+_JSON: LiteralString = """
+    json_build_object('id', tenant_id, 'slug', slug, 'name', name, 'plan', plan, 'status', status,
+                      'billing', json_build_object('customer', stripe_customer_id,
+                                                   'subscription', stripe_subscription_id,
+                                                   'subscription_status', subscription_status,
+                                                   'reason', billing_reason),
+                      'version', version, 'created_at', app.rfc3339(created_at),
+                      'updated_at', app.rfc3339(updated_at))::text"""
+_SHOW: LiteralString = f"SELECT version, {_JSON} FROM tenants WHERE tenant_id = %s"
+_LOCK: LiteralString = "SELECT version FROM tenants WHERE tenant_id = %s FOR UPDATE"
+_RENAME: LiteralString = f"""
+    UPDATE tenants SET name = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
+    RETURNING version, {_JSON}"""
+_MEMBERS: LiteralString = """
+    SELECT json_build_object('user_id', u.user_id, 'email', u.email, 'name', u.name, 'role', m.role,
+                             'joined_at', app.rfc3339(m.created_at))::text, u.user_id
+    FROM memberships m JOIN users u USING (user_id)
+    WHERE m.tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR u.user_id > %(after)s)
+    ORDER BY u.user_id LIMIT %(limit)s"""
+_AUDIT: LiteralString = """
+    SELECT json_build_object('id', id, 'at', app.rfc3339(at), 'actor', actor, 'action', action, 'subject', subject,
+                             'request_id', request_id, 'details', details)::text, id
+    FROM audit_log WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+    ORDER BY id DESC LIMIT %(limit)s"""
+
+
+class TenantRepository:
+    """The caller's own tenant: there is no way to ask for another."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def show(self, tenant: TenantContext) -> tuple[int, bytes]:
+        """Version and JSON."""
+        rows = self._database.read(tenant, _SHOW, (tenant.tenant,))
+        if not rows:
+            raise OrganizationNotFound
+        return rows[0][0], rows[0][1].encode()
+
+    def lock(self, tx: Transaction) -> int:
+        """The version, held until the transaction ends."""
+        row = tx.one(_LOCK, (tx.tenant.tenant,))
+        if row is None:
+            raise OrganizationNotFound
+        return int(row[0])
+
+    def rename(self, tx: Transaction, name: str) -> tuple[int, bytes]:
+        """Another name, one version later."""
+        row = tx.one(_RENAME, (name, tx.now, tx.tenant.tenant))
+        if row is None:
+            raise OrganizationNotFound
+        return row[0], row[1].encode()
+
+    def members(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[tuple[str, UUID]]:
+        """JSON and id of the members."""
+        return self._page(tenant, _MEMBERS, after, limit)
+
+    def audit(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[tuple[str, UUID]]:
+        """JSON and id of the audit log's entries, newest first."""
+        return self._page(tenant, _AUDIT, after, limit)
+
+    def _page(
+        self, tenant: TenantContext, query: LiteralString, after: UUID | None, limit: int
+    ) -> list[tuple[str, UUID]]:
+        values = {"tenant": tenant.tenant, "after": after, "limit": limit}
+        return [(row[0], row[1]) for row in self._database.read(tenant, query, values)]
