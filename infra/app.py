@@ -26,6 +26,7 @@ FLAGS: Final = {
     "@aws-cdk/core:checkSecretUsage": True,
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
     "@aws-cdk/core:enablePartitionLiterals": True,
+    "@aws-cdk/core:validateAgainstDefaultRules": True,
     "@aws-cdk/core:target-partitions": ["aws"],
 }
 """CDK behaviours that are off unless asked for."""

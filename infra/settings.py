@@ -49,7 +49,7 @@ class Stage:
     database: DatabaseNumbers | None = None
     protected: bool = False
     edge: bool = False
-    zones: tuple[str, ...] = ("a", "b")
+    zones: int = 2
     log_days: int = 30
     archive_days: int = 7
     requests_per_second: int = 500
@@ -103,7 +103,7 @@ STAGES: Final[dict[str, Stage]] = {
             database=DatabaseNumbers(min_capacity=2, max_capacity=64, readers=1, backup_days=35, insights_days=465),
             protected=True,
             edge=True,
-            zones=("a", "b", "c"),
+            zones=3,
             archive_days=90,
             log_days=365,
             requests_per_second=2000,

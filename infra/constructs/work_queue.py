@@ -8,7 +8,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.alarms import PERIOD, alarm
-from infra.constructs.nag import accept
 from infra.settings import Stage
 
 MAX_RECEIVES = 5
@@ -29,7 +28,6 @@ class DeadLetters(sqs.Queue):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=_tls(stage),
         )
-        accept(self, "SQS3", "This is itself the dead-letter queue of another resource.")
         if topic is not None:
             alarm(
                 self,

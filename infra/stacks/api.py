@@ -66,7 +66,8 @@ class ApiStack(StageStack):
         if topic is not None:
             self._alarms(topic)
         self.tell("ApiId", self.api.ref)
-        self.tell("ApiEndpoint", self.endpoint)
+        if not self.stage.edge:
+            self.tell("ApiUrl", self.endpoint)
 
     @property
     def host(self) -> str:

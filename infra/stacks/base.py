@@ -31,7 +31,8 @@ class StageStack(Stack):
         )
         self.deployment = deployment
         self.stage: Stage = stage
-        Tags.of(self).add("rmap:stage", stage.name)
+        # CloudFormation takes no tags on this one type that the CDK believes taggable.
+        Tags.of(self).add("rmap:stage", stage.name, exclude_resource_types=["AWS::RDS::DBProxyTargetGroup"])
 
     @property
     def keep(self) -> RemovalPolicy:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, Fn, RemovalPolicy
+from typing import cast
+
+from aws_cdk import Acknowledgment, Duration, Fn, RemovalPolicy, Validations
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_rds as rds
@@ -91,16 +94,13 @@ class DatabaseStack(StageStack):
             manage_master_user_password=True,
             iam_authentication=True,
             port=DATABASE_PORT,
-            writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=False),
-            readers=[
-                rds.ClusterInstance.serverless_v2(f"Reader{number}", publicly_accessible=False, scale_with_writer=True)
-                for number in range(1, numbers.readers + 1)
-            ],
+            writer=self._instance("Writer", key, numbers),
+            readers=[self._instance(f"Reader{n}", key, numbers) for n in range(1, numbers.readers + 1)],
             serverless_v2_min_capacity=numbers.min_capacity,
             serverless_v2_max_capacity=numbers.max_capacity,
             vpc=network.vpc,
             vpc_subnets=network.subnets,
-            security_groups=[network.cluster],
+            security_groups=[self._frozen("ClusterGroup", network.cluster)],
             storage_encrypted=True,
             storage_encryption_key=key,
             backup=rds.BackupProps(retention=Duration.days(numbers.backup_days), preferred_window="03:00-04:00"),
@@ -115,14 +115,27 @@ class DatabaseStack(StageStack):
             removal_policy=RemovalPolicy.RETAIN if self.stage.protected else RemovalPolicy.SNAPSHOT,
         )
         cluster.node.add_dependency(*exported)
-        accept(
-            cluster,
-            "RDS11",
-            "The port is PostgreSQL's own: the cluster has no route from outside, and another number hides nothing.",
+        Validations.of(cluster).acknowledge(
+            Acknowledgment(
+                id="CloudFormation-Validate::E9006",
+                reason="The schema that the CDK carries is older than Aurora 18.6, which the CDK itself names.",
+            )
         )
         if not self.stage.protected:
             accept(cluster, "RDS10", "A development stage may be deleted; it leaves a snapshot.")
         return cluster
+
+    @staticmethod
+    def _instance(name: str, key: kms.IKey, numbers: DatabaseNumbers) -> rds.IClusterInstance:
+        """An instance that no address outside reaches; readers grow with the writer, to take its place."""
+        return rds.ClusterInstance.serverless_v2(
+            name,
+            publicly_accessible=False,
+            scale_with_writer=None if name == "Writer" else True,
+            enable_performance_insights=True,
+            performance_insight_retention=_INSIGHTS[numbers.insights_days],
+            performance_insight_encryption_key=key,
+        )
 
     def _proxy(self, network: NetworkStack) -> rds.DatabaseProxy:
         role = iam.Role(
@@ -141,7 +154,7 @@ class DatabaseStack(StageStack):
                 )
             },
         )
-        return rds.DatabaseProxy(
+        proxy = rds.DatabaseProxy(
             self,
             "Proxy",
             role=role,
@@ -149,7 +162,7 @@ class DatabaseStack(StageStack):
             proxy_target=rds.ProxyTarget.from_cluster(self.cluster),
             vpc=network.vpc,
             vpc_subnets=network.subnets,
-            security_groups=[network.proxy],
+            security_groups=[self._frozen("ProxyGroup", network.proxy)],
             iam_auth=True,
             default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH,
             require_tls=True,
@@ -157,6 +170,10 @@ class DatabaseStack(StageStack):
             idle_client_timeout=Duration.minutes(30),
             max_connections_percent=90,
         )
+        # The CDK names the cluster beside its instances, and cfn-lint minds the repetition.
+        group = cast("rds.CfnDBProxyTargetGroup", proxy.node.find_child("ProxyTargetGroup"))
+        group.add_metadata("cfn-lint", {"config": {"ignore_checks": ["W3005"]}})
+        return proxy
 
     def _reader(self, network: NetworkStack) -> str:
         reader = rds.CfnDBProxyEndpoint(
@@ -169,6 +186,10 @@ class DatabaseStack(StageStack):
             vpc_security_group_ids=[network.proxy.security_group_id],
         )
         return reader.attr_endpoint
+
+    def _frozen(self, name: str, group: ec2.ISecurityGroup) -> ec2.ISecurityGroup:
+        """A group whose rules stand in the network's stack already, where the CDK would add them once more."""
+        return ec2.SecurityGroup.from_security_group_id(self, name, group.security_group_id, mutable=False)
 
     def _user_arn(self, server: str) -> str:
         """The right to log in as rmap_app, on the proxy or on the cluster."""

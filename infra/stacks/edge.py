@@ -72,7 +72,7 @@ class EdgeStack(StageStack):
                 if domain
                 else None
             ),
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+            minimum_protocol_version=(cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021 if domain else None),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
             enable_logging=True,
             log_bucket=self._log_bucket(),

@@ -44,7 +44,6 @@ class FunctionsStack(StageStack):
                 alias = workloads.add(row)
                 for trigger in row.triggers:
                     self._start(row, alias, trigger)
-        self.tell("ApiUrl", around.api_url)
 
     def _start(
         self,

@@ -9,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra import catalog
+from infra.constructs.nag import accept
 from infra.constructs.work_queue import DeadLetters, WorkQueue
 from infra.settings import Deployment
 from infra.stacks.base import StageStack
@@ -28,7 +29,7 @@ class MessagingStack(StageStack):
             for queue in Queue
         }
         self.queues = {queue: made.queue for queue, made in work.items()}
-        self.schedule_dead_letters = DeadLetters(Construct(self, "Schedules"), "schedules", self.stage, topic)
+        self.schedule_dead_letters = self._lost("schedules", topic)
         self.bus = self._bus()
         self._send_events_to_webhooks(work[Queue.WEBHOOK_EVENTS], topic)
         self.tell("Bus", self.bus.event_bus_name)
@@ -50,8 +51,14 @@ class MessagingStack(StageStack):
             )
         return bus
 
+    def _lost(self, whose: str, topic: sns.ITopic | None) -> DeadLetters:
+        """Where a service puts what it could not deliver to a function or queue."""
+        lost = DeadLetters(Construct(self, f"{whose.capitalize()}Lost"), whose, self.stage, topic)
+        accept(lost, "SQS3", f"This is itself where {whose} puts what it could not deliver.")
+        return lost
+
     def _send_events_to_webhooks(self, webhooks: WorkQueue, topic: sns.ITopic | None) -> None:
-        undelivered = DeadLetters(Construct(self, "BusDelivery"), "bus", self.stage, topic)
+        undelivered = self._lost("bus", topic)
         events.Rule(
             self,
             "ToWebhooks",

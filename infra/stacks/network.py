@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from aws_cdk import Fn
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -46,7 +47,7 @@ class NetworkStack(StageStack):
             "Network",
             vpc_name=self.stage.named("network"),
             ip_addresses=ec2.IpAddresses.cidr("10.0.0.0/16"),
-            availability_zones=[f"{self.region}{zone}" for zone in self.stage.zones],
+            availability_zones=[Fn.select(zone, Fn.get_azs()) for zone in range(self.stage.zones)],
             nat_gateways=0,
             restrict_default_security_group=False,
             subnet_configuration=[
@@ -57,8 +58,8 @@ class NetworkStack(StageStack):
         self.database_functions = self._group("DatabaseFunctions", "Functions that may talk to the database.")
         self.other_functions = self._group("OtherFunctions", "Functions that may talk to AWS and nothing else.")
         self.owner_functions = self._group("OwnerFunctions", "The migrations, which talk to the cluster itself.")
-        self.proxy = self._group("Proxy", "The database's proxy.")
-        self.cluster = self._group("Cluster", "The database's instances.")
+        self.proxy = self._group("Proxy", "The proxy of the database.")
+        self.cluster = self._group("Cluster", "The instances of the database.")
         self._connect(self.database_functions, self.proxy)
         self._connect(self.proxy, self.cluster)
         self._connect(self.owner_functions, self.cluster)
