@@ -1,0 +1,190 @@
+"""Servers that outlive the command that started them: detached, with a log, a pid file and a checked identity."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from local.errors import LocalError, disk_full, says_full
+from local.instance import Instance, read_json, write_json
+
+POLL = 0.05
+_LOG_LINES = 15
+_LOG_LIMIT = 20_000_000
+# The clock's corrections move a process's computed start by this much at most.
+_SAME_START = 2.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to run one server and tell that it answers.
+
+    The command line names the instance's folder, so a process is ours if, and only if, its command line and its
+    start time are the ones written down.
+    """
+
+    name: str
+    instance: Instance
+    command: list[str]
+    healthy: Callable[[], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    start_seconds: float = 60.0
+    stop_seconds: float = 30.0
+
+    @property
+    def log(self) -> Path:
+        """Everything the server prints."""
+        return self.instance.logs / f"{self.name}.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Who is running."""
+        return self.instance.pids / f"{self.name}.json"
+
+    def process(self) -> psutil.Process | None:
+        """The running process, if it is truly ours; a stale or stranger's pid is nobody."""
+        written = read_json(self.pid_file)
+        process = _alive(written.get("pid"))
+        if process and self._is_ours(process) and abs(process.create_time() - written["started"]) < _SAME_START:
+            return process
+        return self._stray()
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return bool(process.cmdline() == self.command)
+        except psutil.Error:
+            return False
+
+    def _stray(self) -> psutil.Process | None:
+        """Ours but not written down: a start that was interrupted between the two."""
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == self.command and _alive(process.pid):
+                self._write(process)
+                return process
+        return None
+
+    def _write(self, process: psutil.Process) -> None:
+        self.instance.pids.mkdir(parents=True, exist_ok=True)
+        write_json(self.pid_file, {"pid": process.pid, "started": process.create_time(), "command": self.command})
+
+    def start(self) -> bool:
+        """Start unless it runs and answers; whether it was started. One that runs but is deaf is replaced."""
+        if self.process():
+            if self._answers(self.start_seconds):
+                return False
+            self.stop()
+        self.pid_file.unlink(missing_ok=True)
+        self._trim_log()
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(self.environment),
+                cwd=self.folder or self.instance.folder,
+                start_new_session=True,
+                user=self.user,
+                group=self.user and _group(self.user),
+                extra_groups=[] if self.user else None,
+            )
+        process = psutil.Process(child.pid)
+        # It is not this command's child to wait for: it stays.
+        child.returncode = 0
+        self._write(process)
+        if not self._answers(self.start_seconds):
+            raise self._failed()
+        return True
+
+    def _answers(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.process_gone():
+                return False
+            if self.healthy():
+                return True
+            time.sleep(POLL)
+        return False
+
+    def process_gone(self) -> bool:
+        """Whether the process written down has ended."""
+        return _alive(read_json(self.pid_file).get("pid")) is None
+
+    def _failed(self) -> LocalError:
+        ended, said = self.process_gone(), self.last_lines()
+        self.stop()
+        if says_full(said):
+            return disk_full(self.instance.folder)
+        how = "ended while it started" if ended else f"did not answer within {self.start_seconds:.0f} s"
+        return LocalError(
+            f"The server {self.name} {how}.",
+            f"read {self.log} and run the command again; its last lines are below.",
+            said,
+        )
+
+    def last_lines(self) -> str:
+        """The end of the log, indented."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        except OSError:
+            return ""
+        return "\n".join(f"    {line}" for line in lines)
+
+    def _trim_log(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".log.old"))
+
+    def stop(self) -> bool:
+        """Stop it and wait until it is gone; whether it ran. Killed only if it does not go by itself in time."""
+        process = self.process()
+        if process is not None:
+            _end(process, self.stop_signal, self.stop_seconds)
+        self.pid_file.unlink(missing_ok=True)
+        return process is not None
+
+
+def _alive(pid: object) -> psutil.Process | None:
+    if not isinstance(pid, int) or pid <= 1:
+        return None
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except psutil.Error:
+        return None
+
+
+def _end(process: psutil.Process, how: signal.Signals, seconds: float) -> None:
+    children = process.children(recursive=True)
+    try:
+        process.send_signal(how)
+        process.wait(seconds)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(seconds)
+    # What a killed server leaves behind holds its ports and folders.
+    for child in children:
+        if child.is_running():
+            child.kill()
+    psutil.wait_procs(children, timeout=seconds)
+
+
+def _group(user: str) -> int:
+    import pwd  # noqa: PLC0415  only where a server runs as another user
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def minimal_environment(folder: Path) -> dict[str, str]:
+    """What a server inherits: enough to run, nothing of the caller's keys or Python settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+    return {**kept, "TMPDIR": str(folder)}
