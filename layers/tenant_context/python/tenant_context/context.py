@@ -21,6 +21,7 @@ class Source(StrEnum):
     SCHEDULE = "schedule"
     SIGN_UP = "sign-up"
     CREDENTIALS = "credentials"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,18 @@ def from_credentials(tenant: UUID, user: UUID, source: Source, request_id: str, 
         role=role,
         permissions=frozenset(),
         source=source,
+        request_id=request_id,
+    )
+
+
+def from_operator(request_id: str) -> TenantContext:
+    """Mint for whoever runs the platform: no tenant has the nil id, so no tenant's row can be seen with it."""
+    return TenantContext(
+        tenant=TenantId(UUID(int=0)),
+        user=None,
+        role="operator",
+        permissions=frozenset(),
+        source=Source.OPERATOR,
         request_id=request_id,
     )
 

@@ -10,6 +10,7 @@ from tenant_context.dynamo import Table
 from tenant_context.entry.http import HttpEntry, Prover
 from tenant_context.identity import TokenVerifier
 from tenant_context.observability import Observability
+from tenant_context.operators import OperatorVerifier
 from tenant_context.postgres import Database
 from tenant_context.rate import RateLimiter
 from tenant_context.routing import Proof, Routes
@@ -52,6 +53,10 @@ class Kernel:
     def keys(self, table: str, pepper_secret: str) -> Prover:
         """Proves programs and devices by their keys."""
         return _Keys(ApiKeyVerifier(Table(table), pepper_secret, self.clock))
+
+    def operators(self, secret_id: str) -> Prover:
+        """Proves operators by the platform's own bearer secret."""
+        return OperatorVerifier(secret_id)
 
     def http(
         self,

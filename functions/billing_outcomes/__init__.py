@@ -1,0 +1,1 @@
+"""Writes what Stripe said into the tenant."""

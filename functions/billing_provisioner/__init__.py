@@ -1,0 +1,1 @@
+"""Finishes sign-ups with Stripe."""

@@ -1,0 +1,18 @@
+"""The address that Stripe calls."""
+
+from functions.stripe_events.inbox import Inbox
+from functions.stripe_events.schemas import ReceiptOut
+from tenant_context.routing import Answer, Call, Proof, Routes
+
+routes = Routes()
+
+
+@routes.act("POST", "/api/v1/stripe/events", proof=Proof.PUBLIC, answer=ReceiptOut)
+def receive(call: Call[None], inbox: Inbox) -> Answer:
+    """Take a Stripe event.
+
+    Proved by its Stripe-Signature, made at most 300 seconds ago. Events of subscriptions and invoices are queued;
+    all others are acknowledged and dropped.
+    """
+    queued = inbox.take(call.raw, call.headers.get("stripe-signature", ""), call.request_id)
+    return Answer({"received": True, "queued": queued})

@@ -1,0 +1,10 @@
+"""The wire's shapes of Stripe's webhooks."""
+
+from tenant_context.wire import Out
+
+
+class ReceiptOut(Out):
+    """What Stripe is told: `queued` is false for an event that says nothing of a tenant's billing."""
+
+    received: bool
+    queued: bool

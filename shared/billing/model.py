@@ -1,0 +1,124 @@
+"""The words of billing. What travels through the queues is these dataclasses as JSON."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Plan(StrEnum):
+    """What a tenant can subscribe to."""
+
+    STARTER = "starter"
+    PROFESSIONAL = "professional"
+    ENTERPRISE = "enterprise"
+
+
+class TenantStatus(StrEnum):
+    """Where a tenant stands in its life."""
+
+    BILLING_PENDING = "billing_pending"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    RESTRICTED = "restricted"
+    SUSPENDED = "suspended"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class Kind(StrEnum):
+    """What the messages of the two billing queues are about."""
+
+    PROVISION = "billing.provision"
+    """To the provisioner: data is a `SignUp`."""
+    PROVISIONED = "billing.provisioned"
+    """To the outcomes: data is a `Provisioned`."""
+    DELAYED = "billing.delayed"
+    """To the outcomes: data is a `Setback`; it is being tried again."""
+    FAILED = "billing.failed"
+    """To the outcomes: data is a `Setback`; nobody tries again before an operator redrives the message."""
+    EVENT = "billing.event"
+    """To the outcomes: data is a `BillingEvent`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPrice:
+    """A plan's monthly price in the currency's smallest unit; the two ids are ours, so each exists once."""
+
+    plan: Plan
+    name: str
+    product: str
+    lookup_key: str
+    unit_amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """Who has just signed up: the organization's name and slug, its owner's mail address, the plan it tries."""
+
+    name: str
+    email: str
+    plan: Plan
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """A tenant's customer and subscription as Stripe made them; `as_of` is the subscription's birth."""
+
+    customer: str
+    subscription: str
+    status: str
+    plan: Plan
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """Why billing is not set up yet, in a sentence for the owner."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BillingEvent:
+    """What one of Stripe's events says of a tenant; `created` is Stripe's time, in whole seconds.
+
+    Of a subscription: its status, and the plan when its price is one of ours. Of an invoice: its subscription, and
+    in `reason` why its payment failed.
+    """
+
+    id: str
+    type: str
+    created: datetime
+    tenant: UUID
+    customer: str
+    subscription: str
+    status: str | None = None
+    plan: Plan | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingState:
+    """What is known of a tenant's billing; `as_of` is the moment in Stripe's time that it was so."""
+
+    plan: str
+    status: TenantStatus
+    reason: str
+    as_of: datetime | None
+    customer: str | None
+    subscription: str | None
+    subscription_status: str | None
+
+
+class Outcome(StrEnum):
+    """What became of something that was said about a tenant's billing."""
+
+    APPLIED = "applied"
+    REPEATED = "repeated"
+    OUTDATED = "outdated"
+    """Something newer was applied before."""
+    UNRELATED = "unrelated"
+    """It concerns another customer or an earlier subscription, or changes nothing here."""
