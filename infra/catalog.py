@@ -55,7 +55,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.BILLING),
             *_EVENTS,
         ),
-        local_concurrency=4,
     ),
     Function(
         name="tenants",
@@ -91,7 +90,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *_TOKENS,
             *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
         ),
-        local_concurrency=4,
     ),
     Function(
         name="sensors_processor",
@@ -253,7 +251,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         memory_mb=512,
         layers=("core", "migrations"),
         permissions=may(Access.READ_SECRET, Secret.DATABASE_OWNER),
-        local_concurrency=1,
     ),
 )
 

@@ -160,6 +160,10 @@ class CustomResource:
 Trigger = Http | QueueConsumer | Schedule | CustomResource
 
 
+LOCAL_REQUESTS: Final = 8
+LOCAL_BACKGROUND: Final = 2
+
+
 class Setting(StrEnum):
     """Environment variables that follow from no permission and are named by the rows that need them."""
 
@@ -172,8 +176,7 @@ class Function:
     """One row of the catalog.
 
     `layers` are the dependency layers beside the kernel. `permissions` are complete: what is not here, AWS
-    denies, locally too. `local_concurrency` caps the copies on an engineer's machine, where each copy is a
-    process.
+    denies, locally too.
     """
 
     name: str
@@ -186,12 +189,19 @@ class Function:
     layers: tuple[str, ...] = ("core",)
     extra_settings: tuple[Setting, ...] = ()
     holds_api_page: bool = False
-    local_concurrency: int = 2
 
     @property
     def handler(self) -> str:
         """The handler string that Lambda is given."""
         return f"functions.{self.name}.handler.handler"
+
+    @property
+    def local_concurrency(self) -> int:
+        """How many copies may run on an engineer's machine, where each one is a process of 50 MB or more.
+
+        A queue waits when they are all busy; a request is refused with 429, so those get more.
+        """
+        return LOCAL_REQUESTS if self.has(Http) else LOCAL_BACKGROUND
 
     def has(self, trigger: type[Http | QueueConsumer | Schedule | CustomResource]) -> bool:
         """Whether some trigger is of this kind."""

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.constructs.alarms import PERIOD, alarm
 from infra.constructs.dns import point_at
 from infra.constructs.retention import log_group
+from infra.cors import CORS_EXPOSED, CORS_HEADERS, CORS_MAX_AGE_S, CORS_METHODS
 from infra.settings import LOCAL_API_ID, LOCAL_API_STAGE, Deployment, Domain
 from infra.stacks.base import StageStack
 
@@ -31,17 +32,6 @@ ACCESS_LOG = {
     "userAgent": "$context.identity.userAgent",
 }
 LATENCY_GOAL_MS = 100
-CORS_EXPOSED = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"]
-CORS_METHODS = ["DELETE", "GET", "PATCH", "POST", "PUT"]
-CORS_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "If-Match",
-    "X-API-Key",
-    "X-API-Version",
-    "X-Tenant-ID",
-]
 
 
 class ApiStack(StageStack):
@@ -91,7 +81,7 @@ class ApiStack(StageStack):
             allow_methods=CORS_METHODS,
             allow_headers=CORS_HEADERS,
             expose_headers=CORS_EXPOSED,
-            max_age=3600,
+            max_age=CORS_MAX_AGE_S,
         )
 
     def _serve(self) -> apigateway.CfnStage:

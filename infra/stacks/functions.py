@@ -56,7 +56,7 @@ class FunctionsStack(StageStack):
             case Http():
                 self._route(scope, row, alias)
             case QueueConsumer():
-                self._consume(scope, alias, trigger)
+                self._consume(scope, row, alias, trigger)
             case Schedule():
                 self._schedule(scope, row, alias, trigger)
             case CustomResource():
@@ -97,7 +97,7 @@ class FunctionsStack(StageStack):
             source_arn=self.format_arn(service="execute-api", resource=api_id, resource_name="*/*"),
         )
 
-    def _consume(self, scope: Construct, alias: lambda_.Alias, trigger: QueueConsumer) -> None:
+    def _consume(self, scope: Construct, row: Function, alias: lambda_.Alias, trigger: QueueConsumer) -> None:
         lambda_.CfnEventSourceMapping(
             scope,
             "Source",
@@ -107,7 +107,7 @@ class FunctionsStack(StageStack):
             maximum_batching_window_in_seconds=trigger.window_s,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
-                maximum_concurrency=trigger.max_concurrency
+                maximum_concurrency=row.local_concurrency if self.stage.local else trigger.max_concurrency
             ),
         )
 
