@@ -1,7 +1,5 @@
-"""Sites and sensors in PostgreSQL, and the directory of devices in DynamoDB that the ingest door reads."""
+"""Sites and sensors in PostgreSQL."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
@@ -11,7 +9,6 @@ from psycopg.types.json import Jsonb
 from shared.sites.errors import CodeTaken, SensorNotFound, SerialTaken, SiteInUse, SiteNotFound, UnknownSite
 from shared.sites.model import Sensor, SensorId, Site, SiteId
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import Table, TenantTable
 from tenant_context.postgres import Database, Row, Transaction
 
 _SITE_JSON: LiteralString = """
@@ -210,48 +207,3 @@ def _site(row: Row) -> Site:
 
 def _sensor(row: Row) -> Sensor:
     return Sensor(SensorId(row[0]), SiteId(row[1]), *row[2:])
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What the ingest door needs to know of a sensor or a site."""
-
-    id: UUID
-
-
-class Directory:
-    """Which sensors and sites a tenant has, by id and by the tenant's own name for them.
-
-    Written before the row in PostgreSQL commits, so that a device can push at once; an entry whose row never came is
-    harmless, as the processor joins the row itself and quarantines what has none.
-    """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-
-    def list_sensor(self, tenant: TenantContext, sensor: Sensor) -> None:
-        """Make a sensor known by its id and its serial, or unknown once it is retired."""
-        for reference in (str(sensor.id), sensor.serial):
-            if sensor.status == "active":
-                self._put(tenant, "sensors", reference, sensor.id)
-            else:
-                TenantTable(self._table, tenant).delete("sensors", reference)
-
-    def list_site(self, tenant: TenantContext, site: Site) -> None:
-        """Make a site known by its id and its code."""
-        for reference in (str(site.id), site.code):
-            self._put(tenant, "sites", reference, site.id)
-
-    def unlist_site(self, tenant: TenantContext, site: SiteId, code: str) -> None:
-        """Forget a site."""
-        for reference in (str(site), code):
-            TenantTable(self._table, tenant).delete("sites", reference)
-
-    def find(self, tenant: TenantContext, kind: str, references: Iterable[str]) -> dict[str, Listed]:
-        """The ids behind the references that exist; `kind` is `sensors` or `sites`."""
-        keys = [(kind, reference) for reference in references if 0 < len(reference.encode()) <= 512]  # noqa: PLR2004  DynamoDB takes 1,024
-        found = TenantTable(self._table, tenant).get_many(keys)
-        return {item["sk"]: Listed(UUID(item["id"])) for item in found}
-
-    def _put(self, tenant: TenantContext, kind: str, reference: str, thing: UUID) -> None:
-        TenantTable(self._table, tenant).put(kind, reference, {"id": str(thing)})

@@ -4,8 +4,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from shared.sites import rules
+from shared.sites.gateway import Directory
 from shared.sites.model import Sensor, SensorDraft, SensorId, Site, SiteDraft, SiteId
-from shared.sites.repository import Directory, SensorRepository, SiteRepository
+from shared.sites.repository import SensorRepository, SiteRepository
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed

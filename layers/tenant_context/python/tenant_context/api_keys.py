@@ -94,11 +94,11 @@ class ApiKeyVerifier:
         self._clock = clock
         self._kept: dict[str, tuple[float, StoredKey]] = {}
 
-    def verify(self, text: str, request_id: str) -> TenantContext:
+    def prove(self, credential: str, request_id: str) -> TenantContext:
         """The context a good key opens; it holds the key's scopes and nothing else."""
-        prefix = key_prefix(text)
+        prefix = key_prefix(credential)
         stored = self._find(prefix) if prefix else None
-        digest = key_hash(text, secret(self._pepper_secret))
+        digest = key_hash(credential, secret(self._pepper_secret))
         now = self._clock().timestamp()
         good = (
             stored is not None

@@ -193,16 +193,25 @@ class TenantTable:
             only_if_absent=only_if_absent,
         )
 
-    def update(self, key: str, sk: str, expression: str, values: Mapping[str, Any], *, condition: str = "") -> Item:
+    def update(
+        self,
+        key: str,
+        sk: str,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        condition: str = "",
+        names: Mapping[str, str] | None = None,
+    ) -> Item:
         """Change a tenant's item."""
-        return self._table.update(self.key(key), sk, expression, values, condition=condition)
+        return self._table.update(self.key(key), sk, expression, values, condition=condition, names=names)
 
     def delete(self, key: str, sk: str) -> None:
         """Remove a tenant's item."""
         self._table.delete(self.key(key), sk)
 
     def query(
-        self, key: str, *, limit: int = 100, descending: bool = False, start: Item | None = None
+        self, key: str, *, index: str = "", limit: int = 100, descending: bool = False, start: Item | None = None
     ) -> tuple[list[Item], Item | None]:
-        """A page of a tenant's partition."""
-        return self._table.query(self.key(key), limit=limit, descending=descending, start=start)
+        """A page of a tenant's partition; in an index too, partition keys are made by `key`."""
+        return self._table.query(self.key(key), index=index, limit=limit, descending=descending, start=start)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tenant_context.aws import AwsClient
+from tenant_context.context import TenantContext, from_claims
 from tenant_context.errors import Unauthenticated
 from tenant_context.settings import TokenSettings
 
@@ -103,3 +104,14 @@ class TokenVerifier:
         if not all(isinstance(claims[name], int) for name in ("iat", "exp")):
             raise Unauthenticated("The access token is not valid.")
         return claims
+
+
+class TokenProver:
+    """Proves a user by an access token."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    def prove(self, credential: str, request_id: str) -> TenantContext:
+        """The context of the token's user in the token's tenant."""
+        return from_claims(self._verifier.verify(credential), request_id)

@@ -1,36 +1,24 @@
-"""Puts a function together: one call for each thing it needs, in its handler.py and nowhere else."""
+"""Puts a function together: one call for each thing it needs, in its handler.py and nowhere else.
 
-from typing import Any
+What a function does not use it does not import: psycopg, PyJWT and cryptography cost a cold start more than the rest
+of the kernel together.
+"""
 
-from tenant_context.api_keys import ApiKeyVerifier
-from tenant_context.bus import Bus, OutboxPublisher
+# ruff: noqa: PLC0415  a function pays for the imports of what it asks for, and for no others
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from tenant_context.clock import Clock, utc_now
-from tenant_context.context import TenantContext, from_claims
-from tenant_context.dynamo import Table
 from tenant_context.entry.http import HttpEntry, Prover
-from tenant_context.identity import TokenVerifier
 from tenant_context.observability import Observability
-from tenant_context.operators import OperatorVerifier
-from tenant_context.postgres import Database
 from tenant_context.rate import RateLimiter
 from tenant_context.routing import Proof, Routes
 from tenant_context.settings import DatabaseSettings, RuntimeSettings, TokenSettings
 
-
-class _Tokens:
-    def __init__(self, verifier: TokenVerifier) -> None:
-        self._verifier = verifier
-
-    def prove(self, credential: str, request_id: str) -> TenantContext:
-        return from_claims(self._verifier.verify(credential), request_id)
-
-
-class _Keys:
-    def __init__(self, verifier: ApiKeyVerifier) -> None:
-        self._verifier = verifier
-
-    def prove(self, credential: str, request_id: str) -> TenantContext:
-        return self._verifier.verify(credential, request_id)
+if TYPE_CHECKING:
+    from tenant_context.postgres import Database
 
 
 class Kernel:
@@ -43,20 +31,24 @@ class Kernel:
 
     def database(self, *, bus: str = "") -> Database:
         """The database; with a bus, what transactions emit is published right after they commit."""
+        from tenant_context.bus import Bus, OutboxPublisher
+        from tenant_context.postgres import Database
+
         publisher = OutboxPublisher(Bus(bus), self.observability) if bus else None
         return Database(DatabaseSettings.load(), clock=self.clock, publisher=publisher)
 
     def tokens(self) -> Prover:
         """Proves users by their access tokens."""
-        return _Tokens(TokenVerifier(TokenSettings.load(), self.clock))
+        from tenant_context.identity import TokenProver, TokenVerifier
+
+        return TokenProver(TokenVerifier(TokenSettings.load(), self.clock))
 
     def keys(self, table: str, pepper_secret: str) -> Prover:
         """Proves programs and devices by their keys."""
-        return _Keys(ApiKeyVerifier(Table(table), pepper_secret, self.clock))
+        from tenant_context.api_keys import ApiKeyVerifier
+        from tenant_context.dynamo import Table
 
-    def operators(self, secret_id: str) -> Prover:
-        """Proves operators by the platform's own bearer secret."""
-        return OperatorVerifier(secret_id)
+        return ApiKeyVerifier(Table(table), pepper_secret, self.clock)
 
     def http(
         self,
@@ -69,6 +61,11 @@ class Kernel:
         operator: Prover | None = None,
     ) -> HttpEntry:
         """The function's HTTP door."""
+        writer = None
+        if database is not None:
+            from tenant_context.entry.writes import TransactionalWriter
+
+            writer = TransactionalWriter(database)
         provers = {Proof.TOKEN: token, Proof.KEY: key, Proof.OPERATOR: operator}
         return HttpEntry(
             routes,
@@ -76,5 +73,5 @@ class Kernel:
             observability=self.observability,
             limiter=RateLimiter(self.settings.rate_limit, self.settings.rate_burst, self.clock),
             provers={proof: prover for proof, prover in provers.items() if prover is not None},
-            database=database,
+            writer=writer,
         )

@@ -28,7 +28,8 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from tenant_context.aws import Credentials, database_token
 from tenant_context.context import TenantContext
 from tenant_context.errors import Unavailable
-from tenant_context.events import Event, Outbox
+from tenant_context.events import Event
+from tenant_context.outbox import Outbox
 from tenant_context.secrets import forget_secrets, secret
 from tenant_context.settings import DatabaseSettings
 

@@ -44,12 +44,16 @@ class Proof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route says: `content` is ready bytes, or anything msgspec encodes."""
+    """What a route says: `content` is ready bytes, or anything msgspec encodes.
+
+    `kept` is what is remembered in its place for a repeated Idempotency-Key, where the content shows a secret once.
+    """
 
     content: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    kept: Any = None
 
 
 @dataclass(slots=True)
@@ -112,6 +116,8 @@ class Route:
     summary: str
     hidden: bool
     headers: tuple[str, ...] = ()
+    reads: Any = None
+    """The body's shape where the route reads `call.raw` itself: for the OpenAPI document."""
 
     @property
     def operation(self) -> str:
@@ -178,6 +184,7 @@ class Routes:
         permission: str | None = None,
         proof: Proof = Proof.TOKEN,
         body: Any = None,
+        reads: Any = None,
         query: Any = None,
         answer: Any = None,
         status: int = 200,
@@ -191,6 +198,7 @@ class Routes:
             permission=permission,
             proof=proof,
             body=body,
+            reads=reads,
             query=query,
             answer=answer,
             status=status,
@@ -214,6 +222,7 @@ class Routes:
         max_body: int = MAX_BODY,
         hidden: bool = False,
         headers: tuple[str, ...] = (),
+        reads: Any = None,
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -238,6 +247,7 @@ class Routes:
                 summary=summary,
                 hidden=hidden,
                 headers=headers,
+                reads=reads,
             )
             self._add(route)
             return handler
@@ -292,3 +302,10 @@ def encode(content: Any) -> bytes:
     if isinstance(content, bytes):
         return content
     return msgspec.json.encode(content)
+
+
+def at_status(route: Route, answer: Answer) -> Answer:
+    """The answer at the status its route declares, unless it says another one itself."""
+    if answer.status != 200 or route.status == 200:  # noqa: PLR2004  HTTP's plain OK
+        return answer
+    return Answer(answer.content, route.status, answer.headers, answer.content_type)

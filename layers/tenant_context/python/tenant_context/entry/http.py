@@ -7,10 +7,9 @@ body and parameters, then the route, in the tenant's transaction where it writes
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, cast
 from uuid import UUID
-
-from psycopg import errors as database_errors
 
 from tenant_context import bodies
 from tenant_context.aws import AwsError
@@ -24,11 +23,9 @@ from tenant_context.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from tenant_context.idempotency import Attempt, is_repeat
 from tenant_context.observability import Invocation, Observability
-from tenant_context.postgres import Database
 from tenant_context.rate import RateLimiter
-from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, encode
+from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, at_status, encode
 
 _VERSIONED = re.compile(r"/api/v(\d+)(/|$)")
 _KNOWN_VERSIONS = frozenset({"1"})
@@ -42,6 +39,13 @@ class Prover(Protocol):
         """The context the credential opens."""
 
 
+class Writer(Protocol):
+    """Runs the routes that write, each in its tenant's transaction."""
+
+    def write(self, route: Route, call: Call[Any], service: Any, method: str, path: str) -> Answer:
+        """The route's answer, once its transaction has committed."""
+
+
 class HttpEntry:
     """`handler(event, context)` of an HTTP function."""
 
@@ -53,18 +57,18 @@ class HttpEntry:
         observability: Observability,
         limiter: RateLimiter,
         provers: Mapping[Proof, Prover],
-        database: Database | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self._routes = routes
         self._service = service
         self._observability = observability
         self._limiter = limiter
         self._provers = provers
-        self._database = database
+        self._writer = writer
         needed = {route.proof for route in routes.all} - {Proof.PUBLIC}
         if missing := needed - provers.keys():
             raise TypeError(f"no way to prove: {', '.join(sorted(missing))}")
-        if database is None and any(route.writes for route in routes.all):
+        if writer is None and any(route.writes for route in routes.all):
             raise TypeError("a route writes, but the function has no database")
 
     def __call__(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -127,8 +131,10 @@ class HttpEntry:
         if route.body is not None:
             call.body = bodies.parse_body(route.body, raw)
         if not route.writes:
-            return self._at_status(route, route.handler(call, self._service))
-        return self._write(route, call, method, path)
+            return at_status(route, route.handler(call, self._service))
+        if self._writer is None:
+            raise TypeError("a write without a database")
+        return self._writer.write(route, call, self._service, method, path)
 
     def _prove(self, route: Route, headers: Mapping[str, str], request_id: str) -> TenantContext | None:
         if route.proof is Proof.PUBLIC:
@@ -140,35 +146,6 @@ class HttpEntry:
         if not credential:
             raise Unauthenticated("Send Authorization: Bearer <token>.")
         return self._provers[route.proof].prove(credential, request_id)
-
-    def _write(self, route: Route, call: Call[Any], method: str, path: str) -> Answer:
-        database = self._database
-        if database is None:
-            raise TypeError("a write without a database")
-        attempt = None
-        if (key := call.headers.get("idempotency-key")) is not None:
-            attempt = Attempt.of(key, method, path, call.raw, call.headers.get("if-match", ""))
-        try:
-            with database.transaction(call.tenant) as tx:
-                answer = self._at_status(route, route.handler(call, tx, self._service))
-                if attempt is not None:
-                    attempt.remember(tx, answer, encode(answer.content))
-        except (RmapError, database_errors.IntegrityError) as error:
-            if attempt is None or isinstance(error, Unavailable):
-                raise
-            kept = attempt.recall(database, call.tenant)
-            if kept is None:
-                if is_repeat(error):
-                    raise Unavailable("The first attempt was just undone; try again.") from error
-                raise
-            return kept
-        return answer
-
-    @staticmethod
-    def _at_status(route: Route, answer: Answer) -> Answer:
-        if answer.status != 200 or route.status == 200:  # noqa: PLR2004  HTTP's plain OK
-            return answer
-        return Answer(answer.content, route.status, answer.headers, answer.content_type)
 
     def _options(self, path: str) -> Answer:
         allowed = self._routes.methods(path)

@@ -1,0 +1,1 @@
+"""The door of devices: sensors' counts and tills' transactions."""

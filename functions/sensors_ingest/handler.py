@@ -1,0 +1,36 @@
+"""Wires the sensors_ingest function."""
+
+from dataclasses import dataclass
+
+from functions.sensors_ingest.routes import routes
+from shared.sensors.gateway import BatchQueue
+from shared.sensors.service import Ingest
+from shared.sites.gateway import Directory
+from tenant_context.clock import uuid7
+from tenant_context.dynamo import Table
+from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class IngestSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    table_api_keys: str
+    table_devices: str
+    pepper_secret: str
+    queue_counts: str
+    queue_transactions: str
+
+
+kernel = Kernel("sensors_ingest")
+settings = IngestSettings.load()
+ingest = Ingest(
+    Directory(Table(settings.table_devices)).find,
+    BatchQueue(Queue(settings.queue_counts), "counts"),
+    BatchQueue(Queue(settings.queue_transactions), "transactions"),
+    kernel.clock,
+    uuid7,
+)
+handler = kernel.http(routes, ingest, key=kernel.keys(settings.table_api_keys, settings.pepper_secret))

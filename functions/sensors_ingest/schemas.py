@@ -1,0 +1,53 @@
+"""The wire's shapes of ingest. msgspec, so that this function starts fast; rows are checked one by one."""
+
+from uuid import UUID
+
+import msgspec
+
+from shared.sensors.model import CountRow, Receipt, TransactionRow
+
+
+class CountsIn(msgspec.Struct):
+    """Counts: one to 10,000."""
+
+    counts: list[CountRow]
+
+
+class TransactionsIn(msgspec.Struct):
+    """Till receipts: one to 5,000."""
+
+    transactions: list[TransactionRow]
+
+
+class RefusedOut(msgspec.Struct):
+    """A refused row: its place in the push (from 0), the field, a code and a sentence."""
+
+    row: int
+    field: str
+    code: str
+    message: str
+
+
+class ReceiptOut(msgspec.Struct):
+    """What became of the rows of a push at the door; the batch tells what became of them afterwards."""
+
+    batch: UUID
+    accepted: int
+    duplicates: int
+    rejected: list[RefusedOut]
+    rejected_count: int
+
+
+MOST_SHOWN = 1_000
+"""Refused rows in one answer; all of them are listed under ingest/rejected."""
+
+
+def receipt(value: Receipt) -> dict[str, object]:
+    """The answer's form of a receipt."""
+    return {
+        "batch": value.batch,
+        "accepted": value.accepted,
+        "duplicates": value.duplicates,
+        "rejected": [one.shown() for one in value.refused[:MOST_SHOWN]],
+        "rejected_count": len(value.refused),
+    }

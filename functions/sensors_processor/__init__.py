@@ -1,0 +1,1 @@
+"""Writes queued people counts and the rollups they touch."""

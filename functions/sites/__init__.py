@@ -1,0 +1,1 @@
+"""Stores, their sensors, their metrics, and what became of what was pushed."""

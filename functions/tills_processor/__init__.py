@@ -1,0 +1,1 @@
+"""Writes queued till transactions and the rollups they touch."""

@@ -1,0 +1,23 @@
+"""Wires the tills_processor function."""
+
+from dataclasses import dataclass
+
+from shared.measurements.repository import RawRepository
+from shared.measurements.service import Processor
+from tenant_context.clock import uuid7
+from tenant_context.entry.queue import QueueEntry
+from tenant_context.kernel import Kernel
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class ProcessorSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    bus: str
+
+
+kernel = Kernel("tills_processor")
+database = kernel.database(bus=ProcessorSettings.load().bus)
+processor = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions)
+handler = QueueEntry(processor, observability=kernel.observability)

@@ -1,0 +1,35 @@
+"""The outbox: an event is a row of the same transaction as the change it tells of."""
+
+from datetime import datetime
+from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
+
+from tenant_context.context import TenantContext
+from tenant_context.events import Event
+
+
+class Outbox:
+    """The rows that carry events out of a transaction."""
+
+    _INSERT: LiteralString = """
+        WITH audited AS (
+            INSERT INTO audit_log (tenant_id, id, at, actor, action, subject, request_id, details)
+            VALUES (%(tenant)s, %(id)s, %(at)s, %(actor)s, %(type)s, %(subject)s, %(request)s, %(data)s)
+        )
+        INSERT INTO outbox (tenant_id, id, type, subject, data, created_at)
+        VALUES (%(tenant)s, %(id)s, %(type)s, %(subject)s, %(data)s, %(at)s)"""
+
+    @classmethod
+    def statement(cls, tenant: TenantContext, event: Event, now: datetime) -> tuple[LiteralString, dict[str, Any]]:
+        """One statement that writes the outbox row and the audit entry of an event."""
+        return cls._INSERT, {
+            "tenant": tenant.tenant,
+            "id": event.id,
+            "at": now,
+            "actor": tenant.actor,
+            "type": event.type,
+            "subject": event.subject,
+            "request": tenant.request_id,
+            "data": Jsonb(event.data),
+        }

@@ -1,0 +1,1 @@
+"""Raw counts and transactions, their revisions and their rollups."""

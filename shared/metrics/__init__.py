@@ -1,0 +1,1 @@
+"""What happened in the stores, read from the rollups."""

@@ -1,0 +1,1 @@
+"""Counts and transactions: from a push at the door to raw rows and their rollups."""

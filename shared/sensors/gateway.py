@@ -1,0 +1,100 @@
+"""Taken rows onto the queue, in parts small enough for one message."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.sensors.model import CountRow, Refused, TransactionRow
+from tenant_context.clock import rfc3339
+from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
+from tenant_context.queues import Queue
+
+_PART_BYTES = 200_000
+"""A message's size: large enough to share a transaction's cost, small enough for a retry to be cheap."""
+_KEPT_CONTENT = 2_000
+"""Characters kept of a refused row's content."""
+
+
+class BatchQueue:
+    """Sends a batch's rows to the processor of their kind."""
+
+    def __init__(self, queue: Queue, kind: str) -> None:
+        self._queue = queue
+        self._kind = kind
+
+    def send(
+        self,
+        tenant: TenantContext,
+        batch: UUID,
+        received_at: datetime,
+        rows: Sequence[bytes],
+        refused: Sequence[Refused],
+        duplicates: int,
+    ) -> None:
+        """Queue encoded rows and refusals in parts; returns when the queue has all of them, or raises AwsError."""
+        parts = _parts(rows)
+        refusals = [_kept(one) for one in refused]
+        head = {
+            "batch": str(batch),
+            "received_at": rfc3339(received_at),
+            "rows_in_batch": len(rows),
+            "duplicates": duplicates,
+            "rejected_in_batch": len(refusals),
+        }
+        chunks = _chunks(refusals)
+        total = max(len(parts), len(chunks), 1)
+        messages = [
+            Message(
+                tenant=tenant.tenant,
+                id=tenant.request_id,
+                kind=self._kind,
+                data={
+                    **head,
+                    "part": number,
+                    "parts": total,
+                    "rows": [msgspec.Raw(row) for row in parts[number]] if number < len(parts) else [],
+                    "refused": chunks[number] if number < len(chunks) else [],
+                },
+            )
+            for number in range(total)
+        ]
+        self._queue.send(messages)
+
+
+def count_row(row: CountRow, sensor: UUID) -> bytes:
+    """The queue's form of a count."""
+    return msgspec.json.encode([sensor, row.line, row.start, row.end, row.entries, row.exits])
+
+
+def transaction_row(row: TransactionRow, site: UUID) -> bytes:
+    """The queue's form of a receipt."""
+    lines = [[line.sku, line.quantity, line.unit_price] for line in row.lines]
+    return msgspec.json.encode([site, row.id, row.time, row.currency, row.total, row.cancels, lines])
+
+
+def _parts(rows: Sequence[bytes]) -> list[list[bytes]]:
+    parts: list[list[bytes]] = []
+    size = _PART_BYTES
+    for row in rows:
+        if size + len(row) > _PART_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(row)
+        size += len(row) + 1
+    return parts
+
+
+def _chunks(refusals: Sequence[dict[str, Any]], most: int = 100) -> list[list[dict[str, Any]]]:
+    return [list(refusals[start : start + most]) for start in range(0, len(refusals), most)]
+
+
+def _kept(one: Refused) -> dict[str, Any]:
+    content = one.content
+    text = msgspec.json.encode(content)
+    if len(text) > _KEPT_CONTENT:
+        content = {"truncated": text[:_KEPT_CONTENT].decode("utf-8", "ignore")}
+    return {**one.shown(), "content": content}

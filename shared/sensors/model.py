@@ -1,0 +1,90 @@
+"""What devices say, and what becomes of it. msgspec, not pydantic: the door starts in a fifth of the time."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+Row = TypeVar("Row")
+
+MAX_COUNTS = 10_000
+MAX_TRANSACTIONS = 5_000
+
+Reference = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
+Aware = Annotated[datetime, Meta(tz=True)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class CountRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """People who came and went during one interval; `sensor` is its id or serial."""
+
+    sensor: Reference
+    start: Aware
+    end: Aware
+    entries: Count
+    exits: Count
+    line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
+
+
+class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One line of a till receipt; a return has a negative quantity."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
+    quantity: Decimal
+    unit_price: Decimal
+
+
+class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A till receipt; `site` is its id or code, `total` a decimal string, `cancels` the id of the one it undoes."""
+
+    id: Reference
+    site: Reference
+    time: Aware
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+    total: Decimal
+    lines: Annotated[list[LineRow], Meta(max_length=2_000)]
+    cancels: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A row that is not taken: its place in the push (from 0), the field, a code and a sentence."""
+
+    row: int
+    field: str
+    code: str
+    message: str
+    content: Any = None
+
+    def shown(self) -> dict[str, object]:
+        """The wire's form."""
+        return {"row": self.row, "field": self.field, "code": self.code, "message": self.message}
+
+
+@dataclass(slots=True)
+class Sorted(Generic[Row]):
+    """A push, sorted: rows taken with their place in it, rows refused, how many said the same as an earlier one."""
+
+    taken: list[tuple[int, Row]] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    duplicates: int = 0
+    members: dict[int, list[int]] = field(default_factory=dict)
+    """The rows of the push that one taken row is made of, where it is not just itself (a receipt's lines)."""
+
+    def size(self, row: int) -> int:
+        """How many rows of the push a taken row stands for."""
+        return len(self.members.get(row, (row,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the door answers once the queue has the rows."""
+
+    batch: UUID
+    accepted: int
+    duplicates: int
+    refused: tuple[Refused, ...]

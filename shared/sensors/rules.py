@@ -1,0 +1,261 @@
+"""From a push's bytes to rows that are taken or refused, each for itself."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from shared.sensors.errors import NoRows, TooManyRows, UnreadableCsv
+from shared.sensors.model import MAX_COUNTS, MAX_TRANSACTIONS, CountRow, LineRow, Refused, Sorted, TransactionRow
+from tenant_context.errors import BadRequest, FieldError, Invalid
+
+OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(minutes=5)
+"""How far a device's clock may run ahead before its rows are refused."""
+LONGEST = timedelta(hours=24)
+LARGEST = 10**9
+"""No amount on a receipt, in units of its currency, and no quantity is larger."""
+
+_COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
+_LINE_COLUMNS = ("sku", "quantity", "unit_price")
+_SALE_COLUMNS = frozenset({"id", "site", "time", "currency", *_LINE_COLUMNS})
+_DECODE_ERRORS = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+class _Counts(msgspec.Struct):
+    counts: list[msgspec.Raw]
+
+
+class _Transactions(msgspec.Struct):
+    transactions: list[msgspec.Raw]
+
+
+def read_counts_json(raw: bytes) -> Sorted[CountRow]:
+    """The rows of `{"counts": […]}`; a bad row is refused alone. Errors: BadRequest, Invalid, NoRows, TooManyRows."""
+    return _read_rows(_outer(raw, _Counts).counts, CountRow, MAX_COUNTS)
+
+
+def read_transactions_json(raw: bytes) -> Sorted[TransactionRow]:
+    """The rows of `{"transactions": […]}`, likewise."""
+    return _read_rows(_outer(raw, _Transactions).transactions, TransactionRow, MAX_TRANSACTIONS)
+
+
+def _outer(raw: bytes, shape: type[Row]) -> Row:
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise Invalid(errors=(FieldError(*_where(error)[:1], "type", _where(error)[1]),)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not JSON: {error}.") from error
+
+
+def _read_rows(texts: list[msgspec.Raw], shape: type[Row], limit: int) -> Sorted[Row]:
+    _check_length(len(texts), limit)
+    decode = msgspec.json.Decoder(shape).decode
+    sorted_rows: Sorted[Row] = Sorted()
+    for index, text in enumerate(texts):
+        try:
+            sorted_rows.taken.append((index, decode(text)))
+        except _DECODE_ERRORS as error:
+            field, message = _where(error)
+            sorted_rows.refused.append(Refused(index, field, "invalid", message, _plain(bytes(text))))
+    return sorted_rows
+
+
+def _plain(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text[:10_000])
+    except _DECODE_ERRORS:
+        return text[:2_000].decode("utf-8", "replace").replace("\x00", "")
+
+
+def _where(error: Exception) -> tuple[str, str]:
+    """The field and the sentence of a msgspec error, whose text is `sentence - at `$.path``."""
+    message, _, path = str(error).partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").lstrip(".").replace(".", "/")
+    if "required field `" in message:
+        missing = message.rpartition("`")[0].rpartition("`")[2]
+        field = f"{field}/{missing}".lstrip("/")
+    return field, message
+
+
+def _check_length(rows: int, limit: int) -> None:
+    if rows == 0:
+        raise NoRows
+    if rows > limit:
+        raise TooManyRows(limit)
+
+
+def read_counts_csv(raw: bytes) -> Sorted[CountRow]:
+    """Rows of a CSV with the columns sensor, start, end, entries, exits and, if wanted, line."""
+    sorted_rows: Sorted[CountRow] = Sorted()
+    for index, row in enumerate(_csv_rows(raw, _COUNT_COLUMNS, MAX_COUNTS)):
+        try:
+            sorted_rows.taken.append((index, msgspec.convert(row, CountRow, strict=False)))
+        except msgspec.ValidationError as error:
+            field, message = _where(error)
+            sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
+    return sorted_rows
+
+
+def read_transactions_csv(raw: bytes) -> Sorted[TransactionRow]:
+    """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price and, if wanted, cancels.
+
+    Lines of one id and site make one receipt; its total is theirs, its time the first line's. A line that repeats
+    another of its receipt to the letter is a duplicate. Rows are counted by line.
+    """
+    sorted_rows: Sorted[TransactionRow] = Sorted()
+    receipts: dict[tuple[str, str], tuple[int, dict[str, str], dict[tuple[LineRow, str], int]]] = {}
+    for index, row in enumerate(_csv_rows(raw, _SALE_COLUMNS, 100_000)):
+        try:
+            line = msgspec.convert({name: row.get(name) for name in _LINE_COLUMNS}, LineRow, strict=False)
+        except msgspec.ValidationError as error:
+            field, message = _where(error)
+            sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
+            continue
+        lines = receipts.setdefault((row["id"], row["site"]), (index, row, {}))[2]
+        if (line, row["time"]) in lines:
+            sorted_rows.duplicates += 1
+        else:
+            lines[line, row["time"]] = index
+    for index, row, found in receipts.values():
+        sorted_rows.members[index] = list(found.values())
+        _take_receipt(sorted_rows, index, row, [line for line, _ in found])
+    return sorted_rows
+
+
+def _take_receipt(
+    sorted_rows: Sorted[TransactionRow], index: int, row: Mapping[str, str], lines: list[LineRow]
+) -> None:
+    head: dict[str, Any] = {name: row[name] for name in ("id", "site", "time", "currency")}
+    if row.get("cancels"):
+        head["cancels"] = row["cancels"]
+    head["total"] = str(sum(line.quantity * line.unit_price for line in lines))
+    try:
+        receipt = msgspec.convert({**head, "lines": []}, TransactionRow, strict=False)
+    except msgspec.ValidationError as error:
+        field, message = _where(error)
+        sorted_rows.refused.append(Refused(index, field, "invalid", message, dict(row)))
+        return
+    sorted_rows.taken.append((index, msgspec.structs.replace(receipt, lines=lines)))
+
+
+def _csv_rows(raw: bytes, needed: frozenset[str], limit: int) -> Iterator[dict[str, str]]:
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableCsv("The CSV must be UTF-8.") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        missing = needed - {(name or "").strip() for name in reader.fieldnames or ()}
+        if missing:
+            raise UnreadableCsv(f"The header lacks: {', '.join(sorted(missing))}.")
+        count = 0
+        for count, row in enumerate(reader, start=1):
+            _check_length(count, limit)
+            yield {name.strip(): value.strip() for name, value in row.items() if name is not None and value is not None}
+    except csv.Error as error:
+        raise UnreadableCsv(f"Line {reader.line_num} of the CSV cannot be read: {error}.") from error
+    _check_length(count, limit)
+
+
+def sift_counts(rows: Sorted[CountRow], sensors: Mapping[str, UUID], now: datetime) -> list[tuple[int, CountRow, UUID]]:
+    """Refuse what cannot be and drop what was said twice; answers row numbers, rows and their sensors."""
+    seen: dict[tuple[UUID, str, datetime], CountRow] = {}
+    kept: list[tuple[int, CountRow, UUID]] = []
+    for index, row in rows.taken:
+        refused = _count_fault(index, row, sensors, now)
+        if refused is not None:
+            rows.refused.append(refused)
+            continue
+        sensor = sensors[row.sensor]
+        key = (sensor, row.line, row.start)
+        earlier = seen.setdefault(key, row)
+        if earlier is row:
+            kept.append((index, row, sensor))
+        elif (earlier.entries, earlier.exits, earlier.end) == (row.entries, row.exits, row.end):
+            rows.duplicates += 1
+        else:
+            message = "another row of this push says something else of the same interval"
+            rows.refused.append(_refuse(index, "start", "conflict-in-push", message, row))
+    return kept
+
+
+def _count_fault(index: int, row: CountRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:
+    if row.sensor not in sensors:
+        return _refuse(index, "sensor", "unknown-sensor", "no active sensor has this id or serial", row)
+    fault = _moment_fault(index, "start", row.start, now, row)
+    if fault is not None:
+        return fault
+    if row.end <= row.start:
+        return _refuse(index, "end", "interval-order", "must be after start", row)
+    if row.end - row.start > LONGEST:
+        return _refuse(index, "end", "interval-too-long", "an interval has 24 hours at most", row)
+    if row.end > now + AHEAD:
+        return _refuse(index, "end", "future", "ends in the future; check the device's clock", row)
+    return None
+
+
+def sift_transactions(
+    rows: Sorted[TransactionRow], sites: Mapping[str, UUID], now: datetime
+) -> list[tuple[int, TransactionRow, UUID]]:
+    """The same for receipts."""
+    seen: dict[tuple[UUID, str, datetime], TransactionRow] = {}
+    kept: list[tuple[int, TransactionRow, UUID]] = []
+    for index, row in rows.taken:
+        refused = _transaction_fault(index, row, sites, now)
+        if refused is not None:
+            rows.refused.append(refused)
+            continue
+        key = (sites[row.site], row.id, row.time)
+        earlier = seen.setdefault(key, row)
+        if earlier is row:
+            kept.append((index, row, sites[row.site]))
+        elif earlier == row:
+            rows.duplicates += rows.size(index)
+        else:
+            message = "another row of this push says something else of the same transaction"
+            rows.refused.append(_refuse(index, "id", "conflict-in-push", message, row))
+    return kept
+
+
+def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID], now: datetime) -> Refused | None:
+    if row.site not in sites:
+        return _refuse(index, "site", "unknown-site", "no site has this id or code", row)
+    fault = _moment_fault(index, "time", row.time, now, row)
+    if fault is not None:
+        return fault
+    amounts = [("total", row.total), *((f"lines/{n}/quantity", line.quantity) for n, line in enumerate(row.lines))]
+    amounts += [(f"lines/{n}/unit_price", line.unit_price) for n, line in enumerate(row.lines)]
+    for field, amount in amounts:
+        if not amount.is_finite() or abs(amount) > LARGEST:
+            return _refuse(index, field, "amount", "must be a decimal number of sensible size", row)
+    for n, line in enumerate(row.lines):
+        if line.unit_price < 0:
+            return _refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)
+    return None
+
+
+def _moment_fault(index: int, field: str, moment: datetime, now: datetime, row: msgspec.Struct) -> Refused | None:
+    if moment < OLDEST:
+        return _refuse(index, field, "too-old", "is before the year 2000; check the device's clock", row)
+    if moment > now + AHEAD:
+        return _refuse(index, field, "future", "is in the future; check the device's clock", row)
+    return None
+
+
+def _refuse(index: int, field: str, code: str, message: str, row: msgspec.Struct) -> Refused:
+    return Refused(index, field, code, message, msgspec.to_builtins(row))
+
+
+def refusals(rows: Sorted[Any]) -> tuple[Refused, ...]:
+    """Every refused row of the push, in its order: a refused receipt stands for each of its lines."""
+    spread = (replace(one, row=row) for one in rows.refused for row in rows.members.get(one.row, (one.row,)))
+    return tuple(sorted(spread, key=lambda one: one.row))

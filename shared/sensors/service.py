@@ -1,0 +1,49 @@
+"""The door of the ingest line: takes a push and queues what is good of it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from shared.sensors import rules
+from shared.sensors.gateway import BatchQueue, count_row, transaction_row
+from shared.sensors.model import CountRow, Receipt, Refused, Sorted, TransactionRow
+from tenant_context.clock import Clock, NewId
+from tenant_context.context import TenantContext
+
+Find = Callable[[TenantContext, str, set[str]], dict[str, UUID]]
+"""Answers the ids behind the tenant's references that exist; the kind is `sensors` or `sites`."""
+
+
+class Ingest:
+    """Takes pushes: validates every row, queues the good ones, tells of the others."""
+
+    def __init__(self, find: Find, counts: BatchQueue, transactions: BatchQueue, clock: Clock, new_id: NewId) -> None:
+        self._find = find
+        self._counts = counts
+        self._transactions = transactions
+        self._clock = clock
+        self._new_id = new_id
+
+    def take_counts(self, tenant: TenantContext, rows: Sorted[CountRow]) -> Receipt:
+        """Queue counts. The receipt is given only after the queue has them; else AwsError."""
+        now = self._clock()
+        sensors = self._find(tenant, "sensors", {row.sensor for _, row in rows.taken})
+        kept = rules.sift_counts(rows, sensors, now)
+        encoded = [count_row(row, sensor) for _, row, sensor in kept]
+        return self._send(tenant, self._counts, rows, encoded, len(kept))
+
+    def take_transactions(self, tenant: TenantContext, rows: Sorted[TransactionRow]) -> Receipt:
+        """Queue receipts, likewise."""
+        now = self._clock()
+        sites = self._find(tenant, "sites", {row.site for _, row in rows.taken})
+        kept = rules.sift_transactions(rows, sites, now)
+        encoded = [transaction_row(row, site) for _, row, site in kept]
+        return self._send(tenant, self._transactions, rows, encoded, sum(rows.size(index) for index, _, _ in kept))
+
+    def _send(
+        self, tenant: TenantContext, queue: BatchQueue, rows: Sorted[Any], encoded: list[bytes], accepted: int
+    ) -> Receipt:
+        batch = self._new_id()
+        refused: tuple[Refused, ...] = rules.refusals(rows)
+        queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates)
+        return Receipt(batch, accepted, rows.duplicates, refused)
