@@ -67,7 +67,7 @@ class CampaignQuery(PageQuery):
 
 
 class PerformanceDay(Out):
-    """One day of a campaign's flight, in UTC, over its sites."""
+    """One day of a campaign's flight, in the zone of each of its sites."""
 
     day: str
     footfall: int

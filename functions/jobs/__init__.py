@@ -1,0 +1,1 @@
+"""Timed work, started by hand."""

@@ -1,0 +1,1 @@
+"""Does one tenant's share of timed work."""

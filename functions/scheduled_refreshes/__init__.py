@@ -1,0 +1,1 @@
+"""Starts timed work: one work item for each tenant and job."""

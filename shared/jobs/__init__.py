@@ -1,0 +1,1 @@
+"""Timed work: started by a schedule or by hand, done tenant by tenant."""

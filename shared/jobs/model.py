@@ -1,0 +1,10 @@
+"""The words of timed work."""
+
+from enum import StrEnum
+
+
+class Job(StrEnum):
+    """What can be run for a tenant."""
+
+    REFRESH_PERFORMANCE = "refresh-performance"
+    HOUSEKEEPING = "housekeeping"

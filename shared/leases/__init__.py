@@ -1,0 +1,1 @@
+"""Leases: who was first to ask for a piece of work."""
