@@ -13,7 +13,7 @@ The same declarations make the OpenAPI document.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -308,4 +308,4 @@ def at_status(route: Route, answer: Answer) -> Answer:
     """The answer at the status its route declares, unless it says another one itself."""
     if answer.status != 200 or route.status == 200:  # noqa: PLR2004  HTTP's plain OK
         return answer
-    return Answer(answer.content, route.status, answer.headers, answer.content_type)
+    return replace(answer, status=route.status)

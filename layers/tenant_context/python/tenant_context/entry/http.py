@@ -7,7 +7,6 @@ body and parameters, then the route, in the tenant's transaction where it writes
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Protocol, cast
 from uuid import UUID
 

@@ -25,7 +25,7 @@ class TransactionalWriter:
             with self._database.transaction(call.tenant) as tx:
                 answer = at_status(route, route.handler(call, tx, service))
                 if attempt is not None:
-                    attempt.remember(tx, answer, encode(answer.content))
+                    attempt.remember(tx, answer, encode(answer.content if answer.kept is None else answer.kept))
         except (RmapError, errors.IntegrityError) as error:
             if attempt is None or isinstance(error, Unavailable):
                 raise

@@ -1,0 +1,1 @@
+"""Publishes events that a function committed but could not publish itself."""

@@ -1,0 +1,57 @@
+"""One run of the relay: a turn for each tenant that has events waiting, until the time is up."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared.events.service import EVENTS_A_TURN, Relay
+from tenant_context.aws import AwsError
+from tenant_context.context import from_schedule
+from tenant_context.observability import Observability
+from tenant_context.postgres import Database, Transaction
+
+BUDGET_SECONDS = 35.0
+"""A run ends by itself well before its function's time is up; the next minute's run goes on."""
+
+
+class Sweep:
+    """The job of the schedule."""
+
+    def __init__(
+        self,
+        database: Database,
+        relay: Relay,
+        observability: Observability,
+        *,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._relay = relay
+        self._observability = observability
+        self._elapsed = elapsed
+
+    def __call__(self, run: str, _input: Mapping[str, Any]) -> int:
+        """Publish what waits; answers how many events. A tenant whose events the bus refuses stops no other."""
+        deadline = self._elapsed() + BUDGET_SECONDS
+        waiting = self._relay.tenants(self._database.clock())
+        published = 0
+        while waiting and self._elapsed() < deadline:
+            again = []
+            for tenant in waiting:
+                if self._elapsed() >= deadline:
+                    break
+                with self._database.transaction(from_schedule(tenant, run)) as tx:
+                    taken = self._turn(tx)
+                published += taken
+                if taken == EVENTS_A_TURN:
+                    again.append(tenant)
+            waiting = again
+        self._observability.count("RelayedEvents", published)
+        return published
+
+    def _turn(self, tx: Transaction) -> int:
+        try:
+            return self._relay.publish(tx)
+        except AwsError as error:
+            self._observability.warning("events wait on", tenant=str(tx.tenant.tenant), reason=str(error))
+            return 0

@@ -1,0 +1,34 @@
+"""Wires the webhooks API."""
+
+from dataclasses import dataclass
+
+from functions.webhooks_api.routes import routes
+from shared.webhooks.gateway.keys import SecretKeys
+from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.rules.addresses import allow_list
+from shared.webhooks.service.endpoints import Endpoints, Stores
+from tenant_context.clock import uuid7
+from tenant_context.dynamo import Table
+from tenant_context.kernel import Kernel
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class WebhookSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    bus: str
+    field_key: str
+    table_deliveries: str
+    webhook_allow: tuple[str, ...] = ()
+
+
+kernel = Kernel("webhooks_api")
+settings = WebhookSettings.load()
+database = kernel.database(bus=settings.bus)
+table = Table(settings.table_deliveries)
+stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
+endpoints = Endpoints(stores, SecretKeys(settings.field_key), allow_list(settings.webhook_allow), uuid7)
+handler = kernel.http(routes, endpoints, database=database, token=kernel.tokens())

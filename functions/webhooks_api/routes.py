@@ -1,0 +1,113 @@
+"""The addresses of webhooks and of the event catalogue."""
+
+from typing import Any
+
+from functions.webhooks_api import schemas
+from functions.webhooks_api.schemas import (
+    AttemptPage,
+    AttemptsQuery,
+    EndpointIn,
+    EndpointOut,
+    EndpointPage,
+    EndpointWithSecretOut,
+    EventTypesOut,
+    MessageOut,
+    TestOut,
+)
+from shared.events.rules import catalogue_document
+from shared.webhooks.model import Endpoint, EndpointId, MessageId
+from shared.webhooks.service.endpoints import Endpoints
+from tenant_context.postgres import Transaction
+from tenant_context.routing import Answer, Call, Routes, etag
+from tenant_context.wire import PageQuery, cursor_of
+
+routes = Routes()
+
+_ALL = "/api/v1/webhooks/endpoints"
+_ONE = _ALL + "/{endpoint_id}"
+
+
+def _id(call: Call[Any]) -> EndpointId:
+    return EndpointId(call.id("endpoint_id"))
+
+
+def _with_secret(endpoint: Endpoint, secret: str, headers: dict[str, str]) -> Answer:
+    """The secret goes out once; what is remembered for a repeated Idempotency-Key is without it."""
+    shown = schemas.endpoint(endpoint)
+    return Answer({**shown, "secret": secret}, headers=headers, kept={**shown, "secret": None})
+
+
+@routes.write("POST", _ALL, permission="webhooks.write", body=EndpointIn, answer=EndpointWithSecretOut, status=201)
+def create(call: Call[EndpointIn], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Add an endpoint; its signing secret is shown in this answer and never again."""
+    endpoint, secret = endpoints.create(tx, call.body.draft())
+    return _with_secret(endpoint, secret, {**etag(endpoint.version), "location": f"{_ALL}/{endpoint.id}"})
+
+
+@routes.read(_ALL, permission="webhooks.read", query=PageQuery, answer=EndpointPage)
+def index(call: Call[None], endpoints: Endpoints) -> Answer:
+    """List endpoints, newest first."""
+    query: PageQuery = call.query
+    rows = endpoints.page(call.tenant, after=query.after(), limit=query.limit + 1)
+    following = cursor_of(rows[query.limit - 1][1]) if len(rows) > query.limit else None
+    return Answer({"items": [row[0] for row in rows[: query.limit]], "next_cursor": following})
+
+
+@routes.read(_ONE, permission="webhooks.read", answer=EndpointOut)
+def show(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read an endpoint."""
+    version, content = endpoints.show(call.tenant, _id(call))
+    return Answer(content, headers=etag(version))
+
+
+@routes.write("PUT", _ONE, permission="webhooks.write", body=EndpointIn, answer=EndpointOut)
+def amend(call: Call[EndpointIn], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Replace an endpoint's particulars; one that was gone is tried again."""
+    endpoint = endpoints.amend(tx, _id(call), call.body.draft(), call.expected_version())
+    return Answer(schemas.endpoint(endpoint), headers=etag(endpoint.version))
+
+
+@routes.write("DELETE", _ONE, permission="webhooks.write", status=204)
+def delete(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Remove an endpoint; what still waits for it is stopped."""
+    endpoints.delete(tx, _id(call))
+    return Answer()
+
+
+@routes.write("POST", _ONE + "/rotate-secret", permission="webhooks.write", answer=EndpointWithSecretOut)
+def rotate_secret(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Give an endpoint a new secret, shown once; the one before it signs as well for 24 hours."""
+    endpoint, secret = endpoints.rotate(tx, _id(call))
+    return _with_secret(endpoint, secret, etag(endpoint.version))
+
+
+@routes.write("POST", _ONE + "/test", permission="webhooks.write", answer=TestOut, status=202)
+def test(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Send a test event to this endpoint and to no other."""
+    return Answer({"message_id": endpoints.test(tx, _id(call))})
+
+
+@routes.read(_ONE + "/attempts", permission="webhooks.read", query=AttemptsQuery, answer=AttemptPage)
+def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
+    """List the attempts at an endpoint, newest first, for thirty days."""
+    query: AttemptsQuery = call.query
+    items, following = endpoints.attempts(call.tenant, _id(call), cursor=query.cursor, limit=query.limit)
+    return Answer({"items": [schemas.attempt(item) for item in items], "next_cursor": following})
+
+
+@routes.read("/api/v1/webhooks/messages/{message_id}", permission="webhooks.read", answer=MessageOut)
+def message(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read a message: its body, where it stands with each endpoint, and every attempt."""
+    head, deliveries, attempts = endpoints.message(call.tenant, MessageId(call.id("message_id")))
+    shown = {
+        **schemas.message(head),
+        "deliveries": [schemas.delivery(item) for item in deliveries],
+        "attempts": [schemas.attempt(item) for item in attempts],
+    }
+    return Answer(shown)
+
+
+@routes.read("/api/v1/events/types", permission="webhooks.read", answer=EventTypesOut)
+def event_types(_call: Call[None], _endpoints: Endpoints) -> Answer:
+    """List every type of event, each with an example of what a receiver gets."""
+    return Answer({"items": catalogue_document(), "next_cursor": None})

@@ -1,0 +1,40 @@
+"""Wires the dispatcher of webhooks."""
+
+from dataclasses import dataclass
+
+from shared.webhooks.gateway.keys import SecretKeys
+from shared.webhooks.gateway.receivers import Receivers
+from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.rules.addresses import allow_list
+from shared.webhooks.service.dispatch import Dispatch
+from tenant_context.dynamo import Table
+from tenant_context.entry.queue import QueueEntry
+from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class DispatcherSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    field_key: str
+    table_deliveries: str
+    queue_deliveries: str
+    webhook_allow: tuple[str, ...] = ()
+
+
+kernel = Kernel("webhooks_dispatcher")
+settings = DispatcherSettings.load()
+table = Table(settings.table_deliveries)
+dispatch = Dispatch(
+    TargetRepository(table),
+    DeliveryRepository(table),
+    SecretKeys(settings.field_key),
+    Receivers(allow_list(settings.webhook_allow)),
+    Queue(settings.queue_deliveries),
+    observability=kernel.observability,
+    clock=kernel.clock,
+)
+handler = QueueEntry(dispatch.work, ahead=dispatch.ahead, observability=kernel.observability)

@@ -1,0 +1,35 @@
+"""Wires the fan-out of events to webhook endpoints."""
+
+from dataclasses import dataclass
+
+from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.fanout import Fanout
+from tenant_context.dynamo import Table
+from tenant_context.entry.queue import QueueEntry, read_bus_event
+from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class FanoutSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    table_deliveries: str
+    queue_deliveries: str
+
+
+kernel = Kernel("webhooks_fanout")
+settings = FanoutSettings.load()
+table = Table(settings.table_deliveries)
+fanout = Fanout(
+    kernel.database(),
+    EndpointRepository(),
+    TargetRepository(table),
+    DeliveryRepository(table),
+    Queue(settings.queue_deliveries),
+    kernel.clock,
+)
+handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event)

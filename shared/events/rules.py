@@ -1,0 +1,158 @@
+"""The catalogue of event types, and which filters an event passes."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from shared.events.model import EventType
+
+_ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
+_TENANT = "0193a0c2-0000-7c11-8f5a-3d2e9b1c4a60"
+_SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
+
+
+def _campaign(name: str, description: str, status: str, version: int) -> EventType:
+    data = {
+        "id": _ID,
+        "name": "Spring drinks",
+        "type": "in_store",
+        "status": status,
+        "budget": "1250.00",
+        "currency": "EUR",
+        "version": version,
+    }
+    return EventType(f"campaign.{name}", description, "campaign/<id>", data)
+
+
+def _site(name: str, description: str) -> EventType:
+    data = {"id": _ID, "name": "Main Street", "code": "main-street", "time_zone": "Europe/Berlin", "version": 1}
+    return EventType(f"site.{name}", description, "site/<id>", data)
+
+
+def _sensor(name: str, description: str, status: str) -> EventType:
+    data = {"id": _ID, "site_id": _SITE, "name": "North door", "serial": "AX-1001", "status": status, "version": 1}
+    return EventType(f"sensor.{name}", description, "sensor/<id>", data)
+
+
+def _endpoint(name: str, description: str) -> EventType:
+    data = {"id": _ID, "url": "https://hooks.example.com/rmap", "enabled": True, "version": 1}
+    return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
+
+
+CATALOGUE: tuple[EventType, ...] = (
+    _campaign("created", "A campaign was created, as a draft.", "draft", 1),
+    _campaign("updated", "A campaign's particulars were replaced.", "draft", 2),
+    _campaign("launched", "A draft campaign became active.", "active", 2),
+    _campaign("paused", "An active campaign was paused.", "paused", 3),
+    _campaign("resumed", "A paused campaign became active again.", "active", 4),
+    _campaign("completed", "A campaign was brought to its end.", "completed", 5),
+    _campaign("archived", "A campaign was put away.", "archived", 6),
+    _site("created", "A store was added."),
+    _site("updated", "A store's particulars were replaced."),
+    _site("deleted", "A store was removed."),
+    _sensor("registered", "A people counter was registered at a store.", "active"),
+    _sensor("updated", "A people counter's particulars were replaced.", "active"),
+    _sensor("retired", "A people counter was taken out of service.", "retired"),
+    EventType(
+        "batch.processed",
+        "A part of an ingested batch was written, and the metrics it touches are current.",
+        "batch/<id>",
+        {"id": _ID, "kind": "counts", "part": 0, "stored": 96, "unchanged": 0, "revised": 2, "quarantined": 0},
+    ),
+    EventType(
+        "tenant.created",
+        "An organization signed up.",
+        "tenant/<id>",
+        {"id": _TENANT, "slug": "acme", "name": "Acme Stores", "email": "owner@example.com"},
+    ),
+    EventType(
+        "tenant.updated",
+        "An organization's particulars were changed.",
+        "tenant/<id>",
+        {"id": _TENANT, "name": "Acme Stores International"},
+    ),
+    EventType(
+        "tenant.billing_ready",
+        "An organization's billing is set up; its plan is in force.",
+        "tenant/<id>",
+        {"id": _TENANT, "status": "active"},
+    ),
+    EventType(
+        "tenant.billing_failed",
+        "An organization's billing could not be set up, or its payment is due.",
+        "tenant/<id>",
+        {"id": _TENANT, "status": "past_due", "reason": "card_declined"},
+    ),
+    EventType(
+        "security.api_key_created",
+        "An API key or a device key was made.",
+        "api-key/<prefix>",
+        {"prefix": "a1B2c3D4e5F6", "name": "Tills of Main Street"},
+    ),
+    EventType(
+        "security.api_key_revoked",
+        "An API key or a device key was revoked.",
+        "api-key/<prefix>",
+        {"prefix": "a1B2c3D4e5F6"},
+    ),
+    _endpoint("created", "A webhook endpoint was added."),
+    _endpoint("updated", "A webhook endpoint's particulars were replaced."),
+    _endpoint("secret_rotated", "A webhook endpoint has a new signing secret."),
+    _endpoint("deleted", "A webhook endpoint was removed."),
+    EventType(
+        "webhook.test",
+        "Somebody asked for a test; it goes to the endpoint that is tested and nowhere else.",
+        "webhook-endpoint/<id>",
+        {"endpoint": _ID, "greeting": "It works."},
+    ),
+)
+"""Every event of the platform; a test holds what the code emits to it."""
+
+TEST = "webhook.test"
+ENDPOINT_CHANGES = "webhook.endpoint_"
+"""What the types of changes to endpoints begin with."""
+
+_NAMES = frozenset(kind.name for kind in CATALOGUE)
+_AREAS = frozenset(kind.area for kind in CATALOGUE)
+
+
+def is_filter(text: str) -> bool:
+    """Whether a subscription may say this: a type of the catalogue, `<area>.*` or `*`."""
+    area, _, rest = text.partition(".")
+    return text == "*" or text in _NAMES or (rest == "*" and area in _AREAS)
+
+
+def filters_of(kind: str) -> tuple[str, ...]:
+    """Every filter that an event of a type passes: `campaign.launched` passes itself, `campaign.*` and `*`."""
+    return (kind, f"{kind.partition('.')[0]}.*", "*")
+
+
+def delivered(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """What receivers get: the envelope, with its time also under the name Standard Webhooks gives it."""
+    return {**envelope, "timestamp": envelope["time"]}
+
+
+@lru_cache(maxsize=1)
+def catalogue_document() -> list[dict[str, Any]]:
+    """The catalogue as the API shows it: each type with the whole body a receiver would get."""
+    return [
+        {"type": kind.name, "area": kind.area, "description": kind.description, "example": _example(kind)}
+        for kind in CATALOGUE
+    ]
+
+
+def _example(kind: EventType) -> dict[str, Any]:
+    name, _, _ = kind.subject.partition("/")
+    subject = kind.example.get("prefix") or kind.example.get("endpoint") or kind.example["id"]
+    return delivered(
+        {
+            "specversion": "1.0",
+            "id": "0193a0c2-9999-7c11-8f5a-3d2e9b1c4a60",
+            "type": kind.name,
+            "source": "rmap",
+            "subject": f"{name}/{subject}",
+            "time": "2026-03-01T09:30:00Z",
+            "tenant": _TENANT,
+            "data": dict(kind.example),
+        }
+    )

@@ -1,0 +1,1 @@
+"""What webhooks talk to: the key service, and receivers on the internet."""

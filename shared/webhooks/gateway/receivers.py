@@ -1,0 +1,180 @@
+"""Calls to receivers: servers of strangers, at addresses of their choice.
+
+A name is resolved once, every address it has is checked, and the call goes to a checked address; TLS asks for the
+certificate of the name. Nothing is followed, nothing unpacked, and time and length are bounded as a whole.
+"""
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from ipaddress import ip_address
+from queue import Empty, SimpleQueue
+
+from shared.webhooks.errors import AddressRefused, UrlRefused
+from shared.webhooks.gateway.wire import AnswerTooLong, Deadline, Wire
+from shared.webhooks.model import Outcome
+from shared.webhooks.rules import addresses, urls
+
+DEADLINE_SECONDS = 15.0
+KEPT_BODY = 20_000
+"""Bytes of an answer's body that are read and kept."""
+_ALLOWANCE = 131_072
+"""Bytes of a whole answer: its headers and what is read of its body."""
+_TRIED_ADDRESSES = 3
+
+Resolve = Callable[[str, int], list[str]]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of a name, as the system's resolver says."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+class Receivers:
+    """Makes the calls; safe to use from many threads."""
+
+    def __init__(
+        self,
+        allowed: addresses.AllowList,
+        *,
+        resolver: Resolve = resolve,
+        tls: ssl.SSLContext | None = None,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._allowed = allowed
+        self._resolve = resolver
+        self._seconds = seconds
+        if tls is not None:
+            self._tls = tls
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """One call; whatever goes wrong is an outcome, in words that tell nothing about where the name points."""
+        call = _Call(self._seconds)
+        try:
+            self._post(call, urls.parse(url, self._allowed), headers, body)
+        except (OSError, http.client.HTTPException, AnswerTooLong, AddressRefused, UrlRefused) as error:
+            call.error = _words(error)
+        if not call.error and call.status is not None and not 200 <= call.status < 300:  # noqa: PLR2004  HTTP's own
+            call.error = _refusal(call.status)
+        call.mark("total")
+        return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.timing)
+
+    def _post(self, call: "_Call", url: urls.Url, headers: Mapping[str, str], body: bytes) -> None:
+        found = self._addresses(url, call.deadline)
+        checked = addresses.check(found, self._allowed, exempt_only=url.exempt_only)
+        call.mark("dns")
+        connected = _connect([str(address) for address in checked], url.port, call.deadline)
+        try:
+            call.mark("connect")
+            if url.tls:
+                connected.settimeout(call.deadline.left())
+                connected = self._tls.wrap_socket(connected, server_hostname=url.host)
+                call.mark("tls")
+            connection = http.client.HTTPConnection(url.host)
+            connection.sock = Wire(connected, call.deadline, _ALLOWANCE)
+            connection.request("POST", url.target, body, {"host": url.host_header, **headers})
+            call.read(connection.getresponse())
+        finally:
+            connected.close()
+
+    def _addresses(self, url: urls.Url, deadline: Deadline) -> list[str]:
+        """The host's addresses; a resolver that does not answer is left behind at the deadline."""
+        try:
+            return [str(ip_address(url.host))]
+        except ValueError:
+            pass
+        answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._resolve(url.host, url.port))
+            except OSError as error:
+                answers.put(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            answer = answers.get(timeout=deadline.left())
+        except Empty as error:
+            raise TimeoutError from error
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+
+class _Call:
+    """One call as it goes on: what is known of its answer, and when each step was done."""
+
+    def __init__(self, seconds: float) -> None:
+        self._started = time.perf_counter()
+        self.deadline = Deadline(seconds)
+        self.status: int | None = None
+        self.error = ""
+        self.body = bytearray()
+        self.retry_after = ""
+        self.timing: dict[str, float] = {}
+
+    def mark(self, step: str) -> None:
+        self.timing[step] = round((time.perf_counter() - self._started) * 1000, 1)
+
+    def read(self, response: http.client.HTTPResponse) -> None:
+        """Take the status, then as much of the body as is kept. The status decides even if the body breaks off."""
+        self.mark("first_byte")
+        self.status = response.status
+        self.retry_after = response.headers.get("retry-after", "")
+        while len(self.body) < KEPT_BODY:
+            part = response.read1(KEPT_BODY - len(self.body))
+            if not part:
+                return
+            self.body += part
+
+
+def _connect(hosts: list[str], port: int, deadline: Deadline) -> socket.socket:
+    failure: OSError = ConnectionRefusedError()
+    for host in hosts[:_TRIED_ADDRESSES]:
+        try:
+            connected = socket.create_connection((host, port), timeout=deadline.left())
+        except TimeoutError:
+            raise
+        except OSError as error:
+            failure = error
+            continue
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+    raise failure
+
+
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (AddressRefused, "The host may not be called: it is not on the public internet."),
+    (AnswerTooLong, "The answer is too long."),
+    (TimeoutError, "There was no whole answer in time."),
+    (socket.gaierror, "The host's name cannot be resolved."),
+    (ssl.SSLError, "TLS could not be agreed on."),
+    (ConnectionRefusedError, "The connection was refused."),
+    (OSError, "The connection broke."),
+    (http.client.HTTPException, "The answer is not HTTP."),
+)
+"""The first kind that fits says it."""
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, UrlRefused):
+        return error.detail
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"The certificate is not valid: {error.verify_message}."
+    return next(words for kind, words in _WORDS if isinstance(error, kind))
+
+
+def _refusal(status: int) -> str:
+    if 300 <= status < 400:  # noqa: PLR2004  HTTP's own boundaries
+        return f"The receiver answered {status}; redirects are not followed."
+    return f"The receiver answered {status}."

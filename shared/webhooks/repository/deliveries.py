@@ -1,0 +1,211 @@
+"""Messages, deliveries and attempts in DynamoDB, for thirty days.
+
+message#<id> / message                         the event as sent, and whether its fan-out is complete
+message#<id> / delivery#<endpoint>             where the delivery stands; claimed while an attempt runs
+message#<id> / attempt#<endpoint>#<number>     what came of one attempt
+index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of an endpoint, by time
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.webhooks.errors import MessageNotFound
+from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, Outcome, State
+from tenant_context.clock import rfc3339
+from tenant_context.context import TenantContext
+from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
+from tenant_context.errors import FieldError, Invalid
+
+RETENTION = timedelta(days=30)
+LEASE = timedelta(seconds=75)
+"""How long a claim holds: longer than the dispatcher may run, so that a claim outlives only a crash."""
+_MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the table says of a delivery: its state and how many attempts have ended."""
+
+    state: State
+    attempts: int
+
+
+class DeliveryRepository:
+    """The log of what was sent, what came of it, and what is still to do."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def open_message(self, tenant: TenantContext, message: Message, now: datetime) -> bool:
+        """Record a message; answers whether its fan-out was complete already."""
+        table = self._of(tenant)
+        item = {
+            "message": message.id,
+            "type": message.type,
+            "payload": message.payload,
+            "created_at": rfc3339(now),
+            "complete": False,
+            "expires_at": _expiry(now),
+        }
+        try:
+            table.put(_key(message.id), _MESSAGE, item, only_if_absent=True)
+        except ConditionFailed:
+            known = table.get(_key(message.id), _MESSAGE)
+            return known is not None and bool(known["complete"])
+        return False
+
+    def close_message(self, tenant: TenantContext, message: MessageId) -> None:
+        """Every delivery of the message is recorded and queued."""
+        self._of(tenant).update(_key(message), _MESSAGE, "SET complete = :true", {":true": True})
+
+    def open_delivery(self, tenant: TenantContext, message: Message, endpoint: EndpointId, now: datetime) -> None:
+        """Record a delivery that waits for its first attempt; one that is there stays as it is."""
+        item = {
+            "message": message.id,
+            "endpoint": endpoint,
+            "type": message.type,
+            "state": State.WAITING,
+            "attempts": 0,
+            "created_at": rfc3339(now),
+            "updated_at": rfc3339(now),
+            "expires_at": _expiry(now),
+        }
+        try:
+            self._of(tenant).put(_key(message.id), f"delivery#{endpoint}", item, only_if_absent=True)
+        except ConditionFailed:
+            return
+
+    def claim(self, tenant: TenantContext, delivery: Delivery, claim: str, now: datetime) -> bool:
+        """Take an attempt for oneself: it is the next one, and nobody is at it. `claim` names the one who asks."""
+        try:
+            self._of(tenant).update(
+                _key(delivery.message.id),
+                f"delivery#{delivery.endpoint}",
+                "SET claimed_by = :claim, claimed_until = :until",
+                {
+                    ":claim": claim,
+                    ":until": int((now + LEASE).timestamp()),
+                    ":waiting": State.WAITING,
+                    ":ended": delivery.attempt - 1,
+                    ":now": int(now.timestamp()),
+                },
+                condition="#state = :waiting AND attempts = :ended AND (attribute_not_exists(claimed_until) "
+                "OR claimed_until < :now OR claimed_by = :claim)",
+                names={"#state": "state"},
+            )
+        except ConditionFailed:
+            return False
+        return True
+
+    def standing(self, tenant: TenantContext, delivery: Delivery) -> Standing | None:
+        """Where a delivery stands, or None for one that is not there (any more)."""
+        item = self._of(tenant).get(_key(delivery.message.id), f"delivery#{delivery.endpoint}")
+        return Standing(State(item["state"]), item["attempts"]) if item else None
+
+    def record_attempt(
+        self, tenant: TenantContext, delivery: Delivery, url: str, outcome: Outcome, at: datetime
+    ) -> None:
+        """Keep what came of an attempt; repeating it changes nothing."""
+        table = self._of(tenant)
+        message, endpoint, number = delivery.message.id, delivery.endpoint, delivery.attempt
+        item = {
+            "message": message,
+            "endpoint": endpoint,
+            "type": delivery.message.type,
+            "attempt": number,
+            "at": rfc3339(at),
+            "url": url,
+            "status": outcome.status,
+            "error": outcome.error,
+            "body": outcome.body.decode(errors="replace"),
+            "timing": dict(outcome.timing),
+            "expires_at": _expiry(at),
+            "gsi1pk": table.key(f"attempts#{endpoint}"),
+            "gsi1sk": f"{rfc3339(at)}#{message}#{number:03}",
+        }
+        table.put(_key(message), f"attempt#{endpoint}#{number:03}", item)
+
+    def end_attempt(
+        self,
+        tenant: TenantContext,
+        delivery: Delivery,
+        claim: str,
+        state: State,
+        *,
+        now: datetime,
+        next_at: datetime | None = None,
+        attempted: bool = True,
+    ) -> None:
+        """Say where the delivery stands after an attempt of the claim's holder; nothing if another has taken over."""
+        try:
+            self._of(tenant).update(
+                _key(delivery.message.id),
+                f"delivery#{delivery.endpoint}",
+                "SET #state = :state, attempts = :ended, updated_at = :now, next_attempt_at = :next "
+                "REMOVE claimed_by, claimed_until",
+                {
+                    ":state": state,
+                    ":ended": delivery.attempt if attempted else delivery.attempt - 1,
+                    ":now": rfc3339(now),
+                    ":next": rfc3339(next_at) if next_at else None,
+                    ":claim": claim,
+                },
+                condition="claimed_by = :claim",
+                names={"#state": "state"},
+            )
+        except ConditionFailed:
+            return
+
+    def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
+        """A message, its deliveries and their attempts. Errors: MessageNotFound."""
+        table = self._of(tenant)
+        items, start = table.query(_key(message))
+        while start:
+            more, start = table.query(_key(message), start=start)
+            items += more
+        head = next((item for item in items if item["sk"] == _MESSAGE), None)
+        if head is None:
+            raise MessageNotFound
+        deliveries = [item for item in items if item["sk"].startswith("delivery#")]
+        attempts = [item for item in items if item["sk"].startswith("attempt#")]
+        return head, deliveries, sorted(attempts, key=lambda item: str(item["at"]))
+
+    def attempts(
+        self, tenant: TenantContext, endpoint: EndpointId, *, cursor: str | None, limit: int
+    ) -> tuple[list[Item], str | None]:
+        """The attempts at an endpoint, newest first, and the cursor of the next page."""
+        table = self._of(tenant)
+        key = f"attempts#{endpoint}"
+        start = _start(table, key, endpoint, cursor) if cursor else None
+        items, last = table.query(key, index="gsi1", limit=limit, descending=True, start=start)
+        following = base64.urlsafe_b64encode(str(last["gsi1sk"]).encode()).decode().rstrip("=") if last else None
+        return items, following
+
+    def _of(self, tenant: TenantContext) -> TenantTable:
+        return TenantTable(self._table, tenant)
+
+
+def _start(table: TenantTable, key: str, endpoint: EndpointId, cursor: str) -> Item:
+    """The key a cursor continues after. It names an attempt; tenant and endpoint are always the caller's own."""
+    try:
+        sort_key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        _at, message, number = sort_key.split("#")
+        return {
+            "gsi1pk": table.key(key),
+            "gsi1sk": sort_key,
+            "pk": table.key(_key(MessageId(UUID(message)))),
+            "sk": f"attempt#{endpoint}#{int(number):03}",
+        }
+    except (ValueError, binascii.Error) as error:
+        raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error
+
+
+def _key(message: MessageId) -> str:
+    return f"message#{message}"
+
+
+def _expiry(now: datetime) -> int:
+    return int((now + RETENTION).timestamp())

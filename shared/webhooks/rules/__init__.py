@@ -1,0 +1,1 @@
+"""The rules of webhooks: signatures, addresses, URLs, retries. No module here does input or output."""
