@@ -20,7 +20,7 @@ from psycopg import sql
 from local.errors import LocalError, disk_full, says_full
 from local.instance import Instance
 from local.ports import HOST
-from local.processes import Server, minimal_environment
+from local.processes import Server, as_user, minimal_environment
 from local.vault import Secrets
 
 
@@ -147,8 +147,8 @@ class Database:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            user=self.user,
             cwd="/",
+            **as_user(self.user),
             env=minimal_environment(self._instance.state),
             check=False,
         )

@@ -30,10 +30,10 @@ class Instance:
 
     @classmethod
     def of(cls, name: str = MAIN, home: Path | None = None) -> "Instance":
-        """The instance of this name in this checkout (or in another home)."""
+        """The instance of this name in this checkout, or below RMAP_HOME, or in another home."""
         if not _NAME.match(name):
             raise LocalError(f"{name!r} is no name for an instance.", "use small letters, digits and dashes.")
-        return cls(name, (home or ROOT / ".rmap").resolve())
+        return cls(name, (home or Path(os.environ.get("RMAP_HOME") or ROOT / ".rmap")).resolve())
 
     @property
     def folder(self) -> Path:

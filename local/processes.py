@@ -1,12 +1,14 @@
 """Servers that outlive the command that started them: detached, with a log, a pid file and a checked identity."""
 
 import os
+import pwd
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
@@ -92,9 +94,7 @@ class Server:
                 env=dict(self.environment),
                 cwd=self.folder or self.instance.folder,
                 start_new_session=True,
-                user=self.user,
-                group=self.user and _group(self.user),
-                extra_groups=[] if self.user else None,
+                **as_user(self.user),
             )
         process = psutil.Process(child.pid)
         # It is not this command's child to wait for: it stays.
@@ -178,10 +178,17 @@ def _end(process: psutil.Process, how: signal.Signals, seconds: float) -> None:
     psutil.wait_procs(children, timeout=seconds)
 
 
-def _group(user: str) -> int:
-    import pwd  # noqa: PLC0415  only where a server runs as another user
+class Identity(TypedDict, total=False):
+    """The subprocess options that make a child another user's."""
 
-    return pwd.getpwnam(user).pw_gid
+    user: str
+    group: int
+    extra_groups: list[str]
+
+
+def as_user(name: str | None) -> Identity:
+    """Options to run as a user with none of the caller's groups; none for the caller itself."""
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []} if name else {}
 
 
 def minimal_environment(folder: Path) -> dict[str, str]:

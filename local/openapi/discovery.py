@@ -1,0 +1,39 @@
+"""Finds every route that some function declares."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import functions
+from tenant_context.routing import Route, Routes
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRoutes:
+    """One function's shown routes; `about` is the docstring of its package."""
+
+    name: str
+    about: str
+    routes: tuple[Route, ...]
+
+    @property
+    def tag(self) -> str:
+        """How the function is headed in the description."""
+        return self.name.replace("_", " ").capitalize()
+
+
+def discover() -> list[FunctionRoutes]:
+    """All functions with shown routes, by name. Reading them needs no environment: only handler.py wires."""
+    home = Path(next(iter(functions.__path__)))
+    names = sorted(module.parent.name for module in home.glob("*/routes.py"))
+    found = [_read(name) for name in names]
+    return [function for function in found if function.routes]
+
+
+def _read(name: str) -> FunctionRoutes:
+    package = importlib.import_module(f"functions.{name}")
+    routes = importlib.import_module(f"functions.{name}.routes").routes
+    if not isinstance(routes, Routes):
+        raise TypeError(f"functions/{name}/routes.py has no Routes in `routes`")
+    shown = tuple(route for route in routes.all if not route.hidden)
+    return FunctionRoutes(name, (package.__doc__ or "").strip(), shown)
