@@ -1,13 +1,13 @@
 """The address that Stripe calls."""
 
 from functions.stripe_events.inbox import Inbox
-from functions.stripe_events.schemas import ReceiptOut
+from functions.stripe_events.schemas import StripeReceiptOut
 from tenant_context.routing import Answer, Call, Proof, Routes
 
 routes = Routes()
 
 
-@routes.act("POST", "/api/v1/stripe/events", proof=Proof.PUBLIC, answer=ReceiptOut)
+@routes.act("POST", "/api/v1/stripe/events", proof=Proof.PUBLIC, answer=StripeReceiptOut)
 def receive(call: Call[None], inbox: Inbox) -> Answer:
     """Take a Stripe event.
 

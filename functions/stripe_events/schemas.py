@@ -3,7 +3,7 @@
 from tenant_context.wire import Out
 
 
-class ReceiptOut(Out):
+class StripeReceiptOut(Out):
     """What Stripe is told: `queued` is false for an event that says nothing of a tenant's billing."""
 
     received: bool

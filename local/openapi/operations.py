@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -123,5 +123,5 @@ def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:
 def _is_versioned(shape: Any) -> bool:
     if not (isinstance(shape, type) and issubclass(shape, BaseModel)):
         return False
-    version = cast("type[BaseModel]", shape).model_fields.get("version")
+    version = shape.model_fields.get("version")
     return version is not None and version.annotation is int

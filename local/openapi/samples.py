@@ -27,10 +27,32 @@ _BY_NAME: dict[str, object] = {
     "unit_price": "2.50",
     "serial": "ACC-0042",
     "code": "HQ-1",
-    "country": "DE",
+    "site": "HQ-1",
+    "sensor": "ACC-0042",
+    "line": "entrance",
+    "sku": "85123A",
+    "quantity": "2",
+    "address": "1 Market Street",
+    "vendor": "axis",
+    "organization": "acme",
+    "scopes": ["ingest.write"],
+    "role": "owner",
+    "description": "Our warehouse",
 }
+_NAMES = {
+    "Campaign": "Spring, in store",
+    "Site": "Acme, Market Street",
+    "Sensor": "Main entrance",
+    "ApiKey": "Counter of the main entrance",
+    "User": "Ada Owner",
+    "SignUp": "Ada Owner",
+    "Member": "Ada Owner",
+}
+"""What `name` is, by the beginning of the schema's own name."""
 _MOMENTS = {"created_at": "2026-03-02T08:00:00Z", "ends_at": "2026-03-16T08:00:00Z", "end": "2026-03-02T09:15:00Z"}
 _MOMENT = "2026-03-02T09:00:00Z"
+_DAY = "2026-03-02"
+_UNKNOWN = "text"
 _DEEPEST = 8
 
 
@@ -49,63 +71,59 @@ def recorded_body(route: Route) -> Any:
 
 def sample(schema: Schema, shapes: Shapes, name: str = "", depth: int = 0) -> Any:
     """A value that fits a schema, the more so the better its fields are named."""
+    owner = schema.get("$ref", "").rpartition("/")[2]
     schema = shapes.resolve(schema)
-    if examples := schema.get("examples"):
-        return examples[0]
-    if "const" in schema:
-        return schema["const"]
-    if "enum" in schema:
-        return schema["enum"][0]
+    for given in ("examples", "enum"):
+        if given in schema:
+            return schema[given][0]
     for choice in ("anyOf", "oneOf"):
         if choice in schema:
-            return sample(schema[choice][0], shapes, name, depth + 1)
+            first = sample(schema[choice][0], shapes, name, depth + 1)
+            return None if first == _UNKNOWN and {"type": "null"} in schema[choice] else first
     match schema.get("type"):
         case "object":
-            return _object(schema, shapes, depth)
+            return _object(schema, shapes, owner, depth)
         case "array":
-            kept = _BY_NAME.get(name)
-            return kept if isinstance(kept, list) else _array(schema, shapes, name, depth)
-        case "integer" | "number":
-            return _number(schema, name)
-        case "boolean":
-            return schema.get("default", True)
+            return _array(schema, shapes, name, depth)
         case "string":
             return _text(schema, name)
-    return {}
+    return _number(schema, name)
 
 
-def _object(schema: Schema, shapes: Shapes, depth: int) -> dict[str, Any]:
+def _object(schema: Schema, shapes: Shapes, owner: str, depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         return {}
-    return {field: sample(part, shapes, field, depth + 1) for field, part in schema.get("properties", {}).items()}
+    parts: Schema = schema.get("properties", {})
+    found = {field: sample(part, shapes, field, depth + 1) for field, part in parts.items()}
+    if "name" in found:
+        found["name"] = next((name for start, name in _NAMES.items() if owner.startswith(start)), found["name"])
+    return found
 
 
 def _array(schema: Schema, shapes: Shapes, name: str, depth: int) -> list[Any]:
+    kept = _BY_NAME.get(name)
+    if isinstance(kept, list):
+        return kept
     if depth > _DEEPEST or schema.get("default") == []:
         return []
     return [sample(schema.get("items", {}), shapes, name.removesuffix("s"), depth + 1)]
 
 
 def _number(schema: Schema, name: str) -> Any:
-    kept = _BY_NAME.get(name)
-    if isinstance(kept, int):
-        return kept
-    return schema.get("default", schema.get("minimum", 1))
+    """A number or a truth value; for a schema that says nothing, an empty object."""
+    if "const" in schema or "type" not in schema:
+        return schema.get("const", {})
+    usual = True if schema["type"] == "boolean" else schema.get("minimum", 1)
+    return schema.get("default", _BY_NAME.get(name, usual))
 
 
 def _text(schema: Schema, name: str) -> str:
-    kept = _BY_NAME.get(name)
-    match schema.get("format"):
-        case "uuid":
-            return _ID
-        case "date-time":
-            return _MOMENTS.get(name, _MOMENT)
-        case "date":
-            return "2026-03-02"
-    if isinstance(schema.get("default"), str):
-        return str(schema["default"])
+    kept = schema.get("const") or schema.get("default") or _BY_NAME.get(name)
     if isinstance(kept, str):
         return kept
-    if name.endswith("_at") or name in {"start", "end", "from", "to", "time", "at"}:
+    form = schema.get("format")
+    if form == "date":
+        return _DAY
+    if form == "date-time" or name.endswith("_at") or name in {"start", "end", "from", "to", "time", "at"}:
         return _MOMENTS.get(name, _MOMENT)
-    return _ID if name == "id" or name.endswith("_id") else "text"
+    return _ID if form == "uuid" or name == "id" or name.endswith("_id") else _UNKNOWN

@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 5
 TOLERANCE_SECONDS = 300
 _FOLLOWED = ("customer.subscription.", "invoice.")
 _KEYS_IN_TURN = 3
-_TRUSTED_SECONDS = 60
+_TRUSTED_SECONDS = 10
 
 Made = TypeVar("Made")
 

@@ -37,7 +37,8 @@ async function login() {
   if (!response.ok) {
     throw new Error(answer.detail || answer.title || `The log-in answered ${response.status}.`);
   }
-  ui.preauthorizeApiKey("bearer", answer.access_token);
+  const schema = api.components.securitySchemes.bearer;
+  ui.authActions.authorizeWithPersistOption({ bearer: { name: "bearer", schema, value: answer.access_token } });
   tell("Logged in: operations below now carry your token.", "good");
 }
 
