@@ -50,6 +50,12 @@ class Kernel:
 
         return ApiKeyVerifier(Table(table), pepper_secret, self.clock)
 
+    def operators(self, secret_id: str) -> Prover:
+        """Proves operators by the platform's own bearer secret."""
+        from tenant_context.operators import OperatorVerifier
+
+        return OperatorVerifier(secret_id)
+
     def http(
         self,
         routes: Routes,
