@@ -37,15 +37,15 @@ _METRICS: LiteralString = """
                 WHERE n.tenant_id = s.tenant_id AND n.site_id = s.id AND n.status = 'active') AS sensors
         FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
     ), edges AS (
-        SELECT CASE WHEN %(trunc)s = '15m' THEN date_bin('15 minutes', %(start)s::timestamptz, '2000-01-01 00:00Z')
-                    ELSE date_trunc(%(trunc)s, %(start)s::timestamptz, time_zone) END AS first
+        SELECT CASE WHEN %(trunc)s::text = '15m' THEN date_bin('15 minutes', %(start)s::timestamptz, '2000-01-01 00:00Z')
+                    ELSE date_trunc(%(trunc)s::text, %(start)s::timestamptz, time_zone) END AS first
         FROM site
     ), steps AS (
         SELECT start, lead(start, 1) OVER (ORDER BY start) AS following
         FROM edges, site, generate_series(first, %(end)s::timestamptz + %(step)s::interval, %(step)s::interval,
-                                          CASE WHEN %(trunc)s IN ('15m', 'hour') THEN 'UTC' ELSE time_zone END) AS start
+                                          CASE WHEN %(trunc)s::text IN ('15m', 'hour') THEN 'UTC' ELSE time_zone END) AS start
     ), points AS (
-        SELECT start, following FROM steps WHERE following IS NOT NULL AND start < %(end)s
+        SELECT start, following FROM steps WHERE following IS NOT NULL AND start < %(end)s::timestamptz
     ), traffic AS (
         SELECT p.start, sum(f.entries) AS entries, sum(f.exits) AS exits, sum(f.minutes) AS minutes
         FROM points p, site
@@ -58,7 +58,7 @@ _METRICS: LiteralString = """
         WHERE s.bucket >= p.start AND s.bucket < p.following GROUP BY 1
     ), valued AS (
         SELECT p.start, p.following, t.minutes,
-               CASE %(metric)s
+               CASE %(metric)s::text
                    WHEN 'footfall' THEN t.entries::numeric
                    WHEN 'exits' THEN t.exits::numeric
                    WHEN 'transactions' THEN s.transactions::numeric
@@ -75,9 +75,9 @@ _METRICS: LiteralString = """
                (SELECT sum(revenue) FROM sales) AS revenue
     )
     SELECT json_build_object(
-        'site', site.id, 'metric', %(metric)s, 'granularity', %(granularity)s, 'time_zone', site.time_zone,
-        'from', app.rfc3339(%(start)s), 'to', app.rfc3339(%(end)s),
-        'total', (SELECT trim_scale(CASE %(metric)s
+        'site', site.id, 'metric', %(metric)s::text, 'granularity', %(granularity)s::text, 'time_zone', site.time_zone,
+        'from', app.rfc3339(%(start)s::timestamptz), 'to', app.rfc3339(%(end)s::timestamptz),
+        'total', (SELECT trim_scale(CASE %(metric)s::text
                       WHEN 'footfall' THEN entries::numeric
                       WHEN 'exits' THEN exits::numeric
                       WHEN 'transactions' THEN transactions::numeric
@@ -105,7 +105,7 @@ _OCCUPANCY: LiteralString = """
     FROM sites s
     CROSS JOIN LATERAL (SELECT date_trunc('day', %(now)s::timestamptz, s.time_zone) AS midnight) d
     LEFT JOIN footfall_15m f ON f.tenant_id = s.tenant_id AND f.site_id = s.id
-                            AND f.bucket >= d.midnight AND f.bucket <= %(now)s
+                            AND f.bucket >= d.midnight AND f.bucket <= %(now)s::timestamptz
     WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
     GROUP BY s.id, s.time_zone, d.midnight"""
 
