@@ -34,6 +34,17 @@ def _sensor(name: str, description: str, status: str) -> EventType:
     return EventType(f"sensor.{name}", description, "sensor/<id>", data)
 
 
+def _billing(name: str, description: str, status: str, subscription: str, reason: str) -> EventType:
+    data = {
+        "id": _TENANT,
+        "plan": "starter",
+        "status": status,
+        "subscription_status": subscription or None,
+        "reason": reason,
+    }
+    return EventType(f"tenant.{name}", description, "tenant/<id>", data)
+
+
 def _endpoint(name: str, description: str) -> EventType:
     data = {"id": _ID, "url": "https://hooks.example.com/rmap", "enabled": True, "version": 1}
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
@@ -49,7 +60,7 @@ CATALOGUE: tuple[EventType, ...] = (
     _campaign("archived", "A campaign was put away.", "archived", 6),
     _site("created", "A store was added."),
     _site("updated", "A store's particulars were replaced."),
-    _site("deleted", "A store was removed."),
+    EventType("site.removed", "A store was removed.", "site/<id>", {"id": _ID, "code": "main-street"}),
     _sensor("registered", "A people counter was registered at a store.", "active"),
     _sensor("updated", "A people counter's particulars were replaced.", "active"),
     _sensor("retired", "A people counter was taken out of service.", "retired"),
@@ -57,7 +68,28 @@ CATALOGUE: tuple[EventType, ...] = (
         "batch.processed",
         "A part of an ingested batch was written, and the metrics it touches are current.",
         "batch/<id>",
-        {"id": _ID, "kind": "counts", "part": 0, "stored": 96, "unchanged": 0, "revised": 2, "quarantined": 0},
+        {
+            "batch": _ID,
+            "kind": "counts",
+            "part": 0,
+            "parts": 1,
+            "stored": 96,
+            "unchanged": 0,
+            "revised": 2,
+            "quarantined": 0,
+        },
+    ),
+    EventType(
+        "job.started",
+        "Somebody started timed work by hand.",
+        "job-run/<id>",
+        {"id": _ID, "job": "refresh-performance"},
+    ),
+    EventType(
+        "job.finished",
+        "Timed work that was started by hand has ended; what it did stands beside its name.",
+        "job-run/<id>",
+        {"id": _ID, "job": "refresh-performance", "campaigns": 3, "days": 28},
     ),
     EventType(
         "tenant.created",
@@ -71,23 +103,14 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"id": _TENANT, "name": "Acme Stores International"},
     ),
-    EventType(
-        "tenant.billing_ready",
-        "An organization's billing is set up; its plan is in force.",
-        "tenant/<id>",
-        {"id": _TENANT, "status": "active"},
-    ),
-    EventType(
-        "tenant.billing_failed",
-        "An organization's billing could not be set up, or its payment is due.",
-        "tenant/<id>",
-        {"id": _TENANT, "status": "past_due", "reason": "card_declined"},
-    ),
+    _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
+    _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
+    _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
     EventType(
         "security.api_key_created",
         "An API key or a device key was made.",
         "api-key/<prefix>",
-        {"prefix": "a1B2c3D4e5F6", "name": "Tills of Main Street"},
+        {"prefix": "a1B2c3D4e5F6", "name": "Tills of Main Street", "scopes": ["ingest.write"]},
     ),
     EventType(
         "security.api_key_revoked",
@@ -143,7 +166,7 @@ def catalogue_document() -> list[dict[str, Any]]:
 
 def _example(kind: EventType) -> dict[str, Any]:
     name, _, _ = kind.subject.partition("/")
-    subject = kind.example.get("prefix") or kind.example.get("endpoint") or kind.example["id"]
+    subject = next(kind.example[name] for name in ("id", "batch", "prefix", "endpoint") if name in kind.example)
     return delivered(
         {
             "specversion": "1.0",
