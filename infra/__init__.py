@@ -3,4 +3,4 @@
 import os
 
 # Node 20 is supported here; the CDK's bridge would print a page about its age at every start.
-os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
+os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"

@@ -18,17 +18,19 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from infra import bytecode, catalog, wheels
+from infra import bytecode, catalog, package, wheels
 from infra.settings import ROOT, Target
 from infra.vocabulary import Function
 
 SWAGGER_FILES: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png", "LICENSE", "NOTICE")
 API_DESCRIPTION: Final = Path("docs/api/openapi.json")
+PACKAGES: Final = "packages"
 SWAGGER_FOLDER: Final = Path("node_modules/swagger-ui-dist")
 
 _FORMAT: Final = "1"
@@ -43,10 +45,14 @@ class AssetMissingError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A built folder and the hash of everything that went into it."""
+    """A built folder, the hash of everything that went into it, and its zip, whose name is that hash.
+
+    A package never changes, so a synthesis that names one stays right whatever is built later.
+    """
 
     path: Path
     digest: str
+    package: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +78,22 @@ def build(target: Target, *, root: Path = ROOT, into: Path | None = None) -> Ass
     folder = into or root / ".rmap" / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
     compiler = bytecode.compiler_for(target)
-    with _only_builder(folder):
-        layers = {
-            name: _kernel_layer(root, folder, compiler)
-            if name == catalog.KERNEL_LAYER
-            else _dependency_layer(name, root, folder, target, compiler)
-            for name in catalog.layer_names()
-        }
-        shared = _sources(root / "shared", "shared")
-        functions = {row.name: _function_bundle(row, shared, root, folder, compiler) for row in catalog.FUNCTIONS}
+    shared = _sources(root / "shared", "shared")
+
+    def layer(name: str) -> Asset:
+        if name == catalog.KERNEL_LAYER:
+            return _kernel_layer(root, folder, compiler)
+        return _dependency_layer(name, root, folder, target, compiler)
+
+    def bundle(row: Function) -> Asset:
+        return _function_bundle(row, shared, root, folder, compiler)
+
+    names = [row.name for row in catalog.FUNCTIONS]
+    with _only_builder(folder), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
+        layers = dict(zip(catalog.layer_names(), workers.map(layer, catalog.layer_names()), strict=True))
+        functions = dict(zip(names, workers.map(bundle, catalog.FUNCTIONS), strict=True))
+        wanted = {asset.package for asset in (*layers.values(), *functions.values())}
+        package.drop_old(folder / PACKAGES, wanted)
     return Assets(layers, functions, compiled=compiler is not None)
 
 
@@ -168,8 +181,9 @@ def _bundle(inputs: list[_Input], place: Path, prefix: str, compiler: bytecode.C
 def _up_to_date(place: Path, digest: str, fill: Callable[[Path], None]) -> Asset:
     """Fill a folder unless its stamp says that it holds these inputs; a broken run leaves no half folder."""
     stamp = place.with_name(f"{place.name}.stamp")
-    if place.is_dir() and stamp.is_file() and stamp.read_text() == digest:
-        return Asset(place, digest)
+    asset = Asset(place, digest, place.parents[1] / PACKAGES / f"{digest}.zip")
+    if place.is_dir() and stamp.is_file() and stamp.read_text() == digest and asset.package.is_file():
+        return asset
     fresh = place.with_name(f"{place.name}.new")
     stamp.unlink(missing_ok=True)
     for old in (fresh, place):
@@ -177,8 +191,9 @@ def _up_to_date(place: Path, digest: str, fill: Callable[[Path], None]) -> Asset
     fresh.mkdir(parents=True)
     fill(fresh)
     fresh.rename(place)
+    package.pack(place, asset.package)
     stamp.write_text(digest)
-    return Asset(place, digest)
+    return asset
 
 
 def _digest(inputs: Iterable[_Input], *facts: str) -> str:

@@ -60,7 +60,7 @@ class Workloads(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.X86_64 if stage.local else lambda_.Architecture.ARM_64,
             handler=row.handler,
-            code=lambda_.Code.from_asset(str(asset.path), asset_hash=asset.digest),
+            code=lambda_.Code.from_asset(str(asset.package), asset_hash=asset.digest),
             layers=[self._layer(layer) for layer in (catalog.KERNEL_LAYER, *row.layers)],
             memory_size=row.memory_mb,
             timeout=Duration.seconds(row.timeout_s),
@@ -114,7 +114,7 @@ class Workloads(Construct):
                 f"Layer{name.title().replace('_', '')}",
                 layer_version_name=self._home.stage.named(f"{self._home.node.id}-{name}"),
                 description=f"RMAP {name}",
-                code=lambda_.Code.from_asset(str(asset.path), asset_hash=asset.digest),
+                code=lambda_.Code.from_asset(str(asset.package), asset_hash=asset.digest),
                 compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
                 # An older version of a function still runs with the layer it was published with.
                 removal_policy=self._home.keep,

@@ -6,6 +6,7 @@ import marshal
 import os
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 from types import CodeType
 
@@ -172,11 +173,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("no_wheels")
 def test_two_builds_of_the_same_sources_are_the_same_to_the_byte(tmp_path: Path) -> None:
-    one = assets.build("local", root=small_house(tmp_path / "one"))
-    other = assets.build("local", root=small_house(tmp_path / "elsewhere" / "other"))
+    home = small_house(tmp_path / "one")
+    shutil.copytree(home, tmp_path / "elsewhere" / "other", symlinks=True)
+    one = assets.build("local", root=home)
+    other = assets.build("local", root=tmp_path / "elsewhere" / "other")
     for row in catalog.FUNCTIONS:
         assert one.functions[row.name].digest == other.functions[row.name].digest
         assert contents(one.functions[row.name].path) == contents(other.functions[row.name].path)
+        assert one.functions[row.name].package.read_bytes() == other.functions[row.name].package.read_bytes()
     assert {name: layer.digest for name, layer in one.layers.items()} == {
         name: layer.digest for name, layer in other.layers.items()
     }
@@ -205,6 +209,24 @@ def test_a_changed_handler_rebuilds_its_bundle_and_no_other(tmp_path: Path) -> N
     changed = {name for name, asset in after.functions.items() if asset.digest != before.functions[name].digest}
     assert changed == {"campaigns"}
     assert "CHANGED" in (after.functions["campaigns"].path / "functions/campaigns/handler.py").read_text()
+
+
+@pytest.mark.usefixtures("no_wheels")
+def test_a_package_never_changes_whatever_is_built_later(tmp_path: Path) -> None:
+    home = small_house(tmp_path)
+    before = assets.build("local", root=home).functions["campaigns"].package
+    raw = before.read_bytes()
+    (home / "functions" / "campaigns" / "handler.py").write_text("def handler(event, context): ...\n")
+    after = assets.build("local", root=home).functions["campaigns"].package
+    assert after != before
+    assert before.read_bytes() == raw
+
+
+def test_a_package_holds_the_bundle(local: Assets) -> None:
+    bundle = local.functions["campaigns"]
+    with zipfile.ZipFile(bundle.package) as archive:
+        assert archive.testzip() is None
+        assert set(archive.namelist()) == set(contents(bundle.path))
 
 
 @pytest.mark.usefixtures("no_wheels")
