@@ -11,7 +11,8 @@ from infra.settings import Deployment
 from infra.stacks.base import StageStack
 
 RESOURCE_TYPE = "Custom::Schema"
-_SLACK_S = 30
+SLACK_S = 30
+LOCAL_PATIENCE_S = 120
 
 
 class SchemaStack(StageStack):
@@ -28,5 +29,5 @@ class SchemaStack(StageStack):
             resource_type=RESOURCE_TYPE,
             properties={"Digest": assets.migrations_digest()},
             # CloudFormation would wait an hour for a function that died before it could answer.
-            service_timeout=Duration.seconds(row.timeout_s + _SLACK_S),
+            service_timeout=Duration.seconds(LOCAL_PATIENCE_S if self.stage.local else row.timeout_s + SLACK_S),
         )
