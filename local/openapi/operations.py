@@ -88,9 +88,7 @@ def _in_query(name: str, field: Schema, *, required: bool) -> dict[str, Any]:
 def _request_body(route: Route, shapes: Shapes) -> dict[str, Any] | None:
     shape = documented_body(route)
     if shape is None:
-        # A route that gets the raw bytes, as they were signed.
-        raw = route.method != "GET" and not route.writes and route.proof is Proof.PUBLIC
-        return {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}} if raw else None
+        return _raw_body(route)
     schema = shapes.reference(shape, "validation")
     content: dict[str, Any] = {}
     for kind in route.content_types:
@@ -100,6 +98,16 @@ def _request_body(route: Route, shapes: Shapes) -> dict[str, Any] | None:
         else:
             content[kind] = {"schema": {"type": "string"}}
     return {"required": True, "content": content}
+
+
+def _raw_body(route: Route) -> dict[str, Any] | None:
+    """The body of a route that verifies the bytes as they were signed."""
+    if route.method == "GET" or route.writes or route.proof is not Proof.PUBLIC:
+        return None
+    content: dict[str, Any] = {"schema": {"type": "object"}}
+    if (example := recorded_body(route)) is not None:
+        content["example"] = example
+    return {"required": True, "content": {"application/json": content}}
 
 
 def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class StripeGateway:
         self._secret_id = secret_id
         self._base_url = base_url
         self._prices: dict[Plan, str] = {}
+        self._http = stripe.RequestsClient(timeout=TIMEOUT_SECONDS)
         self._client: tuple[str, stripe.StripeClient] | None = None
 
     def provision(self, tenant: TenantContext, sign_up: SignUp) -> Provisioned:
@@ -66,13 +67,17 @@ class StripeGateway:
                 as_of=datetime.fromtimestamp(subscription.created, UTC),
             )
 
+    def close(self) -> None:
+        """Drop the thread's connection; the next use opens another."""
+        self._http.close()
+
     def _connected(self) -> stripe.StripeClient:
         api_key = _read(self._secret_id).api_key
         if self._client is None or self._client[0] != api_key:
             client = stripe.StripeClient(
                 api_key,
                 base_addresses={"api": self._base_url} if self._base_url else {},
-                http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+                http_client=self._http,
                 max_network_retries=1,
             )
             self._client = (api_key, client)
