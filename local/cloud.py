@@ -98,9 +98,25 @@ class Cloud:
     def start(self) -> bool:
         """Start unless running; whether it was started. What a killed endpoint left behind is cleared away."""
         if self.server.process() is None:
+            # An orderly stop takes the pid file away.
+            if self.server.pid_file.exists():
+                self._killed.touch()
             shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self.server.start()
+
+    @property
+    def _killed(self) -> Path:
+        return self._instance.state / "aws.killed"
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the endpoint ended without saving its state since the last deploy."""
+        return self._killed.exists()
+
+    def forget_kill(self) -> None:
+        """The deployment is whole again."""
+        self._killed.unlink(missing_ok=True)
 
     def client(self, service: str) -> Any:
         """A client of the endpoint; never of a real account, whatever the caller's environment says."""

@@ -20,7 +20,7 @@ from psycopg import sql
 from local.errors import LocalError, disk_full, says_full
 from local.instance import Instance
 from local.ports import HOST
-from local.processes import Server, as_user, minimal_environment
+from local.processes import Server, as_user, end, minimal_environment
 from local.vault import Secrets
 
 
@@ -176,8 +176,7 @@ class Database:
             process = psutil.Process(pid)
             if str(self.data) in process.cmdline():
                 # Ours from a start with other settings: let it finish.
-                process.send_signal(signal.SIGINT)
-                process.wait(60)
+                end(process, signal.SIGINT, 60)
                 return
         except psutil.NoSuchProcess:
             pass

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from local import orphans
 from local.cloud import ACCOUNT, REGION, Cloud
 from local.errors import LocalError, disk_full, says_full
 from local.fixups import mend
@@ -73,10 +74,15 @@ class Deployment:
                 return False
             self._log.write_text("")
             notes.text = "changed" if self.deployed() else "new"
+            aside = self.instance.state / "s3.aside"
+            if self.cloud.was_killed or self._parameter(_BOOTSTRAPPED) is None:
+                orphans.set_aside(self.cloud, aside)
             self._bootstrap()
             self._synthesize(digest)
             self._cdk("deploy", "--all", "--app", str(self._out), "--require-approval", "never", "--progress", "events")
             mend(self.cloud, self._out)
+            orphans.restore(self.cloud, aside)
+            self.cloud.forget_kill()
             ssm = self.cloud.client("ssm")
             ssm.put_parameter(Name=MARK, Value=digest, Type="String", Overwrite=True)
         return True

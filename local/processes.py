@@ -1,7 +1,9 @@
 """Servers that outlive the command that started them: detached, with a log, a pid file and a checked identity."""
 
+import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -18,6 +20,7 @@ from local.instance import Instance, read_json, write_json
 POLL = 0.05
 _LOG_LINES = 15
 _LOG_LIMIT = 20_000_000
+_NO_SPACE = 1_000_000
 # The clock's corrections move a process's computed start by this much at most.
 _SAME_START = 2.0
 
@@ -121,7 +124,7 @@ class Server:
     def _failed(self) -> LocalError:
         ended, said = self.process_gone(), self.last_lines()
         self.stop()
-        if says_full(said):
+        if says_full(said) or shutil.disk_usage(self.instance.folder).free < _NO_SPACE:
             return disk_full(self.instance.folder)
         how = "ended while it started" if ended else f"did not answer within {self.start_seconds:.0f} s"
         return LocalError(
@@ -146,7 +149,7 @@ class Server:
         """Stop it and wait until it is gone; whether it ran. Killed only if it does not go by itself in time."""
         process = self.process()
         if process is not None:
-            _end(process, self.stop_signal, self.stop_seconds)
+            end(process, self.stop_signal, self.stop_seconds)
         self.pid_file.unlink(missing_ok=True)
         return process is not None
 
@@ -161,21 +164,32 @@ def _alive(pid: object) -> psutil.Process | None:
         return None
 
 
-def _end(process: psutil.Process, how: signal.Signals, seconds: float) -> None:
+def end(process: psutil.Process, how: signal.Signals, seconds: float) -> None:
+    """Ask a process to end, wait, and make it end if it does not; its children end with it."""
     children = process.children(recursive=True)
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(how)
-        process.wait(seconds)
-    except psutil.NoSuchProcess:
-        pass
-    except psutil.TimeoutExpired:
-        process.kill()
-        process.wait(seconds)
+        if not _gone(process, seconds):
+            process.kill()
+            _gone(process, seconds)
     # What a killed server leaves behind holds its ports and folders.
     for child in children:
-        if child.is_running():
+        with contextlib.suppress(psutil.NoSuchProcess):
             child.kill()
-    psutil.wait_procs(children, timeout=seconds)
+    for child in children:
+        _gone(child, seconds)
+
+
+def _gone(process: psutil.Process, seconds: float) -> bool:
+    """Wait for a process to end. One that only waits for its parent to notice has ended."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and _alive(process.pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    return True
 
 
 class Identity(TypedDict, total=False):

@@ -1,6 +1,8 @@
 """Fixtures: processes and instances that end with their test."""
 
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,15 +30,32 @@ def start_receiver(service: Service, tmp_path: Path) -> Callable[[], str]:
     return lambda: service.start("local.receiver", "--state", str(tmp_path / "receiver.db")).url
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
-    """An instance with a home of its own; it borrows the endpoint's environment, which takes time to install."""
+@contextmanager
+def new_instance() -> Iterator[Instance]:
+    """An instance with a home of its own; it borrows the endpoint's environment, which takes time to install.
+
+    Not below pytest's folder: PostgreSQL's own user has to pass through, and another session would close it.
+    """
     shared = Instance.of(TEST)
     Cloud(shared, 0).prepare()
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "cloud-venv").symlink_to(shared.home / "cloud-venv")
-    made = Instance.of("drill", home)
-    made.make_folders()
-    yield made
-    stack.stop(made)
+    with tempfile.TemporaryDirectory(prefix="rmap-drill-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        (home / "cloud-venv").symlink_to(shared.home / "cloud-venv")
+        made = Instance.of("drill", home)
+        made.make_folders()
+        yield made
+        stack.stop(made)
+
+
+@pytest.fixture
+def instance() -> Iterator[Instance]:
+    """An instance of one test."""
+    with new_instance() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_instance() -> Iterator[Instance]:
+    """An instance of one module's tests, which leave it able to start again."""
+    with new_instance() as made:
+        yield made

@@ -44,7 +44,7 @@ def test_a_server_that_never_answers_is_stopped_again(instance: Instance) -> Non
 
 
 def test_last_words_about_a_full_disk_are_told_as_such(instance: Instance) -> None:
-    full = server(instance, "open('/dev/full', 'w').write('x' * 10_000_000)", healthy=False)
+    full = server(instance, "import os; os.write(os.open('/dev/full', os.O_WRONLY), b'x')", healthy=False)
     with pytest.raises(LocalError, match=r"The disk that holds .* is full"):
         full.start()
 

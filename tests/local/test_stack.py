@@ -1,9 +1,9 @@
 """The whole local cloud, with a small CDK app in the platform's place."""
 
 import json
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,17 +22,19 @@ from tests.local.harness import eventually
 TINY = Path(__file__).with_name("tiny_app.py")
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> App:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     """A copy, so that a test may change it."""
-    (tmp_path / TINY.name).write_text(TINY.read_text())
-    return App((sys.executable, TINY.name), tmp_path, (TINY.name,))
+    folder = tmp_path_factory.mktemp("app")
+    (folder / TINY.name).write_text(TINY.read_text())
+    return App((sys.executable, TINY.name), folder, (TINY.name,))
 
 
 @pytest.fixture
-def running(instance: Instance, app: App) -> Iterator[Stack]:
-    yield stack.start(instance, app=app)
-    stack.stop(instance)
+def running(shared_instance: Instance, app: App) -> Stack:
+    """One deployment serves the module; every test brings back up what another took down."""
+    (app.root / TINY.name).write_text(TINY.read_text())
+    return stack.start(shared_instance, app=app)
 
 
 def hello(running: Stack) -> str:
@@ -54,7 +56,7 @@ def test_a_change_is_deployed(running: Stack, app: App) -> None:
 
 def test_everything_comes_back_after_down(running: Stack, app: App) -> None:
     with psycopg.connect(running.database_url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 42 AS answer")
     running.client("dynamodb").put_item(TableName="rmap-local-tiny", Item={"pk": {"S": "kept"}})
     requests.post(f"{running.webhook_receiver_url}/hooks/acme", data="kept", timeout=5)
     assert stack.stop(running.instance) is True
@@ -68,13 +70,28 @@ def test_everything_comes_back_after_down(running: Stack, app: App) -> None:
     assert requests.get(f"{again.webhook_receiver_url}/requests", timeout=5).json()["count"] == 1
 
 
-def test_an_endpoint_that_was_killed_is_deployed_to_again(running: Stack, app: App) -> None:
+def kill(running: Stack) -> None:
     process = running.cloud.server.process()
     assert process is not None
     process.kill()
     process.wait(10)
+
+
+def test_an_endpoint_killed_before_it_ever_saved_is_deployed_to_again(running: Stack, app: App) -> None:
+    running.client("s3").put_object(Bucket="rmap-local-tiny", Key="exports/../kept", Body=b"kept")
+    kill(running)
+    shutil.rmtree(running.instance.state / "aws", ignore_errors=True)
     again = stack.start(running.instance, app=app)
     assert (again.deployed, hello(again)) == (True, "hello")
+    kept = again.client("s3").get_object(Bucket="rmap-local-tiny", Key="exports/../kept")
+    assert kept["Body"].read() == b"kept"
+
+
+def test_an_endpoint_killed_later_goes_on_from_what_it_saved_last(running: Stack, app: App) -> None:
+    stack.stop(running.instance)
+    kill(stack.start(running.instance, app=app))
+    again = stack.start(running.instance, app=app)
+    assert (again.deployed, hello(again)) == (False, "hello")
 
 
 def test_what_the_endpoint_drops_from_templates_is_set(running: Stack) -> None:
@@ -106,37 +123,37 @@ def test_the_description_is_private_and_keeps_the_demo_users(running: Stack, app
     assert json.loads(place.read_text()) == described
 
 
-def test_two_starts_at_once_end_in_one_stack(instance: Instance, app: App) -> None:
+def test_two_starts_at_once_deploy_a_change_once(running: Stack, app: App) -> None:
+    place = app.root / TINY.name
+    place.write_text(place.read_text() + "\n# changed\n")
+    stack.stop(running.instance)
     with ThreadPoolExecutor() as pool:
-        stacks = list(pool.map(lambda _: stack.start(instance, app=app), range(2)))
+        stacks = list(pool.map(lambda _: stack.start(running.instance, app=app), range(2)))
     assert sorted(found.deployed for found in stacks) == [False, True]
-    assert {found.api_url for found in stacks} == {stacks[0].api_url}
+    assert {found.api_url for found in stacks} == {running.api_url}
 
 
-def test_a_broken_app_shows_its_last_words_and_the_next_start_goes_on(instance: Instance, app: App) -> None:
+def test_a_broken_app_shows_its_last_words_and_the_next_start_goes_on(running: Stack, app: App) -> None:
     place = app.root / TINY.name
     good = place.read_text()
     place.write_text("raise SystemExit('the catalog lists a function that is missing')")
     with pytest.raises(LocalError, match="could not be synthesized") as error:
-        stack.start(instance, app=app)
+        stack.start(running.instance, app=app)
     assert "the catalog lists a function that is missing" in error.value.details
     place.write_text(good)
-    assert hello(stack.start(instance, app=app)) == "hello"
+    assert hello(stack.start(running.instance, app=app)) == "hello"
 
 
 def test_a_lost_database_takes_the_endpoints_memory_of_it_along(running: Stack, app: App) -> None:
     stack.stop(running.instance)
-    (running.instance.state / "postgres").rename(running.instance.state / "elsewhere")
+    (running.instance.state / "postgres").rename(running.instance.state / "postgres.elsewhere")
     again = stack.start(running.instance, app=app)
     assert (again.deployed, hello(again)) == (True, "hello")
 
 
 def test_status_tells_who_answers(running: Stack) -> None:
     assert all(answers for *_, answers in stack.status(running.instance))
-    process = running.cloud.server.process()
-    assert process is not None
-    process.kill()
-    process.wait(10)
+    kill(running)
     down = {name for name, pid, *_ in stack.status(running.instance) if pid is None}
     assert down == {"aws"}
 

@@ -5,6 +5,7 @@ from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as functions
+from aws_cdk import aws_s3 as s3
 
 ANSWER = "hello"
 CODE = f"def handler(event, context):\n    return {{'statusCode': 200, 'body': '{ANSWER}'}}\n"
@@ -71,6 +72,7 @@ def main() -> None:
             attribute_name="expires_at", enabled=True
         ),
     )
+    s3.CfnBucket(stack, "Bucket", bucket_name="rmap-local-tiny")
     CfnOutput(stack, "ApiId", value=api.ref)
     app.synth()
 
