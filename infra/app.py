@@ -87,9 +87,6 @@ def make_app(deployment: Deployment | None = None, *, outdir: str | None = None,
     """
     app = App(context=FLAGS, outdir=outdir, analytics_reporting=False)
     deployment = deployment or read_deployment(_Context(app))
-    if deployment.local:
-        # Packages never change, so a synthesis that stays on this machine needs no copies of them.
-        app.node.set_context("aws:cdk:disable-asset-staging", True)
     built = assets.build(deployment.stage.target)
     add_stacks(app, deployment, built)
     if not deployment.local:

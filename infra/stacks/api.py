@@ -114,10 +114,7 @@ class ApiStack(StageStack):
                 )
             ],
         )
-        mapping = apigateway.CfnApiMapping(
-            self, "Mapping", api_id=self.api.ref, domain_name=name.ref, stage=self.api_stage.ref
-        )
-        mapping.add_dependency(self.api_stage)
+        apigateway.CfnApiMapping(self, "Mapping", api_id=self.api.ref, domain_name=name.ref, stage=self.api_stage.ref)
         self.api.disable_execute_api_endpoint = True
         if domain.zone_id:
             point_at(self, domain, target=name.attr_regional_domain_name, zone=name.attr_regional_hosted_zone_id)

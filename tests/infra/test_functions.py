@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra import catalog
+from infra.stacks.schema import ANSWERER
 from infra.vocabulary import (
     Access,
     CustomResource,
@@ -84,13 +85,17 @@ def test_every_trigger_leads_to_the_alias(prod: Templates, row: Function) -> Non
         (Http, "AWS::ApiGatewayV2::Integration", ("IntegrationUri",)),
         (QueueConsumer, "AWS::Lambda::EventSourceMapping", ("FunctionName",)),
         (Schedule, "AWS::Scheduler::Schedule", ("Target", "Arn")),
-        (CustomResource, "Custom::Schema", ("ServiceToken",)),
+        (
+            CustomResource,
+            "AWS::Lambda::Function",
+            ("Environment", "Variables", "USER_ON_EVENT_FUNCTION_ARN"),
+        ),
     )
     for kind, resource_type, path in places:
         for resource in prod.all(resource_type):
             value: Any = resource.properties
             for step in path:
-                value = value[step]
+                value = value.get(step, {})
             if prod.target(resource.stack, value) == live:
                 starters[kind].append(resource)
     assert {kind: len(found) for kind, found in starters.items()} == {
@@ -195,7 +200,14 @@ def test_functions_are_deployed_after_the_schema(prod: Templates) -> None:
 
 def test_nothing_runs_that_the_catalog_does_not_list(prod: Templates) -> None:
     made = {resource.name for resource in prod.all("AWS::Lambda::Function")}
-    assert made == {named(row.name) for row in catalog.FUNCTIONS}
+    assert made == {named(row.name) for row in catalog.FUNCTIONS} | {named(ANSWERER)}
+
+
+def test_the_schemas_resource_calls_the_migrations_by_the_cdks_answerer(prod: Templates) -> None:
+    (schema,) = prod.all("Custom::Schema")
+    answerer = prod.target(schema.stack, schema.properties["ServiceToken"])
+    assert answerer == prod.one("AWS::Lambda::Function", named(ANSWERER))
+    assert len(schema.properties["Digest"]) == 32
 
 
 @every_function
