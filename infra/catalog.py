@@ -45,14 +45,13 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         memory_mb=1769,  # one whole processor: Argon2 decides how long a log-in takes
         timeout_s=15,
-        layers=("core", "identity", "dynamo"),
+        layers=("core", "identity"),
         permissions=(
             *_SQL,
             *may(Access.SIGN, Key.SIGNING),
             *_TOKENS,
             *may(Access.WRITE_TABLE, Table.SESSIONS, Table.API_KEYS),
             *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.BILLING),
             *_EVENTS,
         ),
     ),
@@ -73,9 +72,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="sites",
         purpose="Stores, their sensors and their metrics.",
-        triggers=(Http(prefixes=("sites", "sensors")),),
+        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected")),),
         reach=Reach.DATABASE,
-        layers=("core", "dynamo"),
         permissions=(*_SQL, *_TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
     ),
     Function(
@@ -83,11 +81,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         purpose="Takes counts and transactions from devices, validates every row and queues the good ones.",
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
-        layers=("core", "dynamo"),
         permissions=(
             *may(Access.READ_TABLE, Table.API_KEYS, Table.DEVICES),
             *may(Access.READ_SECRET, Secret.PEPPER),
-            *_TOKENS,
             *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
         ),
     ),
@@ -112,7 +108,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         purpose="Webhook endpoints, their secrets, attempts and replays.",
         triggers=(Http(prefixes=("webhooks", "events")),),
         reach=Reach.DATABASE,
-        layers=("core", "dynamo"),
         permissions=(
             *_SQL,
             *_TOKENS,
@@ -129,7 +124,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.WEBHOOK_EVENTS, batch_size=10, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=30,
-        layers=("core", "dynamo"),
         permissions=(
             *_SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
@@ -142,7 +136,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),),
         reach=Reach.INTERNET,
         timeout_s=60,
-        layers=("core", "dynamo"),
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.DECRYPT, Key.FIELD),
@@ -166,7 +159,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=60,
         memory_mb=512,
-        permissions=(*_SQL, *may(Access.SEND, Queue.REFRESHES)),
+        layers=("core", "dynamo"),
+        permissions=(*_SQL, *may(Access.SEND, Queue.REFRESHES), *may(Access.WRITE_TABLE, Table.LEASES)),
     ),
     Function(
         name="refresh_worker",
@@ -181,7 +175,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         purpose="Shows timed work and starts it by hand.",
         triggers=(Http(prefixes=("jobs",)),),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *_TOKENS, *may(Access.SEND, Queue.REFRESHES)),
+        permissions=(*_SQL, *_TOKENS, *may(Access.SEND, Queue.REFRESHES), *_EVENTS),
     ),
     Function(
         name="billing_provisioner",
@@ -239,7 +233,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             ),
         ),
         reach=Reach.DATABASE,
-        permissions=_SQL,
+        permissions=(*_SQL, *may(Access.READ_SECRET, Secret.OPERATOR)),
         holds_api_page=True,
     ),
     Function(

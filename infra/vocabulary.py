@@ -34,6 +34,7 @@ class Table(StrEnum):
     API_KEYS = "api_keys"
     DEVICES = "devices"
     DELIVERIES = "deliveries"
+    LEASES = "leases"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
@@ -54,6 +55,7 @@ class Secret(StrEnum):
     DATABASE_APP = "database/app"
     PEPPER = "pepper"
     STRIPE = "stripe"
+    OPERATOR = "operator"
 
 
 class Access(StrEnum):

@@ -39,6 +39,7 @@ class Stack:
     webhook_receiver_url: str
     stripe_url: str
     stripe_api_key: str
+    operator_secret: str
     deployed: bool
     """Whether this start deployed something."""
 
@@ -69,6 +70,7 @@ class Stack:
             "webhook_receiver_url": self.webhook_receiver_url,
             "stripe_url": self.stripe_url,
             "stripe_api_key": self.stripe_api_key,
+            "operator_secret": self.operator_secret,
             "demo_users": demo_users,
         }
 
@@ -218,6 +220,7 @@ def _describe(instance: Instance, servers: Servers, *, deployed: bool) -> Stack:
         webhook_receiver_url=f"http://{HOST}:{ports.receiver}",
         stripe_url=f"http://{HOST}:{ports.stripe}",
         stripe_api_key=secrets.stripe_api_key,
+        operator_secret=secrets.operator,
         deployed=deployed,
     )
 
@@ -230,6 +233,7 @@ def _hand_over(instance: Instance, servers: Servers, stack: Stack) -> None:
         "database/owner": json.dumps({"username": OWNER, "password": secrets.rmap_owner, "dbname": NAME}),
         "database/app": json.dumps({"username": APP, "password": secrets.rmap_app, "dbname": NAME}),
         "pepper": secrets.pepper,
+        "operator": secrets.operator,
         "stripe": json.dumps({"api_key": secrets.stripe_api_key, "webhook_secret": webhook}),
     }
     for name, value in values.items():

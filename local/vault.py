@@ -9,13 +9,14 @@ from local.instance import Instance, read_json, write_json
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the three PostgreSQL roles, the pepper of API keys, and the Stripe stand-in's key."""
+    """Passwords of the three PostgreSQL roles, the pepper of API keys, the Stripe stand-in's key and the operator's."""
 
     postgres: str
     rmap_owner: str
     rmap_app: str
     pepper: str
     stripe_api_key: str
+    operator: str
 
 
 def secrets_of(instance: Instance) -> Secrets:
@@ -26,6 +27,7 @@ def secrets_of(instance: Instance) -> Secrets:
         **{role: secrets.token_urlsafe(24) for role in ("postgres", "rmap_owner", "rmap_app")},
         "pepper": base64.b64encode(secrets.token_bytes(32)).decode(),
         "stripe_api_key": f"sk_test_{secrets.token_hex(16)}",
+        "operator": secrets.token_urlsafe(36),
     }
     all_secrets = Secrets(**{item.name: kept.get(item.name) or made[item.name] for item in fields(Secrets)})
     if asdict(all_secrets) != kept:

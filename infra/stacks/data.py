@@ -167,6 +167,16 @@ class DataStack(StageStack):
             removal_policy=self.keep,
         )
         accept(pepper, "SMG4", "Another pepper makes every stored hash of an API key unverifiable.")
+        operator = secretsmanager.Secret(
+            self,
+            "Operator",
+            secret_name=self.stage.secret(Secret.OPERATOR),
+            description="What an operator sends to read /health/detailed and /metrics.",
+            encryption_key=self.data_key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
+            removal_policy=self.keep,
+        )
+        accept(operator, "SMG4", "Who reads metrics with it must be told the new one; the runbook rotates it by hand.")
         stripe = secretsmanager.Secret(
             self,
             "Stripe",
@@ -183,6 +193,7 @@ class DataStack(StageStack):
         return {
             Secret.PEPPER: SecretHandle.of(pepper),
             Secret.STRIPE: SecretHandle.of(stripe),
+            Secret.OPERATOR: SecretHandle.of(operator),
         }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -16,6 +18,9 @@ from infra.stacks.base import StageStack
 from infra.vocabulary import Queue
 
 EVENT_SOURCE = "rmap"
+SIGNED_UP = "tenant.created"
+"""The event that starts a tenant's billing."""
+_KEBAB = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class MessagingStack(StageStack):
@@ -31,7 +36,9 @@ class MessagingStack(StageStack):
         self.queues = {queue: made.queue for queue, made in work.items()}
         self.schedule_dead_letters = self._lost("schedules", topic)
         self.bus = self._bus()
-        self._send_events_to_webhooks(work[Queue.WEBHOOK_EVENTS], topic)
+        undelivered = self._lost("bus", topic)
+        self._send("ToWebhooks", "Every domain event may be a webhook.", work[Queue.WEBHOOK_EVENTS], undelivered)
+        self._send("ToBilling", "A new tenant needs a subscription.", work[Queue.BILLING], undelivered, SIGNED_UP)
         self.tell("Bus", self.bus.event_bus_name)
         for queue, made in work.items():
             name = queue.title().replace("_", "")
@@ -57,18 +64,19 @@ class MessagingStack(StageStack):
         accept(lost, "SQS3", f"This is itself where {whose} puts what it could not deliver.")
         return lost
 
-    def _send_events_to_webhooks(self, webhooks: WorkQueue, topic: sns.ITopic | None) -> None:
-        undelivered = self._lost("bus", topic)
+    def _send(
+        self, name: str, about: str, work: WorkQueue, undelivered: DeadLetters, event_type: str | None = None
+    ) -> None:
         events.Rule(
             self,
-            "ToWebhooks",
-            rule_name=self.stage.named("to-webhooks"),
-            description="Every domain event may be a webhook.",
+            name,
+            rule_name=self.stage.named(_KEBAB.sub("-", name).lower()),
+            description=about,
             event_bus=self.bus,
-            event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
+            event_pattern=events.EventPattern(source=[EVENT_SOURCE], detail_type=[event_type] if event_type else None),
             targets=[
                 targets.SqsQueue(
-                    webhooks.queue,
+                    work.queue,
                     dead_letter_queue=undelivered,
                     max_event_age=Duration.hours(2),
                     retry_attempts=20,
