@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.billing_provisioner.provisioner import Provisioner
+from functions.billing_provisioner.provisioner import Provisioner, read_order
 from shared.billing.gateway import StripeGateway
 from shared.billing.rules import ATTEMPTS
 from tenant_context.entry.queue import QueueEntry
@@ -24,11 +24,10 @@ class ProvisionerSettings(Settings):
 
 kernel = Kernel("billing_provisioner")
 settings = ProvisionerSettings.load()
-provisioner = Provisioner(
-    StripeGateway(settings.stripe_secret, settings.stripe_url), Queue(settings.queue_billing_outcomes)
-)
-usually = QueueEntry(provisioner.attempt, observability=kernel.observability)
-at_last = QueueEntry(provisioner.last_attempt, observability=kernel.observability)
+gateway = StripeGateway(settings.stripe_secret, settings.stripe_url)
+provisioner = Provisioner(gateway, Queue(settings.queue_billing_outcomes))
+usually = QueueEntry(provisioner.attempt, observability=kernel.observability, read=read_order)
+at_last = QueueEntry(provisioner.last_attempt, observability=kernel.observability, read=read_order)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -7,8 +7,11 @@ import msgspec
 from shared.billing.errors import StripeError, StripeRefused
 from shared.billing.model import Kind, Provisioned, Setback, SignUp
 from tenant_context.context import TenantContext
-from tenant_context.entry.queue import Message
+from tenant_context.entry.queue import Message, read_bus_event, read_message
 from tenant_context.queues import Queue
+
+SIGNED_UP = "tenant.created"
+"""The event that carries name, email, plan and slug of a new tenant."""
 
 
 class Subscriptions(Protocol):
@@ -45,6 +48,16 @@ class Provisioner:
     def _tell(self, tenant: TenantContext, message: Message, kind: Kind, what: Provisioned | Setback) -> None:
         data = msgspec.to_builtins(what)
         self._outcomes.send([Message(tenant=tenant.tenant, id=message.id, kind=kind, data=data)])
+
+
+def read_order(body: str) -> Message:
+    """A message of our own form, or the event tenant.created as a rule of the bus passes it on."""
+    if "detail" not in msgspec.json.decode(body):
+        return read_message(body)
+    event = read_bus_event(body)
+    if event.kind != SIGNED_UP:
+        raise ValueError(f"The provisioner does not know the event {event.kind}.")
+    return Message(tenant=event.tenant, id=event.id, kind=Kind.PROVISION, data=event.data["data"])
 
 
 def _sign_up(message: Message) -> SignUp:

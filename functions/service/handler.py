@@ -17,9 +17,6 @@ class ServiceSettings(Settings):
 
 
 kernel = Kernel("service")
-operations = Operations(kernel.database(), kernel.settings)
-handler = kernel.http(
-    routes,
-    Service(operations, Pages()),
-    operator=kernel.operators(ServiceSettings.load().operator_secret),
-)
+database = kernel.database()
+service = Service(Operations(database, kernel.settings), Pages())
+handler = kernel.http(routes, service, operator=kernel.operators(ServiceSettings.load().operator_secret))

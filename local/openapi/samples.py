@@ -113,8 +113,9 @@ def _number(schema: Schema, name: str) -> Any:
     """A number or a truth value; for a schema that says nothing, an empty object."""
     if "const" in schema or "type" not in schema:
         return schema.get("const", {})
+    kept = _BY_NAME.get(name)
     usual = True if schema["type"] == "boolean" else schema.get("minimum", 1)
-    return schema.get("default", _BY_NAME.get(name, usual))
+    return schema.get("default", kept if isinstance(kept, int) else usual)
 
 
 def _text(schema: Schema, name: str) -> str:

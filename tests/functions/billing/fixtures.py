@@ -1,13 +1,24 @@
 """Fixtures for tests around Stripe; a folder's conftest takes what it needs."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.stack import Stack
+from tenant_context.aws import AwsClient
 from tests.functions.billing.harness import Inspected, queue_of, stripe_secret
 from tests.local.harness import Service, StandIn
+
+
+@pytest.fixture(autouse=True)
+def closed_connections() -> Iterator[None]:
+    """A sandbox ends with its connections; a test's handler leaves none behind either."""
+    yield
+    for thing in gc.get_objects():
+        if isinstance(thing, AwsClient):
+            thing.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ import pytest
 
 from local.stack import Stack
 from tenant_context import secrets
+from tenant_context.settings import DatabaseSettings
 from tests.local.harness import API_KEY
 
 EVENTS = Path(__file__).parents[3] / "events"
@@ -39,6 +41,11 @@ def load(function: str, environment: Mapping[str, str], monkeypatch: pytest.Monk
     sys.modules.pop(f"functions.{function}.handler", None)
     handler: Handler = importlib.import_module(f"functions.{function}.handler").handler
     return handler
+
+
+def database_environment(settings: DatabaseSettings) -> dict[str, str]:
+    """The variables by which a function finds a database."""
+    return {f"RMAP_DATABASE_{name.upper()}": str(value) for name, value in asdict(settings).items()}
 
 
 @contextmanager

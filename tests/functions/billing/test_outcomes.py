@@ -1,0 +1,93 @@
+"""The outcomes' handler, from a queue's batch to the tenant's row and the bus."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.stack import Stack
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database
+from tests.conftest import Clone
+from tests.functions.billing.harness import Context, Handler, database_environment, load, sample
+
+Tenants = tuple[TenantContext, TenantContext]
+DONE: dict[str, Any] = {"batchItemFailures": []}
+
+
+@pytest.fixture
+def handler(clone: Clone, servers: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    name = f"test-{clone.name}"
+    servers.client("events").create_event_bus(Name=name)
+    loaded: Any = load("billing_outcomes", {"RMAP_BUS": name, **database_environment(clone.settings())}, monkeypatch)
+    yield loaded
+    loaded_database: Database = sys.modules["functions.billing_outcomes.handler"].database
+    loaded_database.close()
+    servers.client("events").delete_event_bus(Name=name)
+
+
+def of(tenant: TenantContext, case: str) -> dict[str, Any]:
+    """A sample event as if it were this tenant's."""
+    event = sample(f"billing_outcomes/{case}.json")
+    for record in event["Records"]:
+        body = json.loads(record["body"])
+        body["tenant"] = str(tenant.tenant)
+        if "tenant" in body["data"]:
+            body["data"]["tenant"] = str(tenant.tenant)
+        record["body"] = json.dumps(body)
+    return event
+
+
+def status(database: Database, tenant: TenantContext) -> tuple[Any, ...]:
+    (row,) = database.read(tenant, "SELECT status, billing_reason FROM tenants")
+    return row
+
+
+def test_a_provisioned_tenant_becomes_active_and_the_bus_hears_of_it(
+    handler: Handler, database: Database, two_tenants: Tenants
+) -> None:
+    acme, globex = two_tenants
+    assert handler(of(acme, "provisioned"), Context()) == DONE
+    assert status(database, acme) == ("active", "")
+    assert status(database, globex) == ("billing_pending", "")
+    published = database.read(acme, "SELECT type FROM outbox WHERE published_at IS NOT NULL")
+    assert published == [("tenant.billing_ready",)]
+
+
+def test_the_owner_can_read_why_it_takes_longer(handler: Handler, database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    assert handler(of(acme, "delayed"), Context()) == DONE
+    assert status(database, acme) == ("billing_pending", "Stripe does not answer.")
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_stripes_event_is_applied_once(
+    handler: Handler, database: Database, two_tenants: Tenants, *, twice: bool
+) -> None:
+    acme, _ = two_tenants
+    handler(of(acme, "provisioned"), Context())
+    for _ in range(2 if twice else 1):
+        assert handler(of(acme, "event"), Context()) == DONE
+    assert status(database, acme)[0] == "past_due"
+    told = [row[0] for row in database.read(acme, "SELECT type FROM outbox ORDER BY id")]
+    assert told == ["tenant.billing_ready", "tenant.subscription_changed"]
+
+
+def test_giving_up_is_told_on_the_bus(handler: Handler, database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    assert handler(of(acme, "failed"), Context()) == DONE
+    assert database.read(acme, "SELECT type FROM outbox") == [("tenant.billing_failed",)]
+
+
+def test_a_message_for_a_tenant_that_is_not_there_yet_comes_again(handler: Handler) -> None:
+    event = sample("billing_outcomes/provisioned.json")
+    answer = handler(event, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]}
+
+
+def test_an_unknown_message_is_no_success(handler: Handler, two_tenants: Tenants) -> None:
+    event = of(two_tenants[0], "delayed")
+    event["Records"][0]["body"] = event["Records"][0]["body"].replace("billing.delayed", "billing.unheard")
+    assert len(handler(event, Context())["batchItemFailures"]) == 1

@@ -1,0 +1,154 @@
+"""Stripe's webhooks: only what Stripe signed, lately, gets through to the queue."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stripe
+
+from local.stack import Stack
+from tests.functions.billing.harness import WEBHOOK_SECRET, Context, Handler, Inspected, load, sample
+from tests.local.harness import StandIn
+
+Post = Callable[..., dict[str, Any]]
+TENANT = "01920d5a-7b1e-7c3a-9f10-5a1b2c3d4e5f"
+
+
+@pytest.fixture
+def handler(outcomes: Inspected, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> Handler:
+    environment = {"RMAP_STRIPE_SECRET": secret_name, "RMAP_QUEUE_BILLING_OUTCOMES": outcomes.url}
+    return load("stripe_events", environment, monkeypatch)
+
+
+@pytest.fixture
+def post(handler: Handler) -> Post:
+    """Posts a body, signed now with the right secret unless told otherwise."""
+
+    def posted(
+        body: str, *, secret: str = WEBHOOK_SECRET, age: int = 0, signature: str | None = None, **headers: str
+    ) -> dict[str, Any]:
+        event = sample("stripe_events/receive.json")
+        moment = int(time.time()) - age
+        signed = stripe.WebhookSignature.generate_signature_header(body, secret, moment)
+        event["headers"]["stripe-signature"] = signed if signature is None else signature
+        event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
+        event["body"] = body
+        answer = handler(event, Context())
+        return {"status": answer["statusCode"], **json.loads(answer["body"])}
+
+    return posted
+
+
+def body_of(case: str, **changes: Any) -> str:
+    return json.dumps({**json.loads(sample(f"stripe_events/{case}.json")["body"]), **changes})
+
+
+def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: Inspected) -> None:
+    answer = post(body_of("receive"))
+    assert answer == {"status": 200, "received": True, "queued": True}
+    (message,) = outcomes.messages()
+    assert (message["tenant"], message["kind"], message["id"]) == (TENANT, "billing.event", "Ff1c2h3TIAMEPrg=")
+    assert message["data"] == {
+        "id": "evt_sample",
+        "type": "customer.subscription.updated",
+        "created": "2026-03-02T09:00:00Z",
+        "tenant": TENANT,
+        "customer": "cus_sample",
+        "subscription": "sub_sample",
+        "status": "active",
+        "plan": "professional",
+        "reason": "",
+    }
+
+
+def test_a_failed_payment_is_queued_with_its_reason(post: Post, outcomes: Inspected) -> None:
+    assert post(body_of("payment_failed"))["queued"]
+    (message,) = outcomes.messages()
+    assert (message["data"]["status"], message["data"]["subscription"]) == (None, "sub_sample")
+    assert message["data"]["reason"] == "The payment of invoice in_sample failed."
+
+
+@pytest.mark.parametrize("kind", ["charge.succeeded", "customer.created", "product.updated", "never.heard.of"])
+def test_other_events_are_acknowledged_and_dropped(post: Post, outcomes: Inspected, kind: str) -> None:
+    assert post(body_of("receive", type=kind)) == {"status": 200, "received": True, "queued": False}
+    assert outcomes.messages() == []
+
+
+@pytest.mark.parametrize("metadata", [{}, {"tenant": "acme"}, None])
+def test_a_subscription_that_is_not_of_ours_is_dropped(
+    post: Post, outcomes: Inspected, metadata: dict[str, str] | None
+) -> None:
+    event = json.loads(body_of("receive"))
+    event["data"]["object"]["metadata"] = metadata
+    assert post(json.dumps(event)) == {"status": 200, "received": True, "queued": False}
+    assert outcomes.messages() == []
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"secret": "whsec_of_somebody_else"},
+        {"age": 301},
+        {"signature": ""},
+        {"signature": "v1=0"},
+        {"signature": "t=abc,v1=é"},
+    ],
+)
+def test_what_stripe_did_not_sign_lately_is_refused(post: Post, outcomes: Inspected, how: dict[str, Any]) -> None:
+    answer = post(body_of("receive"), **how)
+    assert (answer["status"], answer["code"]) == (400, "stripe-signature")
+    assert outcomes.messages() == []
+
+
+def test_a_changed_body_is_refused(post: Post) -> None:
+    body = body_of("receive")
+    signed = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET)
+    assert post(body.replace("active", "canceled"), signature=signed)["status"] == 400
+
+
+@pytest.mark.parametrize("body", ["[", "[]", '{"type": "invoice.paid"}', '{"type": 5}'])
+def test_a_signed_body_that_cannot_be_read_is_a_bad_request(post: Post, body: str) -> None:
+    assert post(body)["status"] == 400
+
+
+def test_a_body_over_a_megabyte_is_too_large(post: Post) -> None:
+    assert post(json.dumps({"type": "x" * 1_048_576}))["status"] == 413
+
+
+def test_another_content_type_is_refused(post: Post) -> None:
+    assert post(body_of("receive"), content_type="text/plain")["status"] == 415
+
+
+def test_bytes_that_are_no_text_are_refused(handler: Handler) -> None:
+    event = sample("stripe_events/receive.json") | {"isBase64Encoded": True, "body": "//79"}
+    assert handler(event, Context())["statusCode"] == 400
+
+
+def test_a_rotated_secret_counts_without_a_new_sandbox(
+    post: Post, servers: Stack, secret_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert post(body_of("receive"))["status"] == 200
+    rotated = json.dumps({"api_key": "sk_test", "webhook_secret": "whsec_rotated"})
+    servers.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=rotated)
+    monkeypatch.setattr("shared.billing.gateway._TRUSTED_SECONDS", 0)
+    assert post(body_of("receive"), secret="whsec_rotated")["status"] == 200
+
+
+def test_what_the_stand_in_makes_of_a_life_is_understood(post: Post, outcomes: Inspected, stand_in: StandIn) -> None:
+    customer, price = stand_in.customer(), stand_in.price()
+    made = stand_in.client.v1.subscriptions.create(
+        {"customer": customer, "items": [{"price": price}], "trial_period_days": 14, "metadata": {"tenant": TENANT}}
+    )
+    stand_in.control("clock", advance=15 * 86_400)
+    stand_in.client.v1.subscriptions.cancel(made.id)
+    for event in list(stand_in.client.v1.events.list({"limit": 100}).auto_paging_iter())[::-1]:
+        assert post(json.dumps(event.to_dict(), default=str))["status"] == 200
+    said = [(told["data"]["type"], told["data"]["status"]) for told in outcomes.messages()]
+    assert {told for told in said if told[1]} >= {
+        ("customer.subscription.created", "trialing"),
+        ("customer.subscription.updated", "active"),
+        ("customer.subscription.deleted", "canceled"),
+    }
+    assert ("invoice.paid", None) in said
