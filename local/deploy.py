@@ -7,12 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from infra import local_fixups
 from local import orphans
 from local.cloud import ACCOUNT, REGION, Cloud
 from local.errors import LocalError, disk_full, says_full
@@ -38,6 +39,10 @@ _BOOTSTRAPPED = "/cdk-bootstrap/hnb659fds/version"
 _LAST_LINES = 25
 
 
+def _cap_copies(cloud: Cloud) -> None:
+    local_fixups.cap_copies(cloud.client("lambda"))
+
+
 @dataclass(frozen=True)
 class App:
     """A CDK app to deploy: the platform's own, or a small one in tests."""
@@ -45,6 +50,8 @@ class App:
     command: tuple[str, ...] = (sys.executable, "-m", "infra.app")
     root: Path = ROOT
     inputs: tuple[str, ...] = INPUTS
+    afterwards: Callable[[Cloud], None] = _cap_copies
+    """What this app needs set by API, beyond what its templates state."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ class Deployment:
             self._synthesize(digest)
             self._cdk("deploy", "--all", "--app", str(self._out), "--require-approval", "never", "--progress", "events")
             mend(self.cloud, self._out)
+            self.app.afterwards(self.cloud)
             orphans.restore(self.cloud, aside)
             self.cloud.forget_kill()
             ssm = self.cloud.client("ssm")

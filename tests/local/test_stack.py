@@ -12,6 +12,7 @@ import psycopg
 import pytest
 import requests
 
+from infra.vocabulary import Secret
 from local import stack
 from local.deploy import App
 from local.errors import LocalError
@@ -27,7 +28,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> App:
     """A copy, so that a test may change it."""
     folder = tmp_path_factory.mktemp("app")
     (folder / TINY.name).write_text(TINY.read_text())
-    return App((sys.executable, TINY.name), folder, (TINY.name,))
+    return App((sys.executable, TINY.name), folder, (TINY.name,), afterwards=lambda _: None)
 
 
 @pytest.fixture
@@ -111,6 +112,12 @@ def test_functions_find_their_secrets_and_stripe_knows_the_api(running: Stack) -
     endpoints = requests.get(f"{running.stripe_url}/v1/webhook_endpoints", headers=key, timeout=5).json()["data"]
     assert [endpoint["url"] for endpoint in endpoints] == [f"{running.api_url}/api/v1/stripe/events"]
     assert billing["webhook_secret"].startswith("whsec_")
+
+
+def test_every_secret_that_the_platform_reads_is_there(running: Stack) -> None:
+    secrets = running.client("secretsmanager")
+    for name in Secret:
+        assert secrets.get_secret_value(SecretId=f"rmap/local/{name}")["SecretString"]
 
 
 def test_the_description_is_private_and_keeps_the_demo_users(running: Stack, app: App) -> None:
