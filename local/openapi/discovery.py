@@ -18,8 +18,9 @@ class FunctionRoutes:
 
     @property
     def tag(self) -> str:
-        """How the function is headed in the description."""
-        return self.name.replace("_", " ").capitalize()
+        """How the function is headed in the description: as its first address begins, which is what callers know."""
+        _, versioned, address = self.routes[0].path.partition("/api/v1/")
+        return (address.partition("/")[0] if versioned else self.name).replace("_", " ").capitalize()
 
 
 def discover() -> list[FunctionRoutes]:
