@@ -108,6 +108,9 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
 }
 """The IAM actions of each access, spelled out: no action in any policy of a function holds a wildcard."""
 
+LOCAL_ACTIONS: Final[dict[Access, tuple[str, ...]]] = {Access.SEND: ("sqs:SendMessageBatch",)}
+"""What the local endpoint asks for beside: AWS counts a batch as sqs:SendMessage and knows no such action."""
+
 Resource = Queue | Table | Key | Secret | None
 
 

@@ -14,6 +14,7 @@ from infra.settings import AUDIENCE, DATABASE_NAME, DATABASE_OWNER, DATABASE_USE
 from infra.vocabulary import (
     ACTIONS,
     INDEXED_TABLES,
+    LOCAL_ACTIONS,
     Access,
     Function,
     Http,
@@ -55,7 +56,8 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
             arns = [resources.bus.event_bus_arn]
         case _:
             return _login(resources.database)
-    return ACTIONS[permission.access], arns
+    local = resources.database.app_secret is not None
+    return ACTIONS[permission.access] + (LOCAL_ACTIONS.get(permission.access, ()) if local else ()), arns
 
 
 def _keys_for(access: Access, keys: Iterable[kms.IKey]) -> list[kms.IKey]:

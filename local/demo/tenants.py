@@ -1,0 +1,84 @@
+"""The demo's two tenants: signed up at the first run, logged in at every later one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from local.demo.api import Api, ApiError
+
+_CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    """Somebody to log in as."""
+
+    organization: str
+    slug: str
+    name: str
+    email: str
+    password: str
+
+    def shown(self) -> dict[str, str]:
+        """As `.rmap/local.json` tells it."""
+        return {"tenant": self.slug, "email": self.email, "password": self.password}
+
+
+DEMO_USERS = (
+    DemoUser("Acme Stores", "demo-acme", "Ada of Acme", "ada@acme.example", "demo-acme-password"),
+    DemoUser("Globex Retail", "demo-globex", "Gus of Globex", "gus@globex.example", "demo-globex-password"),
+)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A user with a token."""
+
+    user: DemoUser
+    api: Api
+    organization: str
+    token: str
+
+
+def sign_up(url: str, user: DemoUser) -> bool:
+    """Sign a user up with an organization; whether this was the first time."""
+    body = {
+        "email": user.email,
+        "password": user.password,
+        "name": user.name,
+        "organization": {"name": user.organization, "slug": user.slug},
+    }
+    try:
+        Api(url).post("/api/v1/auth/signup", body)
+    except ApiError as error:
+        if error.status == _CONFLICT:
+            return False
+        raise
+    return True
+
+
+def log_in(url: str, user: DemoUser) -> SignedIn:
+    """A fresh token for a user."""
+    answer: dict[str, Any] = Api(url).post(
+        "/api/v1/auth/login", {"email": user.email, "password": user.password, "organization": user.slug}
+    )
+    token = answer["access_token"]
+    return SignedIn(user, Api(url, token=token), answer["organization"]["id"], token)
+
+
+def device_key(tenant: SignedIn, name: str) -> Api:
+    """The API as a device sees it, with a key that may push and nothing else."""
+    made = tenant.api.post("/api/v1/api-keys", {"name": name, "scopes": ["ingest.write"]})
+    return Api(tenant.api.url, key=made["key"])
+
+
+def find_or_make(tenant: SignedIn, collection: str, field: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The thing of a collection whose field has the body's value, or a new one."""
+    cursor = ""
+    while True:
+        page = tenant.api.get(f"/api/v1/{collection}?limit=200{cursor}")
+        for item in page["items"]:
+            if item[field] == body[field]:
+                return dict(item)
+        if not page["next_cursor"]:
+            return dict(tenant.api.post(f"/api/v1/{collection}", body))
+        cursor = f"&cursor={page['next_cursor']}"
