@@ -150,7 +150,7 @@ class Story:
             return dict(wait_for("the webhook", lambda: self._arrived(str(campaign["id"]))))
 
     def _arrived(self, campaign: str) -> dict[str, Any] | None:
-        listed = _send(f"{self._receiver}/requests?path=acme&limit=1000", "GET")
+        listed = _send(f"{self._receiver}/requests?path=/hooks/acme&limit=1000", "GET")
         for request in listed["requests"]:
             body = json.loads(request["body"])
             if body["type"] == "campaign.launched" and body["data"]["id"] == campaign and request["verified"]:

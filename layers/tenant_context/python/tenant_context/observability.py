@@ -4,6 +4,7 @@ Every line is JSON with level, timestamp, requestId, userId, tenantId, operation
 is kept between invocations: a warm sandbox remembers its last caller otherwise.
 """
 
+import logging
 import os
 import sys
 import time
@@ -17,6 +18,14 @@ from aws_lambda_powertools.metrics import MetricUnit
 from tenant_context.context import TenantContext
 
 
+_TAKEN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def _free(keys: dict[str, Any]) -> dict[str, Any]:
+    """Keys under names that Python's logging does not claim for itself: it raises on those."""
+    return {f"{name}_" if name in _TAKEN else name: value for name, value in keys.items()}
+
+
 class Observability:
     """The voice of one function."""
 
@@ -28,15 +37,15 @@ class Observability:
 
     def info(self, phrase: str, **keys: Any) -> None:
         """Something happened, as it should."""
-        self._logger.info(phrase, extra=keys)
+        self._logger.info(phrase, extra=_free(keys))
 
     def warning(self, phrase: str, **keys: Any) -> None:
         """Something to look at; nothing was lost."""
-        self._logger.warning(phrase, extra=keys)
+        self._logger.warning(phrase, extra=_free(keys))
 
     def exception(self, phrase: str, **keys: Any) -> None:
         """An error nobody foresaw, with its stack trace."""
-        self._logger.exception(phrase, extra=keys)  # noqa: LOG004  called where an error was caught
+        self._logger.exception(phrase, extra=_free(keys))  # noqa: LOG004  called where an error was caught
 
     def count(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         """Add to a metric of this invocation."""
@@ -69,7 +78,7 @@ class Observability:
                 "operation": invocation.operation,
                 "duration": duration,
                 "success": invocation.success,
-                **invocation.keys,
+                **_free(invocation.keys),
             },
         )
 
