@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from local.demo.api import ApiError, GaveUp, wait_for
@@ -24,7 +25,9 @@ def main(instance: Instance, progress: Progress | None = None) -> int:
     try:
         told = story.tell()
     except (ApiError, GaveUp) as error:
-        raise LocalError(f"The demo stopped: {error}", "see `make logs`; `make up` goes on where it stopped.") from error
+        raise LocalError(
+            f"The demo stopped: {error}", "see `make logs`; `make up` goes on where it stopped."
+        ) from error
     write_json(instance.description, {**about, "demo_users": [user.shown() for user in DEMO_USERS]})
     for line in told:
         progress.say(line)
@@ -75,7 +78,7 @@ class Story:
                 notes.text = "they had signed up before"
         with self._progress.step("Billing starts at the Stripe stand-in"):
             for tenant in (acme, globex):
-                wait_for("the subscription", lambda tenant=tenant: _is_billed(tenant))
+                wait_for("the subscription", partial(_is_billed, tenant))
         return acme
 
     def _endpoint(self, acme: SignedIn) -> dict[str, Any]:
@@ -95,7 +98,12 @@ class Story:
                 acme,
                 "sites",
                 "code",
-                {"name": "Acme Berlin", "code": "berlin", "address": "Unter den Linden 1", "time_zone": "Europe/Berlin"},
+                {
+                    "name": "Acme Berlin",
+                    "code": "berlin",
+                    "address": "Unter den Linden 1",
+                    "time_zone": "Europe/Berlin",
+                },
             )
             for serial in DOORS:
                 body = {"site_id": site["id"], "name": serial, "serial": serial, "interval_minutes": 15}
@@ -127,7 +135,7 @@ class Story:
                 part = {"transactions": sales[start : start + _PUSH]}
                 batches.append(device.post("/api/v1/ingest/transactions", part))
             for batch in batches:
-                wait_for("the batch", lambda batch=batch: is_done(acme, batch["batch"]))
+                wait_for("the batch", partial(is_done, acme, batch["batch"]))
             accepted = sum(batch["accepted"] for batch in batches)
             notes.text = f"{accepted} of {len(rows) + len(sales)} rows accepted"
             return len(rows), len(sales)

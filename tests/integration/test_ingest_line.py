@@ -1,5 +1,6 @@
 """From a queued part to raw rows, revisions and rollups, on real PostgreSQL."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,11 @@ from shared.measurements.repository import BatchRepository, RawRepository
 from shared.measurements.service import Processor
 from shared.metrics.model import Granularity, Metric, Range
 from shared.metrics.repository import MetricsRepository
-from tenant_context.clock import uuid7
+from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.postgres import Database
+from tests.conftest import Clone
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -149,3 +151,30 @@ def test_what_is_missing_is_null_and_not_zero(
     span = Range(MONDAY, MONDAY + timedelta(hours=2), Granularity.HOUR)
     series = msgspec.json.decode(MetricsRepository(database).series(acme, site, Metric.FOOTFALL, span))
     assert [(point["value"], point["coverage"]) for point in series["points"]] == [(0, 0.5), (None, 0)]
+
+
+def test_parts_of_one_new_month_written_at_once_all_arrive(
+    clone: Clone, database: Database, two_tenants: tuple[TenantContext, TenantContext]
+) -> None:
+    acme, _ = two_tenants
+    _, sensor = add_sensor(database, acme)
+    opened = [Database(clone.settings(), clock=utc_now) for _ in range(8)]
+    start = datetime(2019, 5, 1, tzinfo=UTC)
+    with ThreadPoolExecutor(8) as pool:
+        rows = [
+            [
+                str(sensor),
+                "",
+                (start + timedelta(hours=n)).isoformat(),
+                (start + timedelta(hours=n + 1)).isoformat(),
+                1,
+                0,
+            ]
+            for n in range(8)
+        ]
+        done = [pool.submit(process, each, acme, part([row])) for each, row in zip(opened, rows, strict=True)]
+        for one in done:
+            one.result()
+    for each in opened:
+        each.close()
+    assert footfall(database, acme)[0] == 8

@@ -159,13 +159,16 @@ BEGIN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('month:' || child, 0));
-    IF to_regclass('public.' || child) IS NULL THEN
+    BEGIN
         EXECUTE format(
             'CREATE TABLE public.%I PARTITION OF public.%I FOR VALUES FROM (%L) TO (%L)',
             child, parent, first::timestamp AT TIME ZONE 'UTC',
             (first + interval '1 month')::timestamp AT TIME ZONE 'UTC');
         PERFORM app.protect(('public.' || child)::regclass);
-    END IF;
+    EXCEPTION WHEN duplicate_table THEN
+        -- Whoever held the lock before us made it; a session may learn of it only now.
+        NULL;
+    END;
 END
 $$;
 REVOKE ALL ON FUNCTION app.ensure_month(text, timestamptz) FROM PUBLIC;
