@@ -12,6 +12,7 @@ from shared.webhooks.errors import UrlRefused
 from shared.webhooks.rules.addresses import AllowList, is_allowed, is_public
 
 MAX_LENGTH = 2048
+_THIS_MACHINE = IPv4Address("127.0.0.1")
 _PORTS = {"https": 443, "http": 80}
 _MAX_PORT = 65_535
 _MAX_HOST = 253
@@ -94,9 +95,11 @@ def _ip4_or_name(host: str, allowed: AllowList) -> tuple[str, bool]:
             raise UrlRefused("must write an IPv4 address as four decimal numbers") from error
     if len(host) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
         raise UrlRefused("has a host name that is none")
-    if len(labels) == 1 and not allowed:
+    # RFC 6761: names under localhost mean this machine. What they resolve to is checked all the same.
+    exempt = labels[-1] == "localhost" and is_allowed(_THIS_MACHINE, allowed)
+    if (len(labels) == 1 or labels[-1] == "localhost") and not exempt:
         raise UrlRefused("must name a host of the public internet")
-    return host, bool(allowed)
+    return host, exempt
 
 
 def _exempt(address: IPv4Address | IPv6Address, allowed: AllowList) -> bool:

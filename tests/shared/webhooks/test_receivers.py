@@ -261,7 +261,7 @@ def test_a_name_with_a_closed_address_is_not_called_and_the_address_not_told(ser
 
 
 def test_plain_http_to_a_name_outside_the_allow_list_is_not_called() -> None:
-    outcome = Receivers(LOOPBACK, resolver=lambda _host, _port: ["8.8.8.8"]).post("http://out.example:99/", {}, b"")
+    outcome = Receivers(LOOPBACK, resolver=lambda _host, _port: ["8.8.8.8"]).post("http://out.localhost:99/", {}, b"")
     assert outcome.error == "The host may not be called: it is not on the public internet."
 
 
@@ -269,7 +269,7 @@ def test_a_name_is_resolved_once_a_call_and_anew_at_each(serve: Serve) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     receivers = Receivers(LOOPBACK, resolver=lambda _host, _port: answers.pop(0), seconds=2)
-    url = f"http://changing.example:{server.port}/"
+    url = f"http://changing.localhost:{server.port}/"
     assert receivers.post(url, {}, b"").status == 200
     assert "may not be called" in receivers.post(url, {}, b"").error
     assert answers == []
@@ -277,9 +277,9 @@ def test_a_name_is_resolved_once_a_call_and_anew_at_each(serve: Serve) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of hooks.example.com and its key, signed by itself."""
+    """A certificate of hooks.localhost and its key, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.example.com")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hooks.localhost")])
     now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
@@ -289,7 +289,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.example.com")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("hooks.localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = tmp_path_factory.mktemp("tls") / "pair.pem"
@@ -317,16 +317,16 @@ def trusting(certificate: Path) -> Receivers:
 
 def test_tls_goes_to_the_checked_address_and_asks_for_the_name(serve: Serve, certificate: Path) -> None:
     server = tls_server(serve, certificate)
-    outcome = trusting(certificate).post(f"https://hooks.example.com:{server.port}/", {}, b"{}")
+    outcome = trusting(certificate).post(f"https://hooks.localhost:{server.port}/", {}, b"{}")
     assert (outcome.status, outcome.error) == (200, "")
-    assert server.names == ["hooks.example.com"]
-    assert f"host: hooks.example.com:{server.port}".encode() in server.heard[0].lower()
+    assert server.names == ["hooks.localhost"]
+    assert f"host: hooks.localhost:{server.port}".encode() in server.heard[0].lower()
     assert "tls" in outcome.timing
 
 
 def test_a_certificate_of_another_name_is_refused(serve: Serve, certificate: Path) -> None:
     server = tls_server(serve, certificate)
-    outcome = trusting(certificate).post(f"https://other.example.com:{server.port}/", {}, b"{}")
+    outcome = trusting(certificate).post(f"https://other.localhost:{server.port}/", {}, b"{}")
     assert outcome.status is None
     assert outcome.error.startswith("The certificate is not valid")
     assert server.heard == []
@@ -335,7 +335,7 @@ def test_a_certificate_of_another_name_is_refused(serve: Serve, certificate: Pat
 def test_a_certificate_nobody_vouches_for_is_refused(serve: Serve, certificate: Path) -> None:
     server = tls_server(serve, certificate)
     receivers = Receivers(LOOPBACK, resolver=lambda _host, _port: ["127.0.0.1"], seconds=5)
-    outcome = receivers.post(f"https://hooks.example.com:{server.port}/", {}, b"{}")
+    outcome = receivers.post(f"https://hooks.localhost:{server.port}/", {}, b"{}")
     assert outcome.status is None
     assert outcome.error.startswith("The certificate is not valid")
     assert server.heard == []

@@ -75,6 +75,7 @@ BAD = [
     "https://[zz]/",
     "https://[v1.x]/",
     "https://localhost/",
+    "https://receiver.localhost/",
     "https://metadata/",
     "https://example.com./",
     "https://.example.com/",
@@ -107,7 +108,18 @@ def test_the_allow_list_opens_http_and_ports_to_its_addresses(url: str) -> None:
     assert parse(url, LOOPBACK).exempt_only
 
 
-@pytest.mark.parametrize("url", ["http://8.8.8.8/", "https://8.8.8.8:8443/", "http://10.0.0.1/", "http://2130706433/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://8.8.8.8/",
+        "https://8.8.8.8:8443/",
+        "http://10.0.0.1/",
+        "http://2130706433/",
+        "http://example.com/",
+        "https://example.com:8443/",
+        "http://intranet/",
+    ],
+)
 def test_the_allow_list_opens_nothing_else(url: str) -> None:
     with pytest.raises(UrlRefused):
         parse(url, LOOPBACK)

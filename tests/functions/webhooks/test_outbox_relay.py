@@ -1,0 +1,117 @@
+"""Events that were committed but not published get onto the bus all the same, once the time has come."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tenant_context.aws import AwsError
+from tenant_context.bus import Bus
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext
+from tenant_context.events import Event
+from tests.conftest import Clone
+from tests.functions.webhooks.line import Line, leave_behind
+
+Tenants = tuple[TenantContext, TenantContext]
+
+
+def made(number: int = 0) -> Event:
+    return Event("campaign.updated", f"campaign/{uuid7()}", {"number": number})
+
+
+def arrived(line: Line, count: int) -> list[dict[str, Any]]:
+    """The envelopes that the bus gave to its queue."""
+    envelopes: list[dict[str, Any]] = []
+    while len(envelopes) < count:
+        records = line.resources.receive(line.resources.events, seconds=10)
+        assert records, f"{len(envelopes)} of {count} arrived"
+        for record in records:
+            envelopes.append(json.loads(record["body"])["detail"])
+            line.resources.done(line.resources.events, record)
+    return envelopes
+
+
+def waiting(clone: Clone) -> int:
+    with clone.connect() as admin:
+        row = admin.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL").fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def test_what_was_left_behind_is_published_as_it_was(line: Line, clone: Clone, two_tenants: Tenants) -> None:
+    acme, globex = two_tenants
+    events = {acme.tenant: made(1), globex.tenant: made(2)}
+    for tenant in (acme, globex):
+        leave_behind(clone, tenant, events[tenant.tenant])
+    assert line.sweep() == 2
+    for envelope in arrived(line, 2):
+        event = next(event for event in events.values() if str(event.id) == envelope["id"])
+        assert (envelope["type"], envelope["subject"], envelope["data"]) == (event.type, event.subject, event.data)
+        committed = datetime.fromisoformat(envelope["time"])
+        assert (datetime.now(UTC) - committed).total_seconds() >= 60
+    assert waiting(clone) == 0
+    assert line.sweep() == 0
+
+
+def test_a_functions_own_thirty_seconds_are_respected(line: Line, clone: Clone, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    leave_behind(clone, acme, made(), seconds=10)
+    assert line.sweep() == 0
+    assert waiting(clone) == 1
+
+
+def test_a_tenant_with_many_is_swept_to_the_end(line: Line, clone: Clone, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    leave_behind(clone, acme, *(made(number) for number in range(450)))
+    assert line.sweep() == 450
+    assert waiting(clone) == 0
+    assert {envelope["data"]["number"] for envelope in arrived(line, 450)} == set(range(450))
+
+
+def test_a_run_that_is_killed_after_the_bus_took_them_loses_nothing(
+    line: Line, clone: Clone, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    event = made()
+    leave_behind(clone, acme, event)
+    with monkeypatch.context() as dying:
+        dying.setattr("shared.events.repository.OutboxRepository.published", _die)
+        with pytest.raises(RuntimeError):
+            line.sweep()
+    assert waiting(clone) == 1
+    assert line.sweep() == 1
+    assert [envelope["id"] for envelope in arrived(line, 2)] == [str(event.id)] * 2
+
+
+def _die(*_arguments: object) -> None:
+    raise RuntimeError("the sandbox died")
+
+
+def test_a_tenant_whose_events_the_bus_refuses_stops_no_other(
+    line: Line, clone: Clone, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, globex = two_tenants
+    leave_behind(clone, acme, made(), seconds=90)
+    leave_behind(clone, globex, made())
+    put = Bus.put
+
+    def refuse_acme(bus: Bus, envelopes: list[dict[str, object]]) -> list[str]:
+        if envelopes[0]["tenant"] == str(acme.tenant):
+            raise AwsError("ValidationException", "too large", 400)
+        return put(bus, envelopes)
+
+    monkeypatch.setattr(Bus, "put", refuse_acme)
+    assert line.sweep() == 1
+    assert waiting(clone) == 1
+    assert [envelope["tenant"] for envelope in arrived(line, 1)] == [str(globex.tenant)]
+
+
+def test_a_run_ends_before_its_time_is_up(
+    line: Line, clone: Clone, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind(clone, two_tenants[0], made())
+    monkeypatch.setattr("functions.outbox_relay.work.BUDGET_SECONDS", 0.0)
+    assert line.sweep() == 0
+    assert waiting(clone) == 1
