@@ -27,6 +27,7 @@ class Api:
 
     def __init__(self, url: str, *, token: str = "", key: str = "") -> None:
         self.url = url
+        self.key = key
         parts = urlsplit(url)
         self._host, self._base = parts.netloc, parts.path
         self._credentials = {"authorization": f"Bearer {token}"} if token else {"x-api-key": key} if key else {}

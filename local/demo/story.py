@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from local.demo.api import ApiError, GaveUp, wait_for
+from local.demo.api import Api, ApiError, GaveUp, wait_for
 from local.demo.tenants import DEMO_USERS, SignedIn, device_key, find_or_make, log_in, sign_up
 from local.demo.week import counts, receipts
 from local.errors import LocalError
@@ -128,12 +128,10 @@ class Story:
             device = device_key(acme, "Demo devices")
             rows = [row for door, serial in enumerate(DOORS) for row in counts(serial, door, self._monday)]
             sales = list(receipts(str(site["code"]), self._monday))
-            batches = []
-            for start in range(0, len(rows), _PUSH):
-                batches.append(device.post("/api/v1/ingest/counts", {"counts": rows[start : start + _PUSH]}))
-            for start in range(0, len(sales), _PUSH):
-                part = {"transactions": sales[start : start + _PUSH]}
-                batches.append(device.post("/api/v1/ingest/transactions", part))
+            batches = [
+                *_pushed(device, "counts", rows),
+                *_pushed(device, "transactions", sales),
+            ]
             for batch in batches:
                 wait_for("the batch", partial(is_done, acme, batch["batch"]))
             accepted = sum(batch["accepted"] for batch in batches)
@@ -164,6 +162,11 @@ class Story:
             if body["type"] == "campaign.launched" and body["data"]["id"] == campaign and request["verified"]:
                 return dict(body)
         return None
+
+
+def _pushed(device: Api, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    parts = (rows[start : start + _PUSH] for start in range(0, len(rows), _PUSH))
+    return [device.post(f"/api/v1/ingest/{kind}", {kind: part}) for part in parts]
 
 
 def _is_billed(tenant: SignedIn) -> bool:
