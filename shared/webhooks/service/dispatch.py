@@ -160,8 +160,8 @@ def _key(tenant: TenantContext, delivery: Delivery) -> _Key:
 
 def _named(delivery: Delivery) -> dict[str, object]:
     return {
-        "message": str(delivery.message.id),
+        "webhook_id": str(delivery.message.id),
         "endpoint": str(delivery.endpoint),
-        "type": delivery.message.type,
+        "event_type": delivery.message.type,
         "attempt": delivery.attempt,
     }
