@@ -8,7 +8,8 @@ import pytest
 from local.stack import Stack
 from tenant_context.aws import AwsClient
 from tests.conftest import Clone
-from tests.functions.webhooks.line import Keys, Line, Receiver, Resources
+from tests.functions.webhooks.line import Keys, Line
+from tests.functions.webhooks.stores import Receiver, Resources
 
 
 @pytest.fixture(scope="session")

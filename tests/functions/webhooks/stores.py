@@ -1,0 +1,137 @@
+"""What the line stands on, for one test: a table, queues and a bus of its own, and a receiver."""
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
+
+from local.stack import Stack
+
+
+class Resources:
+    """A table, two queues and a bus of one test's own, and the rule that feeds the first queue."""
+
+    def __init__(self, servers: Stack) -> None:
+        self._sqs = servers.client("sqs")
+        self._dynamodb = servers.client("dynamodb")
+        self._events = servers.client("events")
+        suffix = uuid4().hex[:12]
+        self.table, self.bus, self._rule = f"deliveries-{suffix}", f"bus-{suffix}", f"rule-{suffix}"
+        self._dynamodb.create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")
+            ],
+            KeySchema=_key("pk", "sk"),
+            GlobalSecondaryIndexes=[
+                {"IndexName": "gsi1", "KeySchema": _key("gsi1pk", "gsi1sk"), "Projection": {"ProjectionType": "ALL"}}
+            ],
+        )
+        self.events = self._queue(f"events-{suffix}")
+        self.deliveries = self._queue(f"deliveries-{suffix}")
+        self._events.create_event_bus(Name=self.bus)
+        self._events.put_rule(Name=self._rule, EventBusName=self.bus, EventPattern='{"source":["rmap"]}')
+        self._events.put_targets(
+            Rule=self._rule, EventBusName=self.bus, Targets=[{"Id": "queue", "Arn": self._arn(self.events)}]
+        )
+
+    def _queue(self, name: str) -> str:
+        url: str = self._sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": self._arn(url),
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        return url
+
+    def _arn(self, url: str) -> str:
+        arn: str = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return arn
+
+    def receive(self, queue: str, *, seconds: float) -> list[dict[str, Any]]:
+        """Up to ten messages as Lambda would be given them; waits so long for the first."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self._sqs.receive_message(
+                QueueUrl=queue, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
+            )
+            if messages := answer.get("Messages", []):
+                return [_record(message) for message in messages]
+            if time.monotonic() >= deadline:
+                return []
+            time.sleep(0.05)
+
+    def done(self, queue: str, record: Mapping[str, Any]) -> None:
+        """Take a message off its queue."""
+        self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=record["receiptHandle"])
+
+    def remove(self) -> None:
+        """Take everything down."""
+        self._events.remove_targets(Rule=self._rule, EventBusName=self.bus, Ids=["queue"])
+        self._events.delete_rule(Name=self._rule, EventBusName=self.bus)
+        self._events.delete_event_bus(Name=self.bus)
+        for queue in (self.events, self.deliveries):
+            self._sqs.delete_queue(QueueUrl=queue)
+        self._dynamodb.delete_table(TableName=self.table)
+        for client in (self._sqs, self._dynamodb, self._events):
+            client.close()
+
+
+def _key(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def _record(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message.get("Attributes", {}),
+        "eventSource": "aws:sqs",
+    }
+
+
+@dataclass
+class Receiver:
+    """A tenant's own system: keeps what it gets and answers with the next of `answers`, else 200."""
+
+    received: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.received.append(
+                    (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                )
+                status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
+                self.send_response(status)
+                for name, value in {"content-length": "2", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
