@@ -1,6 +1,6 @@
 """The addresses of identity."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.auth import schemas
@@ -98,7 +98,9 @@ def end_session(call: Call[None], auth: Auth) -> Answer:
 def make_key(call: Call[schemas.ApiKeyIn], tx: Transaction, auth: Auth) -> Answer:
     """Make an API or device key; its text is in this answer and nowhere else."""
     body = call.body
-    return Answer(schemas.api_key(auth.keys.make(tx, body.name, tuple(body.scopes), body.expires_at)))
+    key = auth.keys.make(tx, body.name, tuple(body.scopes), body.expires_at)
+    # A repeated Idempotency-Key is answered without the key's text, which is kept nowhere.
+    return Answer(schemas.api_key(key), kept=schemas.api_key(replace(key, text="")))
 
 
 @routes.read("/api/v1/api-keys", permission="keys.read", answer=schemas.ApiKeysOut)

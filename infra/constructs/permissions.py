@@ -83,6 +83,8 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         "POWERTOOLS_METRICS_NAMESPACE": "RMAP",
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
     }
+    if not stage.local:
+        found["RMAP_TRACING"] = "true"
     if row.has(Http):
         found["RMAP_API_URL"] = api_url
     if row.may(Access.READ_PUBLIC_KEY, Key.SIGNING):

@@ -91,3 +91,12 @@ def test_the_api_describes_itself_and_has_a_page_to_try_it(wire: Wire) -> None:
     page = wire.send("GET", "/docs")
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
+
+
+def test_a_key_made_twice_with_one_idempotency_key_shows_its_text_once(wire: Wire) -> None:
+    body = b'{"name": "Door", "scopes": ["ingest.write"]}'
+    headers = {"content_type": "application/json", "idempotency_key": "one-door"}
+    first, second = (wire.send("POST", "/api/v1/api-keys", body, **headers) for _ in range(2))
+    assert first.json["key"].startswith("rmap_")
+    assert second.json["prefix"] == first.json["prefix"]
+    assert "key" not in second.json
