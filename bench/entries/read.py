@@ -1,0 +1,163 @@
+"""One authenticated read of a list of 20 campaigns, each at two stores."""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import psycopg
+
+from bench.contestants import Ours, Peer, asgi_request, served_peer
+from bench.harness.cpu import metered
+from bench.harness.report import Column, Goal, Result
+from bench.harness.rounds import Contestant, Figures, Row, compete
+from bench.harness.wire import Traffic, wire
+from bench.world import World, http_event, silence, world
+from shared.campaigns.repository import _PAGE
+from tenant_context.wire import page
+
+_LIMIT = 20
+_PATH = "/api/v1/campaigns"
+_QUERY = f"limit={_LIMIT}"
+_COLUMNS = (
+    Column("client_us", "client µs"),
+    Column("database_us", "database µs"),
+    Column("cpu_us", "together µs"),
+    Column("wall_us", "wall µs"),
+    Column("statements", "statements"),
+    Column("round_trips", "round trips"),
+)
+_MOST = 1 / 4
+
+
+class Limit:
+    """psycopg alone: the same query in one pipeline on a ready connection, its text passed through."""
+
+    def __init__(self, place: World) -> None:
+        self._connection = psycopg.connect(place.address.conninfo, autocommit=True, prepare_threshold=None)
+        self._tenant = place.tenant
+        self._user = place.user
+
+    def read(self) -> bytes:
+        """The JSON of the page."""
+        connection = self._connection
+        with connection.pipeline():
+            connection.execute("BEGIN READ ONLY")
+            connection.execute("SELECT app.enter(%s, %s, %s)", (self._tenant, self._user, "limit"))
+            values = {"tenant": self._tenant, "status": None, "after": None, "limit": _LIMIT + 1}
+            cursor = connection.execute(_PAGE, values)
+            connection.execute("COMMIT")
+        return page(cursor.fetchall(), _LIMIT)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+
+
+def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
+    """Measure."""
+    rounds, times = (3, 60) if quick else (9, 300)
+    with world() as place, silence():
+        facts = _counts(place)
+        rows = _compete(place, rounds, times, facts, tell)
+    return Result("read", __doc__ or "", rounds, _COLUMNS, rows, _goals(rows), _NOTES)
+
+
+def _compete(place: World, rounds: int, times: int, facts: dict[str, Figures], tell: Callable[[str], None]) -> list[Row]:
+    event = _event(place)
+    ours, peer, limit = Ours(place), Peer(place), Limit(place)
+    with ExitStack() as stack:
+        for one in (ours, peer, limit):
+            stack.callback(one.close)
+        served = stack.enter_context(served_peer(place))
+        _same(ours.send(event), peer.send([asgi_request(event)]).decode(), limit.read().decode())
+
+        def known(count: int) -> None:
+            for _ in range(count):
+                ours.send(event)
+
+        def unknown(count: int) -> None:
+            for _ in range(count):
+                ours.forget_tokens()
+                ours.send(event)
+
+        def in_process(count: int) -> None:
+            peer.send([asgi_request(event) for _ in range(count)])
+
+        def over_http(count: int) -> None:
+            for _ in range(count):
+                served.get(f"{_PATH}?{_QUERY}", event["headers"])
+
+        def bare(count: int) -> None:
+            for _ in range(count):
+                limit.read()
+
+        def turn(work: Callable[[int], None], client: int | None = None) -> Callable[[], Figures]:
+            return metered(work, times, backends=place.backends, client=client)
+
+        contestants = [
+            Contestant("ours", "the real handler, API Gateway event in, dict out", turn(known)),
+            Contestant("ours, token never seen", "every request checks the RS256 signature", turn(unknown)),
+            Contestant("peer", "FastAPI + SQLAlchemy 2 + PyJWT through ASGI, in process", turn(in_process)),
+            Contestant("peer under uvicorn", "the same over HTTP; the server's time only", turn(over_http, served.pid)),
+            Contestant("limit", "psycopg alone, the same query in one pipeline", turn(bare)),
+        ]
+        return compete(contestants, rounds, facts, tell)
+
+
+def _event(place: World) -> dict[str, object]:
+    return http_event("GET", _PATH, query=_QUERY, headers={"authorization": f"Bearer {place.token}"})
+
+
+def _counts(place: World) -> dict[str, Figures]:
+    """Statements and round trips of a warm request, as seen on the wire."""
+    event = _event(place)
+    with wire(place.address.host, place.address.port) as counted:
+        there = place.through(counted.port)
+        ours, peer, limit = Ours(there), Peer(there), Limit(there)
+        ways: dict[str, Callable[[], object]] = {
+            "ours": lambda: ours.send(event),
+            "peer": lambda: peer.send([asgi_request(event)]),
+            "limit": limit.read,
+        }
+        found = {}
+        for name, way in ways.items():
+            way()
+            counted.traffic = Traffic()
+            way()
+            found[name] = {
+                "statements": float(counted.traffic.statements),
+                "round_trips": float(counted.traffic.round_trips),
+            }
+        for one in (ours, peer, limit):
+            one.close()
+    found["ours, token never seen"], found["peer under uvicorn"] = found["ours"], found["peer"]
+    return found
+
+
+def _same(*answers: str) -> None:
+    """Everyone shows the same campaigns in the same order."""
+    shown = [[(item["id"], item["site_ids"]) for item in json.loads(answer)["items"]] for answer in answers]
+    if len(shown[0]) != _LIMIT or any(one != shown[0] for one in shown):
+        raise AssertionError("the contestants do not answer the same")
+
+
+def _goals(rows: list[Row]) -> list[Goal]:
+    found = {row.name: row.median("cpu_us") for row in rows}
+    ratio, unseen = found["ours"] / found["peer"], found["ours, token never seen"] / found["peer"]
+    trips = next(row for row in rows if row.name == "ours").facts["round_trips"]
+    return [
+        Goal(
+            "client + database CPU of a read at most 1/4 of the peer's",
+            f"{ratio:.2f} of the peer in process, {found['ours'] / found['peer under uvicorn']:.2f} of it under uvicorn",
+            ratio <= _MOST,
+        ),
+        Goal("the same with a token never seen before", f"{unseen:.2f} of the peer in process", unseen <= _MOST),
+        Goal("a read is one round trip", f"{trips:.0f}", trips == 1),
+    ]
+
+
+_NOTES = (
+    "Same rows, row level security, token, permission and a JSON log line for everyone but the limit; ours also takes "
+    "a rate token and writes metrics. Sandbox client and gateway are in nobody's figures; uvicorn's HTTP parser is in its own.",
+    "Statements and round trips are counted on the wire, BEGIN and COMMIT among them. The peer keeps prepared statements.",
+)
