@@ -37,13 +37,15 @@ _METRICS: LiteralString = """
                 WHERE n.tenant_id = s.tenant_id AND n.site_id = s.id AND n.status = 'active') AS sensors
         FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
     ), edges AS (
-        SELECT CASE WHEN %(trunc)s::text = '15m' THEN date_bin('15 minutes', %(start)s::timestamptz, '2000-01-01 00:00Z')
-                    ELSE date_trunc(%(trunc)s::text, %(start)s::timestamptz, time_zone) END AS first
+        SELECT CASE WHEN %(trunc)s::text = '15m'
+                    THEN date_bin('15 minutes', %(start)s::timestamptz, '2000-01-01 00:00Z')
+                    ELSE date_trunc(%(trunc)s::text, %(start)s::timestamptz, time_zone) END AS first,
+               CASE WHEN %(trunc)s::text IN ('15m', 'hour') THEN 'UTC' ELSE time_zone END AS stepped_in
         FROM site
     ), steps AS (
         SELECT start, lead(start, 1) OVER (ORDER BY start) AS following
-        FROM edges, site, generate_series(first, %(end)s::timestamptz + %(step)s::interval, %(step)s::interval,
-                                          CASE WHEN %(trunc)s::text IN ('15m', 'hour') THEN 'UTC' ELSE time_zone END) AS start
+        FROM edges, generate_series(first, %(end)s::timestamptz + %(step)s::interval, %(step)s::interval,
+                                    stepped_in) AS start
     ), points AS (
         SELECT start, following FROM steps WHERE following IS NOT NULL AND start < %(end)s::timestamptz
     ), traffic AS (

@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from tenant_context.context import TenantContext, from_message
+from tenant_context.errors import Unavailable
 from tenant_context.observability import Invocation, Observability
 
 
@@ -79,7 +80,12 @@ class QueueEntry:
         invocation.operation = message.kind
         tenant = from_message(message.tenant, message.id)
         invocation.caller(tenant)
-        self._work(tenant, message)
+        try:
+            self._work(tenant, message)
+        except Unavailable as error:
+            # A deadlock or a lost connection is over by now; the queue would wait for its visibility time-out.
+            self._observability.warning("once more", reason=error.detail)
+            self._work(tenant, message)
 
 
 def read_message(body: str) -> Message:
