@@ -90,10 +90,10 @@ class Peer:
     async def _one(self, scope: dict[str, Any], body: bytes, status: int) -> bytes:
         parts: list[bytes] = []
 
-        async def receive() -> dict[str, Any]:  # noqa: RUF029  ASGI's own form
+        async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def send(message: Any) -> None:  # noqa: RUF029
+        async def send(message: Any) -> None:
             if message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
             elif message["status"] != status:

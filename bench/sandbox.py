@@ -1,4 +1,4 @@
-"""A bare interpreter whose path holds what a Lambda sandbox holds: a function's zip, its layers, the runtime's boto3."""
+"""A bare interpreter whose path holds what a sandbox of Lambda holds: zip, layers, the runtime's boto3."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from infra import bytecode
 from infra.settings import ROOT
 
 _RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
-_TRACER = ("aws-xray-sdk", "wrapt")
+_USUAL = ("aws-xray-sdk", "wrapt", "pyjwt")
 _HOME = ROOT / ".rmap" / "bench"
 
 _PROGRAM = """
@@ -67,9 +67,9 @@ def runtime() -> Path:
     return _folder("runtime", _RUNTIME)
 
 
-def tracer() -> Path:
-    """What Powertools' tracer wants beside our layers, for the plain handler."""
-    return _folder("tracer", _TRACER)
+def usual() -> Path:
+    """What the plain handler imports beside our core layer: what Powertools' tracer wants, and PyJWT."""
+    return _folder("usual", _USUAL)
 
 
 def peers() -> Path:

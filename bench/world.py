@@ -64,7 +64,7 @@ class Address:
 
     @property
     def conninfo(self) -> str:
-        """libpq's way to write it."""
+        """As libpq writes it."""
         return psycopg.conninfo.make_conninfo(
             host=self.host, port=self.port, dbname=self.name, user=self.user, password=self.password
         )

@@ -68,7 +68,7 @@ def _nowhere() -> Path:
 
 def _plain(built: Assets, environment: dict[str, str]) -> Contestant:
     core = built.layers["core"].path / "python"
-    start = Sandbox([sandbox.peers(), core, sandbox.tracer(), sandbox.runtime()], "plain_handler", environment).start
+    start = Sandbox([sandbox.peers(), core, sandbox.usual(), sandbox.runtime()], "plain_handler", environment).start
     return Contestant(PLAIN, "Powertools, boto3 with two clients, psycopg, ten pydantic models, PyJWT", start)
 
 
@@ -118,9 +118,7 @@ def _environment(aws: dict[str, str]) -> dict[str, str]:
 
 def _compared(rows: list[Row]) -> list[Row]:
     plain = next(row for row in rows if row.name == PLAIN).median("cpu_ms")
-    return [
-        Row(row.name, row.about, row.figures, {**row.facts, "ratio": row.median("cpu_ms") / plain}) for row in rows
-    ]
+    return [Row(row.name, row.about, row.figures, {**row.facts, "ratio": row.median("cpu_ms") / plain}) for row in rows]
 
 
 def _goals(rows: list[Row], built: Assets) -> list[Goal]:
@@ -149,7 +147,7 @@ def _goals(rows: list[Row], built: Assets) -> list[Goal]:
 
 
 _NOTES = (
-    "CPU from the birth of a bare interpreter (-I -S) until the handler is ready; wall from the first import. Path: "
-    "zip, layers, the runtime's boto3, all with bytecode. Lambda's runtime client is in nobody's figures.",
+    """CPU from the birth of a bare interpreter (-I -S) until the handler is ready; wall from the first import. Path: zip,
+  layers, the runtime's boto3, all with bytecode. Lambda's runtime client is in nobody's figures.""",
     "The plain handler traces with X-Ray's SDK; our functions leave tracing to Lambda.",
 )

@@ -62,3 +62,13 @@ def metered(
 
 def _client_us(pid: int | None) -> float:
     return time.process_time() * 1e6 if pid is None else process_us(pid)
+
+
+def repeated(once: Callable[[], object]) -> Callable[[int], None]:
+    """The work of calling something so many times."""
+
+    def work(times: int) -> None:
+        for _ in range(times):
+            once()
+
+    return work

@@ -46,7 +46,7 @@ class Result:
 
 def show(result: Result, console: Console) -> None:
     """Print the table: medians, and the lowest and highest round behind them where they differ."""
-    table = Table(title=f"{result.title} (medians of {result.rounds} rounds, lowest–highest)", title_justify="left")
+    table = Table(title=f"{result.title} (medians of {result.rounds} rounds, lowest to highest)", title_justify="left")
     table.add_column("")
     for column in result.columns:
         table.add_column(column.heading, justify="right")
@@ -67,7 +67,7 @@ def _cell(row: Row, column: Column) -> str:
     if spread is None:
         return ""
     digits = column.digits
-    return f"{spread.median:.{digits}f} [dim]{spread.low:.{digits}f}–{spread.high:.{digits}f}[/]"
+    return f"{spread.median:.{digits}f} [dim]{spread.low:.{digits}f}..{spread.high:.{digits}f}[/]"
 
 
 def save(result: Result, folder: Path) -> Path:

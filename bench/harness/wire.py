@@ -7,9 +7,11 @@ import selectors
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+from bench.harness.rounds import Figures
 
 _BLOCK = 65_536
 _EXECUTING = frozenset({ord("E"), ord("Q")})
@@ -100,8 +102,16 @@ class Wire:
 @contextmanager
 def wire(host: str, port: int) -> Iterator[Wire]:
     """A counting way to a server, for as long as the block lasts."""
-    counted = Wire(host, port)
+    way = Wire(host, port)
     try:
-        yield counted
+        yield way
     finally:
-        counted.close()
+        way.close()
+
+
+def counted(way: Wire, work: Callable[[], object]) -> Figures:
+    """What a piece of work costs on the wire when it is done a second time."""
+    work()
+    way.traffic = Traffic()
+    work()
+    return {"statements": float(way.traffic.statements), "round_trips": float(way.traffic.round_trips)}

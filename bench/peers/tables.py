@@ -90,5 +90,3 @@ class IdempotencyKey(Base):
     headers: Mapped[list[str]] = mapped_column(ARRAY(Text))
     body: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Moment)
-
-
