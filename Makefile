@@ -48,11 +48,11 @@ bench: $(READY) ## measure beside a peer and the limit: make bench [NAME=read] [
 	@$(BIN)/python -m bench $(NAME) $(if $(QUICK),--quick)
 
 synth: $(READY) node_modules/.package-lock.json ## synthesize a stage's templates into cdk.out: make synth STAGE=prod
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth -q -c stage=$(STAGE)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth -q -c stage=$(STAGE) $(ARGS)
 	@echo "The templates of $(STAGE) are in cdk.out."
 
 deploy: $(READY) node_modules/.package-lock.json ## deploy a stage to the AWS account of your credentials: make deploy STAGE=dev
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk deploy --all -c stage=$(STAGE) --require-approval broadening
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk deploy --all -c stage=$(STAGE) --require-approval broadening $(ARGS)
 
 openapi: $(READY) ## write docs/api/openapi.json anew from the routes
 	@$(BIN)/python -m local.openapi
