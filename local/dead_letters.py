@@ -1,4 +1,4 @@
-"""`python -m local.dead_letters [QUEUE] [--redrive]`: what the local dead-letter queues hold, and back to work with it."""
+"""`python -m local.dead_letters [QUEUE] [--redrive]`: what the local dead-letter queues hold; back to work with it."""
 
 import argparse
 import sys
