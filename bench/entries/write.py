@@ -111,7 +111,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
             stack.callback(writers.close)
             _same(place, writers)
 
-            def turn(work: Callable[[int], None]) -> Callable[[], Figures]:
+            def turn(work: Callable[[int], object]) -> Callable[[], Figures]:
                 return metered(work, times, backends=place.backends)
 
             contestants = [

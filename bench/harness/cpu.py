@@ -26,7 +26,7 @@ def processes_us(pids: Iterable[int]) -> float:
 
 
 def metered(
-    work: Callable[[int], None],
+    work: Callable[[int], object],
     times: int,
     *,
     backends: Callable[[], Sequence[int]],

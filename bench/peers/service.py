@@ -13,13 +13,14 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import Session, selectinload, sessionmaker
 
 from bench.peers.callers import Caller, RequestLog, Tokens, log_to
@@ -44,29 +45,33 @@ class PeerSettings:
 
 
 class Transactions:
-    """The dependency that opens a request's transaction in its caller's tenant."""
+    """Opens a request's transaction in its caller's tenant.
 
-    def __init__(self, database_url: str, tokens: Tokens) -> None:
-        make_session = sessionmaker(create_engine(database_url, pool_size=5, max_overflow=5), expire_on_commit=False)
+    In the route and not as a dependency: so a request is one hop to a worker thread and not three.
+    """
 
-        def opened(request: Request, proved: Annotated[Caller, Depends(tokens.caller)]) -> Iterator[Session]:
-            with make_session() as session, session.begin():
-                values = {"tenant": str(proved.tenant), "user": str(proved.user), "request": request.state.request_id}
-                session.execute(_ENTER, values)
-                yield session
+    def __init__(self, database_url: str) -> None:
+        engine = create_engine(database_url, pool_size=5, max_overflow=5)
+        self._session = sessionmaker(engine, expire_on_commit=False)
 
-        # Ends, and commits, before the answer is sent.
-        self.session = Depends(opened, scope="function")
+    @contextmanager
+    def open(self, request: Request, caller: Caller) -> Iterator[Session]:
+        """The transaction: committed when the block ends, before the answer is sent."""
+        with self._session() as session, session.begin():
+            values = {"tenant": str(caller.tenant), "user": str(caller.user), "request": request.state.request_id}
+            session.execute(_ENTER, values)
+            yield session
 
 
 def make(settings: PeerSettings) -> FastAPI:
     """The application."""
     log_to(sys.stdout)
     tokens = Tokens(settings.public_key, settings.issuer, settings.audience)
-    transactions = Transactions(settings.database_url, tokens)
+    transactions = Transactions(settings.database_url)
     app = FastAPI()
     app.add_middleware(RequestLog)
     _add_index(app, tokens, transactions)
+    _add_lean_index(app, tokens, transactions)
     _add_create(app, tokens, transactions)
     return app
 
@@ -75,7 +80,7 @@ def _add_index(app: FastAPI, tokens: Tokens, transactions: Transactions) -> None
     @app.get("/api/v1/campaigns")
     def index(
         proved: Annotated[Caller, Depends(tokens.holding("campaigns.read"))],
-        session: Annotated[Session, transactions.session],
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: str | None = None,
         status: Status | None = None,
@@ -85,10 +90,35 @@ def _add_index(app: FastAPI, tokens: Tokens, transactions: Transactions) -> None
             query = query.where(Campaign.status == status)
         if cursor is not None:
             query = query.where(Campaign.id < UUID(bytes=base64.urlsafe_b64decode(cursor + "==")))
-        found = session.scalars(query.order_by(Campaign.id.desc()).limit(limit + 1)).all()
+        with transactions.open(request, proved) as session:
+            found = session.scalars(query.order_by(Campaign.id.desc()).limit(limit + 1)).all()
         items = found[:limit]
         more = base64.urlsafe_b64encode(items[-1].id.bytes).decode().rstrip("=") if len(found) > limit else None
         return CampaignPage(items=[_shown(campaign) for campaign in items], next_cursor=more)
+
+
+def _add_lean_index(app: FastAPI, tokens: Tokens, transactions: Transactions) -> None:
+    """The same list by one who knows what an ORM costs: columns, not entities, and the stores in the same statement."""
+    stores = (
+        select(CampaignSite.site_id)
+        .where(CampaignSite.tenant_id == Campaign.tenant_id, CampaignSite.campaign_id == Campaign.id)
+        .order_by(CampaignSite.site_id)
+    )
+    shown = [getattr(Campaign, name) for name in CampaignOut.model_fields if name != "site_ids"]
+    columns = (*shown, func.array(stores.scalar_subquery()).label("site_ids"))
+
+    @app.get("/lean/campaigns")
+    def lean(
+        proved: Annotated[Caller, Depends(tokens.holding("campaigns.read"))],
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> CampaignPage:
+        query = select(*columns).where(Campaign.tenant_id == proved.tenant).order_by(Campaign.id.desc())
+        with transactions.open(request, proved) as session:
+            found = session.execute(query.limit(limit + 1)).mappings().all()
+        items = [CampaignOut.model_validate(dict(row)) for row in found[:limit]]
+        more = base64.urlsafe_b64encode(items[-1].id.bytes).decode().rstrip("=") if len(found) > limit else None
+        return CampaignPage(items=items, next_cursor=more)
 
 
 def _add_create(app: FastAPI, tokens: Tokens, transactions: Transactions) -> None:
@@ -98,29 +128,34 @@ def _add_create(app: FastAPI, tokens: Tokens, transactions: Transactions) -> Non
         request: Request,
         response: Response,
         proved: Annotated[Caller, Depends(tokens.holding("campaigns.create"))],
-        session: Annotated[Session, transactions.session],
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
     ) -> CampaignOut | Response:
         digest = hashlib.sha256(body.model_dump_json().encode()).digest()
-        if idempotency_key is not None:
-            kept = session.get(IdempotencyKey, (proved.tenant, proved.actor, idempotency_key))
-            if kept is not None and kept.request_hash != digest:
-                raise HTTPException(422, "This Idempotency-Key was used for another request.")
-            if kept is not None:
-                return Response(kept.body, kept.status, media_type="application/json")
-        campaign = _campaign(body, proved)
-        answer = _shown(campaign)
-        session.add(campaign)
-        _tell(session, proved, answer, request.state.request_id)
-        response.headers["etag"] = f'"{campaign.version}"'
-        response.headers["location"] = f"/api/v1/campaigns/{campaign.id}"
-        if idempotency_key is not None:
-            row = IdempotencyKey(tenant_id=proved.tenant, actor=proved.actor, key=idempotency_key, request_hash=digest)
-            row.status, row.created_at = 201, campaign.created_at
-            row.headers = [f"{name}: {value}" for name, value in response.headers.items()]
-            row.body = answer.model_dump_json().encode()
-            session.add(row)
+        with transactions.open(request, proved) as session:
+            if idempotency_key is not None:
+                kept = session.get(IdempotencyKey, (proved.tenant, proved.actor, idempotency_key))
+                if kept is not None:
+                    return _again(kept, digest)
+            campaign = _campaign(body, proved)
+            answer = _shown(campaign)
+            session.add(campaign)
+            _tell(session, proved, answer, request.state.request_id)
+            response.headers["etag"] = f'"{campaign.version}"'
+            response.headers["location"] = f"/api/v1/campaigns/{campaign.id}"
+            if idempotency_key is not None:
+                key = {"tenant_id": proved.tenant, "actor": proved.actor, "key": idempotency_key}
+                row = IdempotencyKey(**key, request_hash=digest, status=201, created_at=campaign.created_at)
+                row.headers = [f"{name}: {value}" for name, value in response.headers.items()]
+                row.body = answer.model_dump_json().encode()
+                session.add(row)
         return answer
+
+
+def _again(kept: IdempotencyKey, digest: bytes) -> Response:
+    """The first attempt's answer."""
+    if kept.request_hash != digest:
+        raise HTTPException(422, "This Idempotency-Key was used for another request.")
+    return Response(kept.body, kept.status, media_type="application/json")
 
 
 def _tell(session: Session, caller: Caller, campaign: CampaignOut, request_id: str) -> None:
