@@ -152,7 +152,7 @@ def _goals(rows: list[Row]) -> list[Goal]:
 
 _NOTES = (
     "Same rows, row level security, token, permission and JSON log line for everyone but the limit.",
-    "Ours also takes a rate token and writes metrics; the peer's statements stay prepared, for which RDS Proxy would pin.",
+    "Ours also takes a rate token and writes metrics; the peer keeps prepared statements, which RDS Proxy would pin.",
     "Lambda's runtime client and the gateway are in nobody's figures; uvicorn's HTTP parser is in its own.",
     "Statements and round trips are counted on the wire, BEGIN and COMMIT among them.",
 )
