@@ -1,4 +1,4 @@
-"""One filled database for each test process."""
+"""For each test process: one filled database, and two organizations on the deployed platform."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -8,8 +8,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from local.demo.tenants import SignedIn
 from local.stack import Stack
+from tests.e2e.conftest import newcomer
 from tests.isolation.tables import World
+from tests.isolation.things import Things
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,21 @@ def world(template: str, servers: Stack) -> Iterator[World]:
                 yield made
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def acme(stack: Stack) -> SignedIn:
+    """The tenant whose things are looked for."""
+    return newcomer(stack.api_url, "acme")
+
+
+@pytest.fixture(scope="session")
+def globex(stack: Stack) -> SignedIn:
+    """The tenant that looks for them."""
+    return newcomer(stack.api_url, "globex")
+
+
+@pytest.fixture(scope="session")
+def things(acme: SignedIn) -> Things:
+    """One of everything, acme's."""
+    return Things.of(acme)

@@ -1,0 +1,189 @@
+"""Every address of the deployed platform, asked with another tenant's ids: the same 404 as for no such thing."""
+
+import importlib
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from infra import catalog
+from local.demo.api import Api
+from local.demo.tenants import SignedIn, device_key
+from tenant_context.clock import uuid7
+from tenant_context.routing import Proof, Route, Routes
+from tests.e2e.conftest import Reply, Wire
+from tests.isolation.things import END, START, Things, address, parameters
+
+
+def _routes() -> list[Route]:
+    found: list[Route] = []
+    for row in catalog.http_functions():
+        routes = importlib.import_module(f"functions.{row.name}.routes").routes
+        assert isinstance(routes, Routes)
+        found += [route for route in routes.all if route.proof is Proof.TOKEN]
+    return found
+
+
+ROUTES = _routes()
+OF_ONE_THING = [route for route in ROUTES if parameters(route)]
+LISTS = [route for route in ROUTES if route.method == "GET" and "{" not in route.path]
+name_of = "{0.method} {0.path}".format
+KNOWN = {"GET /api/v1/campaigns/{campaign_id}/history": "answers an empty page, not 404; it shows nothing of anybody's"}
+every_thing = pytest.mark.parametrize("route", OF_ONE_THING, ids=name_of)
+every_list = pytest.mark.parametrize("route", LISTS, ids=name_of)
+
+
+@pytest.fixture
+def thief(globex: SignedIn) -> Wire:
+    return Wire(globex.api.url, globex.token)
+
+
+def ask(wire: Wire, route: Route, ids: dict[str, str], body: bytes | None) -> Reply:
+    headers = {"content_type": "application/json"} if body is not None else {}
+    if route.method in {"PUT", "PATCH", "DELETE"}:
+        headers["if_match"] = '"1"'
+    return wire.send(route.method, address(route, ids), body, **headers)
+
+
+def told(reply: Reply) -> tuple[int, dict[str, Any]]:
+    """What a caller can tell one answer from another by."""
+    problem = {name: value for name, value in reply.json.items() if name != "instance"}
+    return reply.status, problem
+
+
+def nobodys(ids: dict[str, str]) -> dict[str, str]:
+    return {name: str(uuid7()) if _is_uuid(value) else "0" * len(value) for name, value in ids.items()}
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True
+
+
+@every_thing
+def test_another_tenants_thing_is_not_there(
+    route: Route, things: Things, thief: Wire, request: pytest.FixtureRequest
+) -> None:
+    if reason := KNOWN.get(name_of(route)):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+    body = things.body(route)
+    foreign = ask(thief, route, things.ids, body)
+    assert foreign.status == 404, foreign.body[:500]
+    assert told(foreign) == told(ask(thief, route, nobodys(things.ids), body))
+
+
+@every_thing
+def test_its_owner_finds_it_at_the_same_address(route: Route, things: Things, acme: SignedIn) -> None:
+    """What makes the test above worth something. Only reading: the others would use the things up."""
+    if route.method == "GET":
+        assert ask(Wire(acme.api.url, acme.token), route, things.ids, None).status == 200
+
+
+def test_nothing_was_changed_by_asking(things: Things, acme: SignedIn, thief: Wire) -> None:
+    before = snapshot(things, acme)
+    for route in OF_ONE_THING:
+        if route.method != "GET":
+            ask(thief, route, things.ids, things.body(route))
+    assert snapshot(things, acme) == before
+
+
+def snapshot(things: Things, acme: SignedIn) -> dict[str, Any]:
+    kinds = ("organizations/{organization_id}", "sites/{site_id}", "sensors/{sensor_id}", "campaigns/{campaign_id}",
+             "webhooks/endpoints/{endpoint_id}", "api-keys", "auth/sessions")  # fmt: skip
+    shown = {kind: acme.api.get("/api/v1/" + kind.format(**things.ids)) for kind in kinds}
+    # Billing goes on by itself.
+    for moving in ("status", "billing", "version", "updated_at"):
+        shown["organizations/{organization_id}"].pop(moving)
+    return shown
+
+
+@every_list
+def test_no_list_shows_another_tenants_things(route: Route, things: Things, thief: Wire) -> None:
+    reply = thief.send("GET", route.path)
+    assert reply.status == 200, reply.body[:500]
+    assert [name for name, value in things.ids.items() if value.encode() in reply.body] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"), [("/api/v1/sensors?site=", "site_id"), ("/api/v1/ingest/rejected?batch=", "batch_id")]
+)
+def test_a_filter_by_another_tenants_thing_finds_nothing(things: Things, thief: Wire, query: str, kind: str) -> None:
+    foreign = thief.send("GET", query + things.ids[kind])
+    assert foreign.json["items"] == []
+    assert told(foreign) == told(thief.send("GET", query + str(uuid7())))
+
+
+def posted(wire: Wire, path: str, body: object) -> Reply:
+    return wire.send("POST", path, json.dumps(body).encode(), content_type="application/json")
+
+
+def test_a_campaign_cannot_run_in_another_tenants_store(things: Things, thief: Wire) -> None:
+    def plan(site: str) -> Reply:
+        return posted(thief, "/api/v1/campaigns", {"name": "x", "budget": "1.00", "site_ids": [site]})
+
+    assert plan(things.ids["site_id"]).status == 422
+    assert_alike(plan, things.ids["site_id"])
+
+
+def test_a_sensor_cannot_hang_in_another_tenants_store(things: Things, thief: Wire) -> None:
+    def register(site: str) -> Reply:
+        return posted(thief, "/api/v1/sensors", {"site_id": site, "name": "x", "serial": uuid7().hex})
+
+    assert register(things.ids["site_id"]).status == 422
+    assert_alike(register, things.ids["site_id"])
+
+
+def assert_alike(call: Any, foreign: str) -> None:
+    """The answers differ in nothing but the id that was asked for."""
+    missing = str(uuid7())
+    first, second = call(foreign), call(missing)
+    assert first.status == second.status
+    told_first, told_second = (json.dumps(told(reply)[1]) for reply in (first, second))
+    assert told_first.replace(foreign, "…") == told_second.replace(missing, "…")
+
+
+def test_a_user_cannot_switch_to_a_strangers_organization(things: Things, thief: Wire) -> None:
+    def switch(organization: str) -> Reply:
+        return posted(thief, "/api/v1/auth/switch", {"organization": organization})
+
+    assert switch(things.ids["organization_id"]).status in {403, 404}
+    assert_alike(switch, things.ids["organization_id"])
+    assert switch(things.owner.user.slug).status in {403, 404}
+
+
+def test_a_header_or_a_subdomain_does_not_choose_the_tenant(things: Things, thief: Wire) -> None:
+    reply = thief.send("GET", "/api/v1/campaigns", x_tenant_id=things.ids["organization_id"])
+    assert reply.status == 403
+
+
+def test_a_serial_of_another_tenant_is_free_to_use_and_its_counts_stay_apart(
+    things: Things, globex: SignedIn, acme: SignedIn
+) -> None:
+    count = {"sensor": things.serial, "start": START, "end": END, "entries": 7, "exits": 7}
+    device = device_key(globex, "door")
+    refused = device.post("/api/v1/ingest/counts", {"counts": [count]})
+    assert [row["code"] for row in refused["rejected"]] == ["unknown-sensor"]
+
+    site = globex.api.post("/api/v1/sites", {"name": "Corner"})["id"]
+    globex.api.post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": things.serial})
+    assert device.post("/api/v1/ingest/counts", {"counts": [count]})["accepted"] == 1
+    assert_owns_its_batch_only(acme, globex, things)
+
+
+def assert_owns_its_batch_only(acme: SignedIn, globex: SignedIn, things: Things) -> None:
+    assert acme.api.get(f"/api/v1/sensors/{things.ids['sensor_id']}")["serial"] == things.serial
+    mine = {item["serial"]: item["id"] for item in globex.api.get("/api/v1/sensors")["items"]}
+    assert mine[things.serial] != things.ids["sensor_id"]
+
+
+def test_a_session_of_another_tenant_cannot_be_refreshed_with_a_token_made_up_from_its_id(
+    things: Things, stack: Any
+) -> None:
+    guess = f"{things.ids['session_id']}.1.{'A' * 43}"
+    reply = posted(Wire(stack.api_url), "/api/v1/auth/refresh", {"refresh_token": guess})
+    assert reply.status == 401
+    assert Api(things.owner.api.url, token=things.owner.token).get("/api/v1/auth/sessions")["items"]

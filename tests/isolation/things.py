@@ -1,0 +1,98 @@
+"""One thing of every kind that has an address, made through the API as its owner would."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from local.demo.api import ApiError, wait_for
+from local.demo.tenants import SignedIn, device_key
+from tenant_context.routing import Route
+
+START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
+QUERIES = {"/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"}
+"""What an address cannot be asked without."""
+NAMES = {"name": "refresh-performance"}
+"""Path parameters that name a kind and no thing of a tenant's."""
+
+
+@dataclass(frozen=True)
+class Things:
+    """What a tenant has: the ids by the path parameter that names them."""
+
+    owner: SignedIn
+    ids: dict[str, str]
+    serial: str
+
+    @classmethod
+    def of(cls, owner: SignedIn) -> "Things":
+        """Make one of everything."""
+        post = owner.api.post
+        serial = f"door-{uuid4().hex[:8]}"
+        site = post("/api/v1/sites", {"name": "Flagship", "code": uuid4().hex[:8]})["id"]
+        sensor = post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": serial})["id"]
+        campaign = post("/api/v1/campaigns", {"name": "Spring", "budget": "100.00", "site_ids": [site]})["id"]
+        endpoint = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})["id"]
+        message = post(f"/api/v1/webhooks/endpoints/{endpoint}/test")["message_id"]
+        run = post("/api/v1/jobs/refresh-performance/run")["id"]
+        key = post("/api/v1/api-keys", {"name": "till", "scopes": ["ingest.write"]})["prefix"]
+        count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
+        batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count]})["batch"]
+        sessions = owner.api.get("/api/v1/auth/sessions")["items"]
+        ids = {
+            "organization_id": owner.organization,
+            "site_id": site,
+            "sensor_id": sensor,
+            "campaign_id": campaign,
+            "endpoint_id": endpoint,
+            "message_id": message,
+            "run_id": run,
+            "prefix": key,
+            "batch_id": batch,
+            "session_id": sessions[0]["id"],
+        }
+        made = cls(owner, ids, serial)
+        # Queues bring these two about.
+        wait_for("the message", lambda: made.is_there(f"/api/v1/webhooks/messages/{message}"))
+        wait_for("the batch", lambda: made.is_there(f"/api/v1/ingest/batches/{batch}"))
+        return made
+
+    def is_there(self, path: str) -> bool:
+        """Whether the owner can read it."""
+        try:
+            self.owner.api.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def body(self, route: Route) -> bytes | None:
+        """A good body for an address that takes one, with the owner's ids in it."""
+        if route.body is None:
+            return None
+        bodies: dict[str, Any] = {
+            "/api/v1/campaigns/{campaign_id}": {"name": "Taken over", "budget": "1.00"},
+            "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
+            "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
+            "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
+            "/api/v1/webhooks/endpoints/{endpoint_id}": {"url": "https://example.com/thief"},
+        }
+        assert route.path in bodies, f"tests/isolation/things.py has no body for {route.method} {route.path}: add one"
+        return json.dumps(bodies[route.path]).encode()
+
+
+def parameters(route: Route) -> list[str]:
+    """The path parameters that name somebody's things."""
+    found = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return [name for name in found if name not in NAMES]
+
+
+def address(route: Route, ids: dict[str, str]) -> str:
+    """The route's path with these ids, and the query it needs."""
+    path = route.path
+    for name, value in {**NAMES, **ids}.items():
+        path = path.replace(f"{{{name}}}", quote(value))
+    assert "{" not in path, f"tests/isolation/things.py makes nothing for {route.path}: add it to Things.of"
+    return path + QUERIES.get(route.path, "")
