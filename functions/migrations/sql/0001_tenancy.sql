@@ -35,11 +35,10 @@ $$;
 
 -- A moment as the API writes it.
 CREATE FUNCTION app.rfc3339(moment timestamptz) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE AS $$
-    SELECT to_char(moment AT TIME ZONE 'UTC',
-                   CASE WHEN date_trunc('second', moment) = moment THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
-                        ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END)
-$$;
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN to_char(moment AT TIME ZONE 'UTC',
+               CASE WHEN date_trunc('second', moment) = moment THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+                    ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END);
 
 -- Row level security, enabled and forced, for a table that carries tenant_id.
 CREATE FUNCTION app.protect(target regclass) RETURNS void

@@ -8,6 +8,7 @@ of the kernel together.
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 from tenant_context.clock import Clock, utc_now
@@ -25,6 +26,8 @@ class Kernel:
     """What every function shares, made for one of them."""
 
     def __init__(self, service: str, *, clock: Clock = utc_now) -> None:
+        # `functions/__init__.py` holds the collector back while modules are imported.
+        gc.enable()
         self.settings = RuntimeSettings.load()
         self.clock = clock
         self.observability = Observability(service, local=self.settings.stage == "local", tracing=self.settings.tracing)
