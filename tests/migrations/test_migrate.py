@@ -19,7 +19,7 @@ from tests.migrations.conftest import Connection, Empty
 
 PREVIOUS_RELEASE = "0003"
 """The revision that deployments are at; raise it with each release."""
-HEAD = script_directory().get_current_head()
+HEAD = script_directory().get_current_head() or ""
 
 
 def shape(connection: Connection) -> list[tuple[object, ...]]:
