@@ -5,6 +5,7 @@ changes nothing: a schema is never taken down by a deployment.
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from functions.migrations.runner import migrate
@@ -22,9 +23,9 @@ def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         if event["RequestType"] == "Delete":
             revision = "kept"
         else:
-            connection = open_connection(DatabaseSettings.load())
-            connection.autocommit = False
-            before, revision = migrate(connection)
+            with closing(open_connection(DatabaseSettings.load())) as connection:
+                connection.autocommit = False
+                before, revision = migrate(connection)
             invocation.keys.update(before=before, after=revision)
         invocation.success = True
     return {"PhysicalResourceId": "rmap-schema", "Data": {"Revision": revision}}

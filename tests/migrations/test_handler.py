@@ -76,7 +76,6 @@ def test_delete_needs_no_database(handler: Handler, monkeypatch: pytest.MonkeyPa
     assert handler({"RequestType": "Delete"}, CONTEXT)["PhysicalResourceId"] == "rmap-schema"
 
 
-@pytest.mark.xfail(reason="functions/migrations/handler.py does not close what it opens", strict=False)
 def test_no_connection_is_left_behind(handler: Handler, empty: Empty) -> None:
     """A deployment's connection that idles on holds up a clone of the database, and one more for every deploy."""
     handler({"RequestType": "Create"}, CONTEXT)
