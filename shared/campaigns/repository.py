@@ -50,10 +50,12 @@ _PERFORMANCE: LiteralString = """
     FROM campaigns c LEFT JOIN campaign_performance p ON p.tenant_id = c.tenant_id AND p.campaign_id = c.id
     WHERE c.tenant_id = %s AND c.id = %s ORDER BY p.day"""
 _HISTORY: LiteralString = """
-    SELECT json_build_object('id', a.id, 'at', app.rfc3339(a.at), 'actor', a.actor, 'action', a.action,
-                             'details', a.details)::text, a.id
-    FROM audit_log a
-    WHERE a.tenant_id = %(tenant)s AND a.subject = %(subject)s AND (%(after)s::uuid IS NULL OR a.id < %(after)s)
+    SELECT CASE WHEN a.id IS NOT NULL THEN json_build_object(
+        'id', a.id, 'at', app.rfc3339(a.at), 'actor', a.actor, 'action', a.action, 'details', a.details)::text END, a.id
+    FROM campaigns c
+    LEFT JOIN audit_log a ON a.tenant_id = c.tenant_id AND a.subject = 'campaign/' || c.id
+                         AND (%(after)s::uuid IS NULL OR a.id < %(after)s)
+    WHERE c.tenant_id = %(tenant)s AND c.id = %(campaign)s
     ORDER BY a.id DESC LIMIT %(limit)s"""
 
 
@@ -139,9 +141,12 @@ class CampaignRepository:
     def history(
         self, database: Database, tenant: TenantContext, campaign: CampaignId, *, after: UUID | None, limit: int
     ) -> list[tuple[str, UUID]]:
-        """JSON and id of what was done to a campaign, newest first."""
-        values = {"tenant": tenant.tenant, "subject": f"campaign/{campaign}", "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in database.read(tenant, _HISTORY, values)]
+        """JSON and id of what was done to a campaign, newest first. Errors: CampaignNotFound."""
+        values = {"tenant": tenant.tenant, "campaign": campaign, "after": after, "limit": limit}
+        rows = database.read(tenant, _HISTORY, values)
+        if not rows:
+            raise CampaignNotFound
+        return [(row[0], row[1]) for row in rows if row[1] is not None]
 
     @staticmethod
     def _place(tx: Transaction, campaign: Campaign) -> None:

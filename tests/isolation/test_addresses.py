@@ -29,7 +29,6 @@ ROUTES = _routes()
 OF_ONE_THING = [route for route in ROUTES if parameters(route)]
 LISTS = [route for route in ROUTES if route.method == "GET" and "{" not in route.path]
 name_of = "{0.method} {0.path}".format
-KNOWN = {"GET /api/v1/campaigns/{campaign_id}/history": "answers an empty page, not 404; it shows nothing of anybody's"}
 every_thing = pytest.mark.parametrize("route", OF_ONE_THING, ids=name_of)
 every_list = pytest.mark.parametrize("route", LISTS, ids=name_of)
 
@@ -65,11 +64,7 @@ def _is_uuid(value: str) -> bool:
 
 
 @every_thing
-def test_another_tenants_thing_is_not_there(
-    route: Route, things: Things, thief: Wire, request: pytest.FixtureRequest
-) -> None:
-    if reason := KNOWN.get(name_of(route)):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+def test_another_tenants_thing_is_not_there(route: Route, things: Things, thief: Wire) -> None:
     body = things.body(route)
     foreign = ask(thief, route, things.ids, body)
     assert foreign.status == 404, foreign.body[:500]

@@ -177,6 +177,7 @@ CREATE TABLE audit_log (
     details    jsonb NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX audit_log_subject ON audit_log (tenant_id, subject, id DESC);
 SELECT app.protect('audit_log');
 GRANT SELECT, INSERT ON audit_log TO rmap_app;
 
