@@ -204,3 +204,15 @@ def test_each_bad_row_of_a_push_is_refused_alone_with_its_reason(acme: SignedIn)
     assert codes[4][1] in {"future", "interval-too-long"}
     assert codes[9] == ("sensor", "unknown-sensor")
     assert all(one["message"] for one in answer["rejected"])
+
+
+def test_a_nul_in_a_text_is_422_wherever_it_stands(wire: Wire) -> None:
+    body = json.dumps({"name": "Nul", "metadata": {"a": "x\x00y"}}).encode()
+    assert_problem(wire.send("POST", "/api/v1/sites", body, **JSON), 422)
+
+
+def test_a_row_with_a_nul_is_refused_alone(acme: SignedIn) -> None:
+    device = device_key(acme, "nul")
+    row = {"sensor": "a\x00b", "start": "2026-03-02T09:00:00Z", "end": "2026-03-02T09:15:00Z", "entries": 1, "exits": 1}
+    answer = device.post("/api/v1/ingest/counts", {"counts": [row]})
+    assert (answer["accepted"], answer["rejected_count"]) == (0, 1)

@@ -58,7 +58,8 @@ def key_prefix(text: str) -> str | None:
     """The prefix of a well-formed key, else None."""
     parts = text.split("_")
     well_formed = (
-        len(parts) == 4  # noqa: PLR2004  rmap, stage, prefix, secret
+        text.isascii()
+        and len(parts) == 4  # noqa: PLR2004  rmap, stage, prefix, secret
         and parts[0] == "rmap"
         and len(parts[2]) == _PREFIX_LENGTH
         and len(parts[3]) == _RANDOM_LENGTH + _CHECKSUM_LENGTH

@@ -202,6 +202,8 @@ def _failure(status: int, answer: bytes) -> AwsError:
     try:
         parsed = json.loads(answer)
     except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
         parsed = {}
     code = str(parsed.get("__type") or parsed.get("code") or status).rpartition("#")[2]
     return AwsError(code, str(parsed.get("message") or parsed.get("Message") or answer[:200]), status)

@@ -1,10 +1,10 @@
 """From bytes to checked values: bodies, query strings, and the words for what is wrong with them."""
 
 import base64
-import binascii
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +13,9 @@ import msgspec
 from tenant_context.errors import BadRequest, FieldError, Invalid, TooLarge, UnsupportedMediaType
 
 _MAX_FIELD_ERRORS = 100
+_MAX_PARAMETERS = 100
+_MAX_MEMBERS = 64
+_NUL = rb"\u0000"
 
 
 def raw_body(event: Mapping[str, Any], headers: Mapping[str, str], limit: int) -> bytes:
@@ -20,13 +23,7 @@ def raw_body(event: Mapping[str, Any], headers: Mapping[str, str], limit: int) -
     text = event.get("body") or ""
     if len(text) > limit * 4 // 3 + 4:
         raise TooLarge(f"The body may have {limit} bytes at most.")
-    if event.get("isBase64Encoded"):
-        try:
-            body = base64.b64decode(text, validate=True)
-        except binascii.Error as error:
-            raise BadRequest("The body is not readable.") from error
-    else:
-        body = text.encode()
+    body = _unbase64(text) if event.get("isBase64Encoded") else _utf8(text)
     if len(body) > limit:
         raise TooLarge(f"The body may have {limit} bytes at most; it has {len(body)}.")
     encoding = headers.get("content-encoding", "identity").strip().lower()
@@ -37,18 +34,36 @@ def raw_body(event: Mapping[str, Any], headers: Mapping[str, str], limit: int) -
     return body
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
+def _unbase64(text: str) -> bytes:
     try:
-        unpacked = unpacker.decompress(body, limit + 1)
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise BadRequest("The body is not readable.") from error
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("The body is not readable.") from error
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    """Unpack every member: `cat a.gz b.gz` is gzip too (RFC 1952, section 2.2)."""
+    unpacked = b""
+    for _ in range(_MAX_MEMBERS):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += unpacker.decompress(body, limit + 1 - len(unpacked))
+        except zlib.error as error:
+            raise BadRequest("The body is not gzip although Content-Encoding says so.") from error
         if len(unpacked) > limit:
             raise TooLarge(f"The unpacked body may have {limit} bytes at most.")
-        unpacked += unpacker.flush()
-    except zlib.error as error:
-        raise BadRequest("The body is not gzip although Content-Encoding says so.") from error
-    if not unpacker.eof:
-        raise BadRequest("The gzip body ends too early.")
-    return unpacked
+        if not unpacker.eof:
+            raise BadRequest("The gzip body ends too early.")
+        if not (body := unpacker.unused_data):
+            return unpacked
+    raise BadRequest(f"The gzip body may have {_MAX_MEMBERS} members at most.")
 
 
 def parse_body(shape: Any, raw: bytes) -> Any:
@@ -69,6 +84,8 @@ def parse_body(shape: Any, raw: bytes) -> Any:
 def _validate(shape: Any, raw: bytes, value: Any) -> Any:
     if not isinstance(value, dict):
         raise Invalid("The body must be a JSON object.", errors=(FieldError("", "type", "must be an object"),))
+    if _NUL in raw and (found := tuple(islice(_nul_errors(value), _MAX_FIELD_ERRORS))):
+        raise Invalid(errors=found)
     try:
         return shape.model_validate_json(raw)
     except ValueError as error:
@@ -79,8 +96,12 @@ def parse_query(shape: Any, text: str) -> Any:
     """The query string as its declared model; each name once."""
     if shape is None:
         return None
+    try:
+        given = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError as error:
+        raise BadRequest(f"An address takes {_MAX_PARAMETERS} parameters at most.") from error
     values: dict[str, str] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=100):
+    for name, value in given:
         if name in values:
             raise BadRequest(f"The parameter {name[:50]} was given more than once.")
         values[name] = value
@@ -88,6 +109,23 @@ def parse_query(shape: Any, text: str) -> Any:
         return shape.model_validate_strings(values)
     except ValueError as error:
         raise Invalid("Some parameters are wrong", errors=_pydantic_errors(error, prefix="?")) from error
+
+
+def _nul_errors(document: Any) -> Iterator[FieldError]:
+    """Where a text or a name holds NUL: JSON can say it, PostgreSQL cannot keep it."""
+    waiting = [("", document)]  # no recursion: a body may be nested as deep as its parser bears
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            yield FieldError(pointer, "nul", "must not contain the NUL character")
+        elif isinstance(value, list):
+            waiting += [(f"{pointer}/{number}", part) for number, part in enumerate(value)]
+        elif isinstance(value, dict):
+            for name, part in value.items():
+                place = pointer + _pointer((name,), "/")
+                if "\0" in name:
+                    yield FieldError(place, "nul", "its name must not contain the NUL character")
+                waiting.append((place, part))
 
 
 def _pydantic_errors(error: ValueError, prefix: str = "/") -> tuple[FieldError, ...]:

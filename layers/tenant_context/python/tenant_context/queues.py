@@ -19,7 +19,7 @@ class Queue:
 
     def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         """Send all of them or raise `AwsError`; some may then be there, so receivers drop duplicates."""
-        bodies = [(message.encode().decode(), str(message.tenant)) for message in messages]
+        bodies = [(message.encode(), str(message.tenant)) for message in messages]
         batch: list[dict[str, object]] = []
         size = 0
         for body, group in bodies:
@@ -29,7 +29,7 @@ class Queue:
             batch.append(
                 {
                     "Id": str(len(batch)),
-                    "MessageBody": body,
+                    "MessageBody": body.decode(),
                     "MessageGroupId": group,
                     "DelaySeconds": delay_seconds,
                 }
