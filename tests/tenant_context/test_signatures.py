@@ -47,7 +47,7 @@ def test_a_database_token_is_the_one_boto3_makes() -> None:
     request = AWSRequest("GET", f"https://{host}:{port}/?Action=connect&DBUser={user}")
     with patch("botocore.auth.get_current_datetime", return_value=MOMENT.replace(tzinfo=None)):
         botocore.auth.SigV4QueryAuth(keys, "rds-db", KEYS["AWS_REGION"], expires=900).add_auth(request)
-    theirs = request.url.removeprefix("https://")
+    theirs = str(request.url).removeprefix("https://")
     ours = database_token(Credentials({**KEYS, **TOKEN}), host, port, user, MOMENT)
     assert ours.split("?")[0] == theirs.split("?")[0]
     assert sorted(ours.split("?")[1].split("&")) == sorted(theirs.split("?")[1].split("&"))

@@ -1,0 +1,48 @@
+"""The error tree: one status for each word, and headers where HTTP wants them."""
+
+import pytest
+
+from tenant_context import errors
+from tenant_context.errors import MethodNotAllowed, RmapError, TooManyRequests, Unauthenticated, Unavailable
+
+
+def tree(root: type[RmapError] = RmapError) -> list[type[RmapError]]:
+    """The errors of the kernel, whatever else a test process has imported."""
+    below = [kind for child in root.__subclasses__() for kind in tree(child)]
+    return [kind for kind in [root, *below] if kind.__module__ == errors.__name__]
+
+
+def test_every_error_has_a_status_of_its_own() -> None:
+    statuses = [kind.status for kind in tree()]
+    assert len(statuses) == len(set(statuses))
+    assert sorted(statuses) == [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503]
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.__name__)
+def test_every_error_says_what_it_is(kind: type[RmapError]) -> None:
+    assert kind.code == kind.code.lower()
+    assert kind.title
+    assert kind.__doc__
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    drawn = {line.split("─ ")[1].split()[0]: int(line.split()[2]) for line in (errors.__doc__ or "").splitlines()
+             if "─ " in line}  # fmt: skip
+    assert drawn == {kind.__name__: kind.status for kind in tree() if kind is not RmapError}
+
+
+def test_an_error_without_words_speaks_its_title() -> None:
+    assert RmapError().detail == str(RmapError()) == RmapError.title
+
+
+def test_http_gets_the_headers_it_wants() -> None:
+    assert Unauthenticated().headers == {"www-authenticate": 'Bearer realm="rmap"'}
+    assert MethodNotAllowed(("GET", "PUT")).headers == {"allow": "GET, PUT"}
+    assert TooManyRequests("slow down", retry_after=7).headers == {"retry-after": "7"}
+    assert Unavailable().headers == {"retry-after": "1"}
+
+
+def test_headers_are_one_errors_own() -> None:
+    first, second = Unauthenticated(), Unauthenticated()
+    first.headers["x"] = "y"
+    assert "x" not in second.headers
