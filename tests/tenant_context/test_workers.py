@@ -20,7 +20,7 @@ ACME, GLOBEX = uuid4(), uuid4()
 
 
 @pytest.fixture
-def observability() -> Observability:
+def observability(capsys: pytest.CaptureFixture[str]) -> Observability:  # noqa: ARG001  it writes to what is captured
     # Powertools keeps one logger for each name, bound to the output it began with.
     return Observability(f"tests-{uuid4()}")
 
