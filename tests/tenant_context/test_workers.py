@@ -19,10 +19,14 @@ from tenant_context.queues import Queue
 ACME, GLOBEX = uuid4(), uuid4()
 
 
-@pytest.fixture
-def observability(capsys: pytest.CaptureFixture[str]) -> Observability:  # noqa: ARG001  it writes to what is captured
-    # Powertools keeps one logger for each name, bound to the output it began with.
+def observed() -> Observability:
+    """A voice of its own: Powertools keeps one logger for each name, bound to the output it began with."""
     return Observability(f"tests-{uuid4()}")
+
+
+@pytest.fixture
+def observability() -> Observability:
+    return observed()
 
 
 def message(tenant: UUID = ACME, **data: Any) -> Message:
@@ -106,10 +110,8 @@ def test_a_batch_is_shown_ahead_and_what_fails_there_fails_in_its_turn(observabi
     assert order == ["ahead 1", "ahead 2", "work 1", "work 2"]
 
 
-def test_a_record_is_one_line_with_its_tenant_and_its_outcome(
-    observability: Observability, capsys: pytest.CaptureFixture[str]
-) -> None:
-    entry = QueueEntry(lambda _tenant, _message: None, observability=observability)
+def test_a_record_is_one_line_with_its_tenant_and_its_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = QueueEntry(lambda _tenant, _message: None, observability=observed())
     entry(batch(message(ACME), "{"), None)
     done = [line for line in logged(capsys) if line["message"] == "done"]
     assert [(line.get("tenantId"), line["operation"], line["success"]) for line in done] == [
@@ -141,14 +143,12 @@ def test_a_schedule_says_what_it_started(observability: Observability) -> None:
     assert asked == [("run-1", {"slot": "now"})]
 
 
-def test_a_schedule_that_fails_is_raised_so_that_it_is_tried_again(
-    observability: Observability, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_schedule_that_fails_is_raised_so_that_it_is_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     def job(_run: str, _schedule: Any) -> int:
         raise Unavailable("gone")
 
     with pytest.raises(Unavailable):
-        ScheduleEntry(job, name="refreshes", observability=observability)({}, SimpleNamespace(aws_request_id="run-1"))
+        ScheduleEntry(job, name="refreshes", observability=observed())({}, SimpleNamespace(aws_request_id="run-1"))
     (line,) = [line for line in logged(capsys) if line["message"] == "done"]
     assert (line["operation"], line["success"]) == ("refreshes", False)
 
