@@ -7,7 +7,7 @@ from typing import Final
 from aws_cdk import Annotations, App, Validations
 
 from infra import assets, bytecode
-from infra.constructs.resources import DatabaseAccess, Resources
+from infra.constructs.resources import DatabaseAccess, Resources, SecretHandle
 from infra.constructs.workload import Surroundings
 from infra.settings import Deployment, LocalCloud, read_deployment
 from infra.stacks.api import ApiStack
@@ -46,8 +46,11 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
             raise ValueError("A stage in an account has a data key and an alarm topic.")
         network = NetworkStack(app, deployment)
         database = DatabaseStack(app, deployment, network, data.data_key, data.topic).access
+    origin_secrets: list[SecretHandle] = []
     if deployment.stage.edge:
-        api_url = EdgeStack(app, deployment, api).endpoint
+        edge = EdgeStack(app, deployment, api)
+        api_url = edge.endpoint
+        origin_secrets = [SecretHandle.of(secret) for secret in edge.origin_secrets]
     around = Surroundings(
         resources=Resources(
             queues=messaging.queues,
@@ -58,6 +61,7 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
             bus=messaging.bus,
             database=database,
             topic=data.topic,
+            origin_secrets=origin_secrets,
         ),
         assets=built,
         api_url=api_url,

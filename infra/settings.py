@@ -59,6 +59,8 @@ class Stage:
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     webhook_allow: str = ""
+    origin_secrets: tuple[str, ...] = ("origin",)
+    """What CloudFront proves itself to functions by: the first is sent, all are accepted."""
     signing_keys: tuple[str, ...] = ("first",)
     retired_keys: tuple[str, ...] = ()
 

@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("server", nargs="?", help="for logs: aws, postgres, stripe, receiver or deploy")
     parser.add_argument("--instance", default=MAIN, help="which local cloud (main unless told)")
     parser.add_argument("--no-demo", action="store_true", help="for up: leave out what the demo shows")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     try:
         instance = Instance.of(options.instance)
         if options.command == "up":

@@ -9,6 +9,8 @@ from local.errors import LocalError
 from local.instance import MAIN
 
 _PREFIX, _SUFFIX = "rmap-local-", "-dlq"
+_FED_BY_AWS = frozenset({"bus", "schedules"})
+"""Dead letters of EventBridge itself: there is no queue to send them back to."""
 
 
 def main() -> int:
@@ -20,16 +22,32 @@ def main() -> int:
     options = parser.parse_args()
     try:
         queues = stack.start(options.instance, deploy=False).client("sqs")
+        waiting = _waiting(queues)
+        _check(options.queue, waiting, redrive=options.redrive)
     except LocalError as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     if options.queue is None:
-        for name, waiting in _waiting(queues).items():
-            print(f"{name:<20}{waiting}")
+        for name, count in waiting.items():
+            print(f"{name:<20}{count}")
         return 0
     moved = redrive(queues, options.queue) if options.redrive else show(queues, options.queue)
     print(f"{moved} message{'' if moved == 1 else 's'} {'sent back to work' if options.redrive else 'waiting'}")
     return 0
+
+
+def _check(name: str | None, known: dict[str, int], *, redrive: bool) -> None:
+    if name is None:
+        if redrive:
+            raise LocalError("No queue is named.", f"name one of {', '.join(known)}.")
+        return
+    if name not in known:
+        raise LocalError(f"There is no queue {name!r}.", f"name one of {', '.join(known)}.")
+    if redrive and name in _FED_BY_AWS:
+        raise LocalError(
+            f"What {name} could not hand over came from no queue.",
+            "the next run of the schedule, or the outbox relay, does the work again.",
+        )
 
 
 def _waiting(queues: Any) -> dict[str, int]:

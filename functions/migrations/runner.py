@@ -25,19 +25,28 @@ def migrate(connection: psycopg.Connection[tuple[object, ...]], target: str = "h
     """Bring the database to a revision in one transaction; answers the revisions before and after.
 
     Waits for another migration that is running, and then finds nothing left to do. A failing migration changes
-    nothing and raises what PostgreSQL said.
+    nothing and raises what PostgreSQL said. A database at a revision of a later release stays as it is: every
+    migration expands, so the code of the release before works with it.
     """
     engine = create_engine("postgresql+psycopg://", creator=lambda: connection, poolclass=pool.StaticPool)
     scripts = script_directory()
     with engine.connect() as bound, bound.begin():
         bound.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         before = _present(bound)
+        if _is_ahead(scripts, before):
+            return before, before
         _upgrade(bound, scripts, target)
         return before, _present(bound)
 
 
 def _present(bound: Connection) -> str:
     return MigrationContext.configure(bound).get_current_revision() or "empty"
+
+
+def _is_ahead(scripts: ScriptDirectory, present: str) -> bool:
+    """Whether the database is at a revision that comes after all that are known here: their names are numbers."""
+    known = {script.revision for script in scripts.walk_revisions()}
+    return present not in {"empty", *known} and present > max(known)
 
 
 def _upgrade(bound: Connection, scripts: ScriptDirectory, target: str) -> None:

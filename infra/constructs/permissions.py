@@ -33,6 +33,8 @@ def statements(row: Function, resources: Resources) -> list[iam.PolicyStatement]
     for permission in catalog.permissions_of(row):
         actions, arns = _grant(permission, resources)
         granted.setdefault(actions, []).extend(arns)
+    if row.has(Http) and resources.origin_secrets:
+        granted.setdefault(ACTIONS[Access.READ_SECRET], []).extend(secret.arn for secret in resources.origin_secrets)
     return [iam.PolicyStatement(actions=list(actions), resources=arns) for actions, arns in granted.items()]
 
 
@@ -87,6 +89,7 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found["RMAP_TRACING"] = "true"
     if row.has(Http):
         found["RMAP_API_URL"] = api_url
+        found["RMAP_ORIGIN_SECRETS"] = ",".join(secret.id for secret in resources.origin_secrets)
     if row.may(Access.READ_PUBLIC_KEY, Key.SIGNING):
         found["RMAP_ISSUER"] = api_url
         found["RMAP_AUDIENCE"] = AUDIENCE

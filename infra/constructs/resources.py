@@ -70,3 +70,5 @@ class Resources:
     bus: events.IEventBus
     database: DatabaseAccess
     topic: sns.ITopic | None
+    origin_secrets: Sequence[SecretHandle] = ()
+    """What CloudFront proves itself by, in the stages that have it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -72,6 +72,8 @@ class Workloads(Construct):
             tracing=lambda_.Tracing.DISABLED if stage.local else lambda_.Tracing.ACTIVE,
             vpc=network.vpc if network else None,
             vpc_subnets=network.subnets if network else None,
+            # CloudFormation would remove the version before, and with it the way back that the alias offers.
+            current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             security_groups=[network.function_group(row.reach, owner=_owner(row))] if network else None,
         )
         accept(

@@ -20,7 +20,7 @@ from infra.stacks.api import ApiStack
 from infra.stacks.base import StageStack
 
 ORIGIN_HEADER = "X-RMAP-Origin"
-"""Carries a secret that only CloudFront knows, by which a request around the firewall can be told."""
+"""Carries a secret by which functions tell what came through the firewall from what went around it."""
 
 CLOUDFRONT_ZONE = "Z2FDTNDATAQYW2"
 """The Route 53 zone of every CloudFront distribution (AWS's constant)."""
@@ -39,6 +39,7 @@ class EdgeStack(StageStack):
 
     def __init__(self, scope: Construct, deployment: Deployment, api: ApiStack) -> None:
         super().__init__(scope, "edge", deployment, about="CloudFront and its firewall")
+        self.origin_secrets = [self._origin_secret(name) for name in self.stage.origin_secrets]
         self.distribution = self._distribution(api, self._firewall())
         domain = deployment.domain
         if domain and domain.zone_id:
@@ -49,18 +50,6 @@ class EdgeStack(StageStack):
 
     def _distribution(self, api: ApiStack, firewall: waf.CfnWebACL) -> cloudfront.Distribution:
         domain = self.deployment.domain
-        secret = secretsmanager.Secret(
-            self,
-            "OriginSecret",
-            secret_name=self.stage.secret("origin"),
-            description="The header by which the API knows CloudFront.",
-            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
-        )
-        accept(
-            secret,
-            "SMG4",
-            "CloudFront's copy changes only with a deploy: a timed rotation would part the two and refuse everybody.",
-        )
         distribution = cloudfront.Distribution(
             self,
             "Distribution",
@@ -82,7 +71,7 @@ class EdgeStack(StageStack):
                     protocol_policy=cloudfront.OriginProtocolPolicy.HTTPS_ONLY,
                     origin_ssl_protocols=[cloudfront.OriginSslPolicy.TLS_V1_2],
                     read_timeout=Duration.seconds(30),
-                    custom_headers={ORIGIN_HEADER: secret.secret_value.unsafe_unwrap()},
+                    custom_headers={ORIGIN_HEADER: self.origin_secrets[0].secret_value.unsafe_unwrap()},
                 ),
                 viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
                 allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
@@ -100,6 +89,21 @@ class EdgeStack(StageStack):
                 "Without a domain of its own, CloudFront's certificate fixes the protocol; set one with -c domain=.",
             )
         return distribution
+
+    def _origin_secret(self, name: str) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            f"{name.capitalize()}Secret",
+            secret_name=self.stage.secret(name),
+            description="The header by which functions know CloudFront.",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
+        )
+        accept(
+            secret,
+            "SMG4",
+            "CloudFront's copy changes only with a deploy: a timed rotation would part the two and refuse everybody.",
+        )
+        return secret
 
     def _log_bucket(self) -> s3.Bucket:
         bucket = s3.Bucket(

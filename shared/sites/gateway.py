@@ -11,19 +11,22 @@ class Directory:
     """Which sensors and sites a tenant has, by id and by the tenant's own name for them.
 
     Written before the row in PostgreSQL commits, so that a device can push at once; an entry whose row never came is
-    harmless, as the processor joins the row itself and quarantines what has none.
+    harmless, as the processor joins the row itself and quarantines what has none. Removed after the commit, so that
+    nothing in service is ever refused.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def list_sensor(self, tenant: TenantContext, sensor: Sensor) -> None:
-        """Make a sensor known by its id and its serial, or unknown once it is retired."""
+        """Make a sensor known by its id and its serial."""
         for reference in (str(sensor.id), sensor.serial):
-            if sensor.status == "active":
-                self._put(tenant, "sensors", reference, sensor.id)
-            else:
-                TenantTable(self._table, tenant).delete("sensors", reference)
+            self._put(tenant, "sensors", reference, sensor.id)
+
+    def unlist_sensor(self, tenant: TenantContext, sensor: Sensor) -> None:
+        """Forget a sensor."""
+        for reference in (str(sensor.id), sensor.serial):
+            self._remove(tenant, "sensors", reference, sensor.id)
 
     def list_site(self, tenant: TenantContext, site: Site) -> None:
         """Make a site known by its id and its code."""
@@ -32,8 +35,12 @@ class Directory:
 
     def unlist_site(self, tenant: TenantContext, site: SiteId, code: str) -> None:
         """Forget a site."""
-        for reference in (str(site), code):
-            TenantTable(self._table, tenant).delete("sites", reference)
+        self._remove(tenant, "sites", str(site), site)
+        self.unlist_code(tenant, site, code)
+
+    def unlist_code(self, tenant: TenantContext, site: SiteId, code: str) -> None:
+        """Forget a code, unless another site has it by now."""
+        self._remove(tenant, "sites", code, site)
 
     def find(self, tenant: TenantContext, kind: str, references: set[str]) -> dict[str, UUID]:
         """The ids behind the references that exist; `kind` is `sensors` or `sites`."""
@@ -43,3 +50,6 @@ class Directory:
 
     def _put(self, tenant: TenantContext, kind: str, reference: str, thing: UUID) -> None:
         TenantTable(self._table, tenant).put(kind, reference, {"id": str(thing)})
+
+    def _remove(self, tenant: TenantContext, kind: str, reference: str, thing: UUID) -> None:
+        TenantTable(self._table, tenant).delete(kind, reference, only_if=("id", str(thing)))

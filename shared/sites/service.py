@@ -60,13 +60,14 @@ class Sites:
         self._sites.update(tx, after)
         if after.code != before.code:
             self._directory.list_site(tx.tenant, after)
+            tx.after_commit(lambda: self._directory.unlist_code(tx.tenant, site_id, before.code))
         tx.emit(_site_event("site.updated", after))
         return after
 
     def remove(self, tx: Transaction, site_id: SiteId) -> None:
         """Remove a site without sensors and campaigns; emits site.removed. Errors: SiteInUse."""
         code = self._sites.delete(tx, site_id)
-        self._directory.unlist_site(tx.tenant, site_id, code)
+        tx.after_commit(lambda: self._directory.unlist_site(tx.tenant, site_id, code))
         tx.emit(Event("site.removed", f"site/{site_id}", {"id": str(site_id), "code": code}))
 
     def show(self, tenant: TenantContext, site_id: SiteId) -> tuple[int, bytes]:
@@ -122,6 +123,8 @@ class Sensors:
             updated_at=tx.now,
         )
         self._sensors.update(tx, after)
+        if after.status == "active":
+            self._directory.list_sensor(tx.tenant, after)
         tx.emit(_sensor_event("sensor.updated", after))
         return after
 
@@ -130,7 +133,7 @@ class Sensors:
         before = self._sensors.lock(tx, sensor_id)
         after = replace(before, status="retired", version=before.version + 1, updated_at=tx.now)
         self._sensors.update(tx, after)
-        self._directory.list_sensor(tx.tenant, after)
+        tx.after_commit(lambda: self._directory.unlist_sensor(tx.tenant, after))
         tx.emit(_sensor_event("sensor.retired", after))
         return after
 

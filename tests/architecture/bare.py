@@ -101,7 +101,7 @@ def start(
     """Import a handler with these places on the path and nothing else; a failure carries its last words."""
     request = json.dumps({"module": module, "ask": ask})
     command = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(runtime), *map(str, places), request]
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)  # noqa: S603
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads(done.stdout.splitlines()[-1])
     return Started(answer["callable"], answer["loaded"], answer["found"], (*places, runtime))

@@ -26,7 +26,7 @@ VIOLATIONS = {
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "PYTHONPATH": str(folder / KERNEL.parent), "COLUMNS": "300"}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [LINTER, "--no-cache"], cwd=folder, env=variables, capture_output=True, text=True, check=False
     )
 

@@ -49,7 +49,7 @@ def test_prod_synthesizes_under_cdk_nag_and_the_cdks_own_rules(prod: Templates) 
 
 
 def test_every_accepted_finding_of_cdk_nag_is_a_real_one_with_a_reason(tmp_path: Path) -> None:
-    done = subprocess.run(  # noqa: S603 -- our own programs
+    done = subprocess.run(
         [sys.executable, "-c", WITHOUT_EXCEPTIONS, "prod", str(tmp_path / "out")],
         cwd=ROOT,
         capture_output=True,
@@ -72,7 +72,7 @@ def test_every_accepted_finding_of_cdk_nag_is_a_real_one_with_a_reason(tmp_path:
 
 
 def test_cfn_lint_finds_nothing(prod: Templates) -> None:
-    done = subprocess.run(  # noqa: S603 -- our own programs
+    done = subprocess.run(
         [Path(sys.executable).with_name("cfn-lint"), "--format", "parseable", "--", *prod.files],
         capture_output=True,
         text=True,

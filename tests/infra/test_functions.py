@@ -171,7 +171,7 @@ def test_a_function_is_told_what_its_row_needs_and_nothing_else(prod: Templates,
     told = set(function(prod, row).properties["Environment"]["Variables"])
     expected = ALWAYS.union(*(settings_of(permission) for permission in row.permissions))
     if row.has(Http):
-        expected |= {"RMAP_API_URL"}
+        expected |= {"RMAP_API_URL", "RMAP_ORIGIN_SECRETS"}
     assert told == expected, "settings that only the local stage has are left out here"
 
 
@@ -221,3 +221,14 @@ def test_the_local_stage_gives_the_same_functions(local: Templates, row: Functio
 def test_the_local_stage_holds_nothing_that_its_endpoint_refuses(local: Templates) -> None:
     refused = ("AWS::RDS::", "AWS::EC2::", "AWS::CloudFront::", "AWS::WAFv2::", "AWS::Events::Archive")
     assert [str(resource) for resource in local.all() if resource.type.startswith(refused)] == []
+
+
+@every_function
+def test_the_version_before_stays_as_the_way_back(prod: Templates, row: Function) -> None:
+    made = function(prod, row)
+    versions = [
+        version
+        for version in prod.all("AWS::Lambda::Version")
+        if prod.target(version.stack, version.properties["FunctionName"]) == made
+    ]
+    assert [version.body["DeletionPolicy"] for version in versions] == ["Retain"]

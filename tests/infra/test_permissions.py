@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from infra import catalog
-from infra.vocabulary import ACTIONS, INDEXED_TABLES, Access, Function, Key, Permission, Queue, Reach, Secret, Table
+from infra.vocabulary import (
+    ACTIONS,
+    INDEXED_TABLES,
+    Access,
+    Function,
+    Http,
+    Key,
+    Permission,
+    Queue,
+    Reach,
+    Secret,
+    Table,
+)
 from tests.infra.templates import Resource, Templates, listed, named, statements
 
 every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda row: row.name)
@@ -71,6 +83,8 @@ def test_a_function_may_do_what_its_row_says_and_nothing_else(prod: Templates, r
         for action in ACTIONS[permission.access]
         for resource in resources_of(prod, permission)
     }
+    if row.has(Http):
+        expected.add(("secretsmanager:GetSecretValue", "<AWS::SecretsManager::Secret rmap/prod/origin>"))
     log = f"<AWS::Logs::LogGroup /aws/lambda/{name}>"
     expected |= {("logs:CreateLogStream", log), ("logs:PutLogEvents", log)}
     expected |= {(action, "*") for action in XRAY}

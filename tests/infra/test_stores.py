@@ -9,6 +9,7 @@ import pytest
 
 from infra import catalog
 from infra.vocabulary import INDEXED_TABLES, Queue, Table
+from tenant_context.entry.origin import HEADER
 from tests.infra.templates import Resource, Templates, named
 
 STATEFUL = {
@@ -166,7 +167,9 @@ def test_the_firewall_stands_in_front_of_the_api(prod: Templates) -> None:
     assert firewall is not None
     assert firewall.type == "AWS::WAFv2::WebACL"
     (origin,) = config["Origins"]
-    assert [header["HeaderName"] for header in origin["OriginCustomHeaders"]] == ["X-RMAP-Origin"]
+    (header,) = origin["OriginCustomHeaders"]
+    assert header["HeaderName"].lower() == HEADER
+    assert "<AWS::SecretsManager::Secret rmap/prod/origin>" in prod.words(distribution.stack, header["HeaderValue"])
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
     rules = {rule["Name"] for rule in firewall.properties["Rules"]}
     assert {"rate", "AWSManagedRulesCommonRuleSet"} <= rules

@@ -27,7 +27,7 @@ class Service:
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self, module: str, *arguments: str) -> Running:
-        process = subprocess.Popen(  # noqa: S603  our own modules
+        process = subprocess.Popen(
             [sys.executable, "-m", module, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True
         )
         self._processes.append(process)

@@ -29,9 +29,7 @@ def machine(folder: Path, **programs: str) -> dict[str, str]:
 
 def preflight(environment: dict[str, str], code: str = "") -> "subprocess.CompletedProcess[str]":
     run = f"{code}\nimport runpy; runpy.run_path({str(PREFLIGHT)!r}, run_name='__main__')"
-    return subprocess.run(  # noqa: S603  our own script
-        [sys.executable, "-c", run], env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([sys.executable, "-c", run], env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_machine_with_everything_passes(tmp_path: Path) -> None:
@@ -67,7 +65,7 @@ def test_an_old_python_is_told_to_be_old(tmp_path: Path) -> None:
 
 
 def up(instance: Instance, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603  our own module
+    return subprocess.run(
         [sys.executable, "-m", "local", "up", "--no-demo", "--instance", instance.name],
         env={**os.environ, "RMAP_HOME": str(instance.home), **environment},
         capture_output=True,
@@ -95,7 +93,7 @@ def test_up_on_a_full_disk_says_so(instance: Instance) -> None:
     secrets.unlink(missing_ok=True)
     mounted = "import local.instance as i, os; o = os.fsync\ndef full(fd):\n raise OSError(28, 'No space left')\n"
     code = f"{mounted}os.fsync = full\nfrom local.__main__ import main; import sys; sys.exit(main())"
-    done = subprocess.run(  # noqa: S603  our own module
+    done = subprocess.run(
         [sys.executable, "-c", code, "up", "--instance", instance.name],
         env={**os.environ, "RMAP_HOME": str(instance.home)},
         capture_output=True,
@@ -121,7 +119,7 @@ def test_the_lock_of_a_killed_command_is_free(instance: Instance) -> None:
         "with Instance.of(sys.argv[1], Path(sys.argv[2])).lock(): os.kill(os.getpid(), 9)"
     )
     arguments = [sys.executable, "-c", code, instance.name, str(instance.home)]
-    assert subprocess.run(arguments, check=False).returncode == -9  # noqa: S603  our own module
+    assert subprocess.run(arguments, check=False).returncode == -9
     with instance.lock():
         pass
 

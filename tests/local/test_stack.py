@@ -169,8 +169,7 @@ def test_down_by_command_says_what_it_did(running: Stack) -> None:
     command = [sys.executable, "-m", "local", "down", "--instance", running.instance.name]
     environment = {"RMAP_HOME": str(running.instance.home), "PATH": "/usr/bin:/bin"}
     said = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout  # noqa: S603
-        for _ in range(2)
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2)
     ]
     assert "Stopped; all data is kept." in said[0]
     assert "Nothing was running." in said[1]

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from psycopg import sql
 
 from functions.migrations import runner
@@ -224,3 +225,22 @@ def test_a_migration_waits_for_the_lock(empty: Empty) -> None:
             with pytest.raises(Exception, match="lock timeout"):
                 migrate(impatient)
     assert empty.migrate() == ("empty", HEAD)
+
+
+def test_a_database_ahead_of_the_code_stays_as_it_is(empty: Empty) -> None:
+    """A release is rolled back by deploying the one before, whose code the newer schema still serves."""
+    empty.migrate()
+    with empty.owner() as owner:
+        owner.execute("UPDATE alembic_version SET version_num = '9999'")
+        before = shape(owner)
+    assert empty.migrate() == ("9999", "9999")
+    with empty.owner() as owner:
+        assert shape(owner) == before
+
+
+def test_a_revision_from_nowhere_is_refused(empty: Empty) -> None:
+    empty.migrate()
+    with empty.owner() as owner:
+        owner.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(CommandError, match="0000"):
+        empty.migrate()

@@ -62,6 +62,15 @@ def handler_without_database(
     yield from wired(database_environment(nowhere), servers, bundle, monkeypatch)
 
 
+@pytest.fixture
+def handler_behind_the_edge(
+    clone: Clone, servers: Stack, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Handler]:
+    with secret_of(servers, "first") as first, secret_of(servers, "second") as second:
+        environment = database_environment(clone.settings()) | {"RMAP_ORIGIN_SECRETS": f"{first},{second}"}
+        yield from wired(environment, servers, bundle, monkeypatch)
+
+
 def get(handler: Handler, path: str, *, method: str = "GET", **headers: str) -> dict[str, Any]:
     event = sample("service/health.json")
     event["rawPath"] = path
@@ -170,3 +179,17 @@ def test_no_other_file_of_the_bundle_is_served(handler: Handler, file: str) -> N
 def test_a_slash_at_the_end_leads_to_the_page(handler: Handler) -> None:
     answer = get(handler, "/docs/")
     assert (answer["statusCode"], answer["headers"]["location"]) == (308, "../docs")
+
+
+@pytest.mark.parametrize("sent", [None, "", "guess", "guéss", "first,second", "first "])
+def test_a_request_around_the_firewall_is_refused(handler_behind_the_edge: Handler, sent: str | None) -> None:
+    headers = {} if sent is None else {"x_rmap_origin": sent}
+    answer = get(handler_behind_the_edge, "/health", **headers)
+    assert (answer["statusCode"], answer["headers"]["content-type"]) == (403, "application/problem+json")
+    assert "first" not in answer["body"]
+
+
+@pytest.mark.parametrize("sent", ["first", "second"])
+def test_a_request_through_the_firewall_is_answered(handler_behind_the_edge: Handler, sent: str) -> None:
+    """Two secrets are good at once, while one is being replaced by the other."""
+    assert get(handler_behind_the_edge, "/health", x_rmap_origin=sent)["statusCode"] == 200

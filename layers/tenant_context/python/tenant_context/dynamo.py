@@ -9,6 +9,7 @@ below `shared/`, on keys made by `tenant_key`.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -127,9 +128,15 @@ class Table:
             request["ExpressionAttributeNames"] = dict(names)
         return _decode_item(self._change("UpdateItem", request).get("Attributes", {}))
 
-    def delete(self, pk: str, sk: str) -> None:
-        """Remove an item; one that is not there is no error."""
-        self._client.call("DeleteItem", {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}})
+    def delete(self, pk: str, sk: str, *, only_if: tuple[str, Any] | None = None) -> None:
+        """Remove an item, with `only_if` only while that attribute has that value; nothing to remove is no error."""
+        request: dict[str, Any] = {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}}
+        if only_if is not None:
+            request["ConditionExpression"] = "#name = :value"
+            request["ExpressionAttributeNames"] = {"#name": only_if[0]}
+            request["ExpressionAttributeValues"] = {":value": encode(only_if[1])}
+        with suppress(ConditionFailed):
+            self._change("DeleteItem", request)
 
     def query(
         self,
@@ -206,9 +213,9 @@ class TenantTable:
         """Change a tenant's item."""
         return self._table.update(self.key(key), sk, expression, values, condition=condition, names=names)
 
-    def delete(self, key: str, sk: str) -> None:
-        """Remove a tenant's item."""
-        self._table.delete(self.key(key), sk)
+    def delete(self, key: str, sk: str, *, only_if: tuple[str, Any] | None = None) -> None:
+        """Remove a tenant's item; with `only_if`, only while that attribute has that value."""
+        self._table.delete(self.key(key), sk, only_if=only_if)
 
     def query(
         self, key: str, *, index: str = "", limit: int = 100, descending: bool = False, start: Item | None = None

@@ -75,6 +75,11 @@ class Kernel:
             from tenant_context.entry.writes import TransactionalWriter
 
             writer = TransactionalWriter(database)
+        edge = None
+        if self.settings.origin_secrets:
+            from tenant_context.entry.origin import Edge
+
+            edge = Edge(*self.settings.origin_secrets)
         provers = {Proof.TOKEN: token, Proof.KEY: key, Proof.OPERATOR: operator}
         return HttpEntry(
             routes,
@@ -83,4 +88,5 @@ class Kernel:
             limiter=RateLimiter(self.settings.rate_limit, self.settings.rate_burst, self.clock),
             provers={proof: prover for proof, prover in provers.items() if prover is not None},
             writer=writer,
+            edge=edge,
         )

@@ -60,6 +60,7 @@ class Transaction:
         self.tenant = tenant
         self.now = database.clock()
         self.events: list[Event] = []
+        self.afterwards: list[Callable[[], object]] = []
 
     def run(self, query: LiteralString, parameters: Parameters | None = None) -> None:
         """Queue a statement whose result nobody needs; its error surfaces at the next wait or at commit."""
@@ -80,6 +81,10 @@ class Transaction:
         """Write the event to the outbox and the audit log, in this transaction; published after the commit."""
         self.run(*Outbox.statement(self.tenant, event, self.now))
         self.events.append(event)
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Do this once the transaction has committed, and never when it has not; its error is the caller's."""
+        self.afterwards.append(action)
 
 
 class Database:
@@ -138,6 +143,8 @@ class Database:
             raise
         if transaction.events and self._publisher is not None:
             self._publish(transaction, self._publisher)
+        for action in transaction.afterwards:
+            action()
 
     def door(self, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
         """Call one of the reviewed functions that answer before a tenant is known (app.find_login …).

@@ -62,6 +62,8 @@ class RuntimeSettings(Settings):
     """Requests a second one tenant may make of one sandbox, sustained."""
     rate_burst: int = 1000
     tracing: bool = False
+    origin_secrets: tuple[str, ...] = ()
+    """Secrets of which CloudFront sends one; without any, every request is taken as it comes."""
 
 
 @dataclass(frozen=True)

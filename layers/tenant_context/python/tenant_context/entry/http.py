@@ -1,7 +1,7 @@
 """The HTTP door: API Gateway's payload 2.0 in, RFC 9457 problems or answers out, never a stack trace.
 
-In this order: address and method, body size, proof (token, key, operator), tenant named twice, permission, rate,
-body and parameters, then the route, in the tenant's transaction where it writes.
+In this order: the edge (where there is one), address and method, body size, proof (token, key, operator), tenant
+named twice, permission, rate, body and parameters, then the route, in the tenant's transaction where it writes.
 """
 
 import base64
@@ -45,6 +45,16 @@ class Writer(Protocol):
         """The route's answer, once its transaction has committed."""
 
 
+class Gate(Protocol):
+    """What stands in front of the API, where something does."""
+
+    def admit(self, headers: Mapping[str, str]) -> None:
+        """Refuses, as `Forbidden`, what went around it."""
+
+    def caller(self, headers: Mapping[str, str], neighbour: str) -> str:
+        """The address of who asked it."""
+
+
 class HttpEntry:
     """`handler(event, context)` of an HTTP function."""
 
@@ -57,6 +67,7 @@ class HttpEntry:
         limiter: RateLimiter,
         provers: Mapping[Proof, Prover],
         writer: Writer | None = None,
+        edge: Gate | None = None,
     ) -> None:
         self._routes = routes
         self._service = service
@@ -64,6 +75,7 @@ class HttpEntry:
         self._limiter = limiter
         self._provers = provers
         self._writer = writer
+        self._edge = edge
         needed = {route.proof for route in routes.all} - {Proof.PUBLIC}
         if missing := needed - provers.keys():
             raise TypeError(f"no way to prove: {', '.join(sorted(missing))}")
@@ -100,6 +112,10 @@ class HttpEntry:
         extra: dict[str, str],
     ) -> Answer:
         headers: Mapping[str, str] = event.get("headers") or {}
+        address = http["http"].get("sourceIp", "")
+        if self._edge is not None:
+            self._edge.admit(headers)
+            address = self._edge.caller(headers, address)
         path = _versioned(event["rawPath"], headers)
         method = http["http"]["method"]
         if method == "OPTIONS":
@@ -122,7 +138,7 @@ class HttpEntry:
             body=None,
             headers=headers,
             raw=raw,
-            source_ip=http["http"].get("sourceIp", ""),
+            source_ip=address,
             request_id=request_id,
         )
         if route.body is not None or (raw and not route.writes):

@@ -1,0 +1,112 @@
+"""What devices may push for follows what is committed: never less, and not for long more."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from local.stack import Stack
+from shared.sites.gateway import Directory
+from shared.sites.model import SensorDraft, Site, SiteDraft
+from shared.sites.repository import SensorRepository, SiteRepository
+from shared.sites.service import Sensors, Sites
+from tenant_context.aws import AwsClient
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table
+from tenant_context.postgres import Database
+
+SITE = SiteDraft(name="Flagship", code="flagship", address="", time_zone="Europe/Berlin", metadata={})
+
+
+@pytest.fixture
+def directory(servers: Stack) -> Iterator[Directory]:
+    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
+    name = f"test-{uuid4().hex}"
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield Directory(Table(name, wire))
+    client.delete_table(TableName=name)
+    client.close()
+    wire.close()
+
+
+@pytest.fixture
+def acme(make_tenant: Callable[[str], TenantContext]) -> TenantContext:
+    return make_tenant("acme")
+
+
+@pytest.fixture
+def sites(database: Database, directory: Directory) -> Sites:
+    return Sites(SiteRepository(database), directory, uuid7)
+
+
+@pytest.fixture
+def sensors(database: Database, directory: Directory) -> Sensors:
+    return Sensors(SensorRepository(database), directory, uuid7)
+
+
+def door_at(site: Site) -> SensorDraft:
+    return SensorDraft(site_id=site.id, name="Door", serial="door-1", kind="line", vendor="", interval_minutes=15)
+
+
+class Failed(Exception):
+    """Whatever ends a transaction."""
+
+
+def test_a_retired_sensor_is_forgotten_once_that_is_committed(
+    database: Database, directory: Directory, sites: Sites, sensors: Sensors, acme: TenantContext
+) -> None:
+    with database.transaction(acme) as tx:
+        site = sites.create(tx, SITE)
+        sensor = sensors.register(tx, door_at(site))
+    references = {str(sensor.id), "door-1"}
+
+    def known() -> set[str]:
+        return set(directory.find(acme, "sensors", references))
+
+    with pytest.raises(Failed), database.transaction(acme) as tx:  # noqa: PT012  it is the transaction that raises
+        sensors.retire(tx, sensor.id)
+        raise Failed
+    assert known() == references
+    with database.transaction(acme) as tx:
+        retired = sensors.retire(tx, sensor.id)
+        assert known() == references
+    assert known() == set()
+    draft = replace(door_at(site), name="Side door")
+    with database.transaction(acme) as tx:
+        sensors.amend(tx, sensor.id, draft, retired.version)
+    assert known() == set()
+
+
+def test_a_site_is_found_by_its_present_code_only(
+    database: Database, directory: Directory, sites: Sites, acme: TenantContext
+) -> None:
+    def known() -> dict[str, object]:
+        return dict(directory.find(acme, "sites", {"flagship", "harbour"}))
+
+    with database.transaction(acme) as tx:
+        site = sites.create(tx, SITE)
+    with pytest.raises(Failed), database.transaction(acme) as tx:  # noqa: PT012  it is the transaction that raises
+        sites.amend(tx, site.id, replace(SITE, code="harbour"), site.version)
+        raise Failed
+    assert known()["flagship"] == site.id
+    with database.transaction(acme) as tx:
+        sites.amend(tx, site.id, replace(SITE, code="harbour"), site.version)
+    assert known() == {"harbour": site.id}
+    with database.transaction(acme) as tx:
+        other = sites.create(tx, SITE)
+    assert known() == {"harbour": site.id, "flagship": other.id}
+
+
+def test_a_late_removal_leaves_the_codes_new_owner_alone(directory: Directory, acme: TenantContext) -> None:
+    """The process that gave the code up is slower than the one that took it."""
+    mine, theirs = uuid7(), uuid7()
+    directory._put(acme, "sites", "flagship", theirs)
+    directory.unlist_code(acme, mine, "flagship")  # type: ignore[arg-type]
+    assert directory.find(acme, "sites", {"flagship"}) == {"flagship": theirs}
