@@ -13,8 +13,8 @@ from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
 from bench.harness.wire import counted, wire
 from bench.world import World, http_event, silence, world
-from shared.campaigns.repository import _PAGE
-from tenant_context.wire import page
+from shared.campaigns.repository import _PAGE, _campaign
+from tenant_context.wire import page_of
 
 _LIMIT = 20
 _PATH = "/api/v1/campaigns"
@@ -43,12 +43,10 @@ class Limit:
         """The JSON of the page."""
         connection = self._connection
         with connection.pipeline():
-            connection.execute("BEGIN READ ONLY")
-            connection.execute("SELECT app.enter(%s, %s, %s)", (self._tenant, self._user, "limit"))
+            connection.execute("SELECT app.look(%s, %s, %s)", (self._tenant, self._user, "limit"))
             values = {"tenant": self._tenant, "status": None, "after": None, "limit": _LIMIT + 1}
-            cursor = connection.execute(_PAGE, values)
-            connection.execute("COMMIT")
-        return page(cursor.fetchall(), _LIMIT)
+            cursor = connection.execute(_PAGE, values, binary=True)
+        return page_of([_campaign(row) for row in cursor.fetchall()], _LIMIT)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -7,13 +7,12 @@ from functions.campaigns.schemas import (
     CampaignQuery,
     HistoryPage,
     PerformanceOut,
-    shown,
 )
 from shared.campaigns.model import Action, Campaign, CampaignId
 from shared.campaigns.service import Campaigns
 from tenant_context.postgres import Transaction
 from tenant_context.routing import Answer, Call, Routes, etag
-from tenant_context.wire import PageQuery, page
+from tenant_context.wire import PageQuery, page, page_of
 
 routes = Routes()
 
@@ -21,7 +20,7 @@ _ONE = "/api/v1/campaigns/{campaign_id}"
 
 
 def _answer(campaign: Campaign) -> Answer:
-    return Answer(shown(campaign), headers=etag(campaign.version))
+    return Answer(campaign, headers=etag(campaign.version))
 
 
 @routes.write(
@@ -31,22 +30,21 @@ def create(call: Call[CampaignIn], tx: Transaction, campaigns: Campaigns) -> Ans
     """Create a campaign as a draft."""
     campaign = campaigns.create(tx, call.body.draft())
     headers = {**etag(campaign.version), "location": f"/api/v1/campaigns/{campaign.id}"}
-    return Answer(shown(campaign), headers=headers)
+    return Answer(campaign, headers=headers)
 
 
 @routes.read("/api/v1/campaigns", permission="campaigns.read", query=CampaignQuery, answer=CampaignPage)
 def index(call: Call[None], campaigns: Campaigns) -> Answer:
     """List campaigns, newest first."""
     query: CampaignQuery = call.query
-    rows = campaigns.page(call.tenant, status=query.status, after=query.after(), limit=query.limit + 1)
-    return Answer(page(rows, query.limit))
+    found = campaigns.page(call.tenant, status=query.status, after=query.after(), limit=query.limit + 1)
+    return Answer(page_of(found, query.limit))
 
 
 @routes.read(_ONE, permission="campaigns.read", answer=CampaignOut)
 def show(call: Call[None], campaigns: Campaigns) -> Answer:
     """Read a campaign."""
-    version, content = campaigns.show(call.tenant, CampaignId(call.id("campaign_id")))
-    return Answer(content, headers=etag(version))
+    return _answer(campaigns.show(call.tenant, CampaignId(call.id("campaign_id"))))
 
 
 @routes.write("PUT", _ONE, permission="campaigns.update", body=CampaignIn, answer=CampaignOut)

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.campaigns.model import Campaign, CampaignDraft, CampaignType, Status
-from tenant_context.clock import rfc3339
+from shared.campaigns.model import CampaignDraft, CampaignType, Status
 from tenant_context.wire import Currency, In, Moment, Money, Name, Out, PageQuery
 
 
@@ -97,23 +96,3 @@ class HistoryPage(Out):
 
     items: list[HistoryEntry]
     next_cursor: str | None
-
-
-def shown(campaign: Campaign) -> dict[str, object]:
-    """The answer's form of a campaign that was just written."""
-    return {
-        "id": campaign.id,
-        "name": campaign.name,
-        "type": campaign.type,
-        "status": campaign.status,
-        "budget": f"{campaign.budget:.2f}",
-        "currency": campaign.currency,
-        "starts_at": rfc3339(campaign.starts_at) if campaign.starts_at else None,
-        "ends_at": rfc3339(campaign.ends_at) if campaign.ends_at else None,
-        "site_ids": list(campaign.site_ids),
-        "version": campaign.version,
-        "created_by": campaign.created_by,
-        "created_at": rfc3339(campaign.created_at),
-        "updated_at": rfc3339(campaign.updated_at),
-        "launched_at": rfc3339(campaign.launched_at) if campaign.launched_at else None,
-    }

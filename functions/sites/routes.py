@@ -9,7 +9,7 @@ from shared.sites.model import Sensor, SensorId, Site, SiteId
 from shared.sites.service import Sensors, Sites
 from tenant_context.postgres import Transaction
 from tenant_context.routing import Answer, Call, Routes, etag
-from tenant_context.wire import page
+from tenant_context.wire import page, page_of
 
 routes = Routes()
 
@@ -28,11 +28,11 @@ class Stores:
 
 
 def _site(value: Site) -> Answer:
-    return Answer(schemas.site(value), headers=etag(value.version))
+    return Answer(value, headers=etag(value.version))
 
 
 def _sensor(value: Sensor) -> Answer:
-    return Answer(schemas.sensor(value), headers=etag(value.version))
+    return Answer(value, headers=etag(value.version))
 
 
 @routes.write(
@@ -47,15 +47,14 @@ def create_site(call: Call[schemas.SiteIn], tx: Transaction, stores: Stores) -> 
 def sites(call: Call[None], stores: Stores) -> Answer:
     """List sites, newest first."""
     query: schemas.SiteQuery = call.query
-    rows = stores.sites.page(call.tenant, search=query.search, after=query.after(), limit=query.limit + 1)
-    return Answer(page(rows, query.limit))
+    found = stores.sites.page(call.tenant, search=query.search, after=query.after(), limit=query.limit + 1)
+    return Answer(page_of(found, query.limit))
 
 
 @routes.read(_SITE, permission="sites.read", answer=schemas.SiteOut)
 def show_site(call: Call[None], stores: Stores) -> Answer:
     """Read a site."""
-    version, content = stores.sites.show(call.tenant, SiteId(call.id("site_id")))
-    return Answer(content, headers=etag(version))
+    return _site(stores.sites.show(call.tenant, SiteId(call.id("site_id"))))
 
 
 @routes.write("PUT", _SITE, permission="sites.write", body=schemas.SiteIn, answer=schemas.SiteOut)
@@ -102,15 +101,14 @@ def register_sensor(call: Call[schemas.SensorIn], tx: Transaction, stores: Store
 def sensors(call: Call[None], stores: Stores) -> Answer:
     """List sensors, newest first."""
     query: schemas.SensorQuery = call.query
-    rows = stores.sensors.page(call.tenant, site=query.site, after=query.after(), limit=query.limit + 1)
-    return Answer(page(rows, query.limit))
+    found = stores.sensors.page(call.tenant, site=query.site, after=query.after(), limit=query.limit + 1)
+    return Answer(page_of(found, query.limit))
 
 
 @routes.read(_SENSOR, permission="sensors.read", answer=schemas.SensorOut)
 def show_sensor(call: Call[None], stores: Stores) -> Answer:
     """Read a sensor."""
-    version, content = stores.sensors.show(call.tenant, SensorId(call.id("sensor_id")))
-    return Answer(content, headers=etag(version))
+    return _sensor(stores.sensors.show(call.tenant, SensorId(call.id("sensor_id"))))
 
 
 @routes.write("PUT", _SENSOR, permission="sensors.write", body=schemas.SensorIn, answer=schemas.SensorOut)

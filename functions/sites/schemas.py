@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from shared.metrics.model import Granularity, Metric, Range
-from shared.sites.model import Sensor, SensorDraft, Site, SiteDraft, SiteId
-from tenant_context.clock import rfc3339
+from shared.sites.model import SensorDraft, SiteDraft, SiteId
 from tenant_context.wire import In, Name, Out, PageQuery, Text
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -188,35 +187,3 @@ class RejectedQuery(PageQuery):
     """Which refused rows."""
 
     batch: UUID | None = None
-
-
-def site(value: Site) -> dict[str, object]:
-    """The answer's form of a site that was just written."""
-    return {
-        "id": value.id,
-        "name": value.name,
-        "code": value.code,
-        "address": value.address,
-        "time_zone": value.time_zone,
-        "metadata": value.metadata,
-        "version": value.version,
-        "created_at": rfc3339(value.created_at),
-        "updated_at": rfc3339(value.updated_at),
-    }
-
-
-def sensor(value: Sensor) -> dict[str, object]:
-    """The answer's form of a sensor that was just written."""
-    return {
-        "id": value.id,
-        "site_id": value.site_id,
-        "name": value.name,
-        "serial": value.serial,
-        "kind": value.kind,
-        "vendor": value.vendor,
-        "interval_minutes": value.interval_minutes,
-        "status": value.status,
-        "version": value.version,
-        "created_at": rfc3339(value.created_at),
-        "updated_at": rfc3339(value.updated_at),
-    }

@@ -1,4 +1,4 @@
-"""Campaigns in PostgreSQL. What is read for an answer comes as the JSON that PostgreSQL builds (decision 0006)."""
+"""Campaigns in PostgreSQL."""
 
 from typing import Any, LiteralString
 from uuid import UUID
@@ -10,27 +10,19 @@ from shared.campaigns.model import Campaign, CampaignId, CampaignType, Status
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
-_JSON: LiteralString = """
-    json_build_object(
-        'id', c.id, 'name', c.name, 'type', c.type, 'status', c.status, 'budget', c.budget::text,
-        'currency', c.currency, 'starts_at', app.rfc3339(c.starts_at), 'ends_at', app.rfc3339(c.ends_at),
-        'site_ids', ARRAY(SELECT s.site_id FROM campaign_sites s
-                          WHERE s.tenant_id = c.tenant_id AND s.campaign_id = c.id ORDER BY s.site_id),
-        'version', c.version, 'created_by', c.created_by, 'created_at', app.rfc3339(c.created_at),
-        'updated_at', app.rfc3339(c.updated_at), 'launched_at', app.rfc3339(c.launched_at))"""
-_SHOW: LiteralString = f"SELECT c.version, {_JSON}::text FROM campaigns c WHERE c.tenant_id = %s AND c.id = %s"
+_COLUMNS: LiteralString = """
+    id, name, type, status, budget, currency, starts_at, ends_at,
+    ARRAY(SELECT s.site_id FROM campaign_sites s
+          WHERE s.tenant_id = c.tenant_id AND s.campaign_id = c.id ORDER BY s.site_id),
+    version, created_by, created_at, updated_at, launched_at"""
+_SHOW: LiteralString = f"SELECT {_COLUMNS} FROM campaigns c WHERE tenant_id = %s AND id = %s"
+_LOCK: LiteralString = f"{_SHOW} FOR UPDATE"
 _PAGE: LiteralString = f"""
-    SELECT {_JSON}::text, c.id FROM campaigns c
-    WHERE c.tenant_id = %(tenant)s
-      AND (%(status)s::text IS NULL OR c.status = %(status)s)
-      AND (%(after)s::uuid IS NULL OR c.id < %(after)s)
-    ORDER BY c.id DESC LIMIT %(limit)s"""
-_LOCK: LiteralString = """
-    SELECT id, name, type, status, budget, currency, starts_at, ends_at,
-           ARRAY(SELECT s.site_id FROM campaign_sites s
-                 WHERE s.tenant_id = c.tenant_id AND s.campaign_id = c.id ORDER BY s.site_id),
-           version, created_by, created_at, updated_at, launched_at
-    FROM campaigns c WHERE tenant_id = %s AND id = %s FOR UPDATE"""
+    SELECT {_COLUMNS} FROM campaigns c
+    WHERE tenant_id = %(tenant)s
+      AND (%(status)s::text IS NULL OR status = %(status)s)
+      AND (%(after)s::uuid IS NULL OR id < %(after)s)
+    ORDER BY id DESC LIMIT %(limit)s"""
 _INSERT: LiteralString = """
     INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, starts_at, ends_at, version,
                            created_by, created_at, updated_at, launched_at)
@@ -62,19 +54,19 @@ _HISTORY: LiteralString = """
 class CampaignRepository:
     """Reads and writes campaigns of one tenant at a time."""
 
-    def show(self, database: Database, tenant: TenantContext, campaign: CampaignId) -> tuple[int, bytes]:
-        """The version and the JSON of a campaign."""
+    def show(self, database: Database, tenant: TenantContext, campaign: CampaignId) -> Campaign:
+        """A campaign. Errors: CampaignNotFound."""
         rows = database.read(tenant, _SHOW, (tenant.tenant, campaign))
         if not rows:
             raise CampaignNotFound
-        return rows[0][0], rows[0][1].encode()
+        return _campaign(rows[0])
 
     def page(
         self, database: Database, tenant: TenantContext, *, status: str | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id of campaigns, newest first, `limit` at most."""
+    ) -> list[Campaign]:
+        """Campaigns, newest first, `limit` at most."""
         values = {"tenant": tenant.tenant, "status": status, "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in database.read(tenant, _PAGE, values)]
+        return [_campaign(row) for row in database.read(tenant, _PAGE, values)]
 
     def lock(self, tx: Transaction, campaign: CampaignId) -> Campaign:
         """The campaign, held until the transaction ends."""

@@ -60,14 +60,12 @@ class Campaigns:
         )
         return self.create(tx, draft)
 
-    def show(self, tenant: TenantContext, campaign_id: CampaignId) -> tuple[int, bytes]:
-        """Version and JSON of a campaign."""
+    def show(self, tenant: TenantContext, campaign_id: CampaignId) -> Campaign:
+        """A campaign. Errors: CampaignNotFound."""
         return self._repository.show(self._database, tenant, campaign_id)
 
-    def page(
-        self, tenant: TenantContext, *, status: str | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id of campaigns, newest first."""
+    def page(self, tenant: TenantContext, *, status: str | None, after: UUID | None, limit: int) -> list[Campaign]:
+        """Campaigns, newest first."""
         return self._repository.page(self._database, tenant, status=status, after=after, limit=limit)
 
     def performance(self, tenant: TenantContext, campaign_id: CampaignId) -> list[str]:

@@ -11,20 +11,15 @@ from shared.sites.model import Sensor, SensorId, Site, SiteId
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 
-_SITE_JSON: LiteralString = """
-    json_build_object('id', id, 'name', name, 'code', code, 'address', address, 'time_zone', time_zone,
-                      'metadata', metadata, 'version', version, 'created_at', app.rfc3339(created_at),
-                      'updated_at', app.rfc3339(updated_at))::text"""
-_SHOW_SITE: LiteralString = f"SELECT version, {_SITE_JSON} FROM sites WHERE tenant_id = %s AND id = %s"
+_SITE: LiteralString = "id, name, code, address, time_zone, metadata, version, created_at, updated_at"
+_SHOW_SITE: LiteralString = f"SELECT {_SITE} FROM sites WHERE tenant_id = %s AND id = %s"
+_LOCK_SITE: LiteralString = f"{_SHOW_SITE} FOR UPDATE"
 _PAGE_SITES: LiteralString = f"""
-    SELECT {_SITE_JSON}, id FROM sites
+    SELECT {_SITE} FROM sites
     WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
       AND (%(search)s::text IS NULL
            OR to_tsvector('english', name || ' ' || address) @@ websearch_to_tsquery('english', %(search)s))
     ORDER BY id DESC LIMIT %(limit)s"""
-_LOCK_SITE: LiteralString = """
-    SELECT id, name, code, address, time_zone, metadata, version, created_at, updated_at
-    FROM sites WHERE tenant_id = %s AND id = %s FOR UPDATE"""
 _INSERT_SITE: LiteralString = """
     INSERT INTO sites (tenant_id, id, name, code, address, time_zone, metadata, version, created_at, updated_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
@@ -33,19 +28,15 @@ _UPDATE_SITE: LiteralString = """
     WHERE tenant_id = %s AND id = %s RETURNING 1"""
 _DELETE_SITE: LiteralString = "DELETE FROM sites WHERE tenant_id = %s AND id = %s RETURNING code"
 
-_SENSOR_JSON: LiteralString = """
-    json_build_object('id', id, 'site_id', site_id, 'name', name, 'serial', serial, 'kind', kind, 'vendor', vendor,
-                      'interval_minutes', interval_minutes, 'status', status, 'version', version,
-                      'created_at', app.rfc3339(created_at), 'updated_at', app.rfc3339(updated_at))::text"""
-_SHOW_SENSOR: LiteralString = f"SELECT version, {_SENSOR_JSON} FROM sensors WHERE tenant_id = %s AND id = %s"
+_SENSOR: LiteralString = """
+    id, site_id, name, serial, kind, vendor, interval_minutes, status, version, created_at, updated_at"""
+_SHOW_SENSOR: LiteralString = f"SELECT {_SENSOR} FROM sensors WHERE tenant_id = %s AND id = %s"
+_LOCK_SENSOR: LiteralString = f"{_SHOW_SENSOR} FOR UPDATE"
 _PAGE_SENSORS: LiteralString = f"""
-    SELECT {_SENSOR_JSON}, id FROM sensors
+    SELECT {_SENSOR} FROM sensors
     WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
       AND (%(site)s::uuid IS NULL OR site_id = %(site)s)
     ORDER BY id DESC LIMIT %(limit)s"""
-_LOCK_SENSOR: LiteralString = """
-    SELECT id, site_id, name, serial, kind, vendor, interval_minutes, status, version, created_at, updated_at
-    FROM sensors WHERE tenant_id = %s AND id = %s FOR UPDATE"""
 _INSERT_SENSOR: LiteralString = """
     INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, vendor, interval_minutes, status, version,
                          created_at, updated_at)
@@ -62,19 +53,17 @@ class SiteRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def show(self, tenant: TenantContext, site: SiteId) -> tuple[int, bytes]:
-        """Version and JSON. Errors: SiteNotFound."""
+    def show(self, tenant: TenantContext, site: SiteId) -> Site:
+        """A site. Errors: SiteNotFound."""
         rows = self._database.read(tenant, _SHOW_SITE, (tenant.tenant, site))
         if not rows:
             raise SiteNotFound
-        return rows[0][0], rows[0][1].encode()
+        return _site(rows[0])
 
-    def page(
-        self, tenant: TenantContext, *, search: str | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id, newest first; `search` in the words of name and address."""
+    def page(self, tenant: TenantContext, *, search: str | None, after: UUID | None, limit: int) -> list[Site]:
+        """Sites, newest first; `search` in the words of name and address."""
         values = {"tenant": tenant.tenant, "search": search, "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_SITES, values)]
+        return [_site(row) for row in self._database.read(tenant, _PAGE_SITES, values)]
 
     def lock(self, tx: Transaction, site: SiteId) -> Site:
         """The site, held until the transaction ends. Errors: SiteNotFound."""
@@ -137,19 +126,17 @@ class SensorRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def show(self, tenant: TenantContext, sensor: SensorId) -> tuple[int, bytes]:
-        """Version and JSON. Errors: SensorNotFound."""
+    def show(self, tenant: TenantContext, sensor: SensorId) -> Sensor:
+        """A sensor. Errors: SensorNotFound."""
         rows = self._database.read(tenant, _SHOW_SENSOR, (tenant.tenant, sensor))
         if not rows:
             raise SensorNotFound
-        return rows[0][0], rows[0][1].encode()
+        return _sensor(rows[0])
 
-    def page(
-        self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id, newest first."""
+    def page(self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int) -> list[Sensor]:
+        """Sensors, newest first."""
         values = {"tenant": tenant.tenant, "site": site, "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_SENSORS, values)]
+        return [_sensor(row) for row in self._database.read(tenant, _PAGE_SENSORS, values)]
 
     def lock(self, tx: Transaction, sensor: SensorId) -> Sensor:
         """The sensor, held until the transaction ends. Errors: SensorNotFound."""

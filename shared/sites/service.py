@@ -70,14 +70,12 @@ class Sites:
         tx.after_commit(lambda: self._directory.unlist_site(tx.tenant, site_id, code))
         tx.emit(Event("site.removed", f"site/{site_id}", {"id": str(site_id), "code": code}))
 
-    def show(self, tenant: TenantContext, site_id: SiteId) -> tuple[int, bytes]:
-        """Version and JSON."""
+    def show(self, tenant: TenantContext, site_id: SiteId) -> Site:
+        """A site. Errors: SiteNotFound."""
         return self._sites.show(tenant, site_id)
 
-    def page(
-        self, tenant: TenantContext, *, search: str | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id, newest first."""
+    def page(self, tenant: TenantContext, *, search: str | None, after: UUID | None, limit: int) -> list[Site]:
+        """Sites, newest first."""
         return self._sites.page(tenant, search=search, after=after, limit=limit)
 
 
@@ -137,14 +135,12 @@ class Sensors:
         tx.emit(_sensor_event("sensor.retired", after))
         return after
 
-    def show(self, tenant: TenantContext, sensor_id: SensorId) -> tuple[int, bytes]:
-        """Version and JSON."""
+    def show(self, tenant: TenantContext, sensor_id: SensorId) -> Sensor:
+        """A sensor. Errors: SensorNotFound."""
         return self._sensors.show(tenant, sensor_id)
 
-    def page(
-        self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id, newest first."""
+    def page(self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int) -> list[Sensor]:
+        """Sensors, newest first."""
         return self._sensors.page(tenant, site=site, after=after, limit=limit)
 
 

@@ -18,7 +18,7 @@ from local.stack import Stack
 from tests.isolation.tables import ACME, GLOBEX, UNGRANTED, World
 from tests.migrations.conftest import Connection, Empty
 
-PREVIOUS_RELEASE = "0003"
+PREVIOUS_RELEASE = "0004"
 """The revision that deployments are at; raise it with each release."""
 HEAD = script_directory().get_current_head() or ""
 

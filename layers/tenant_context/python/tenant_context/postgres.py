@@ -1,5 +1,7 @@
 """PostgreSQL through one door: every transaction begins with `app.enter`, which sets the tenant for its length.
 
+(`app.look` does the same for one that only reads, and makes it read-only.)
+
 A transaction is a pipeline: BEGIN, the door and the statements travel together and nothing waits until a result is
 asked for, so a read is one round trip and a write with its outbox and audit rows is one more at most. Nothing is set
 on the session and no statement is prepared, so RDS Proxy never pins.
@@ -41,6 +43,7 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _ENTER: LiteralString = "SELECT app.enter(%s, %s, %s)"
+_LOOK: LiteralString = "SELECT app.look(%s, %s, %s)"
 _PUBLISHED: LiteralString = "UPDATE outbox SET published_at = %s WHERE tenant_id = %s AND id = ANY(%s)"
 
 
@@ -108,15 +111,16 @@ class Database:
         self.round_trips = 0
 
     def read(self, tenant: TenantContext, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
-        """One query in a read-only transaction of its own, in one round trip."""
+        """One query in a read-only transaction of its own, in one round trip.
+
+        What stands between two Syncs of a pipeline is one transaction by itself, without BEGIN and COMMIT.
+        """
         connection = self._connection()
         self.count_wait()
         try:
             with connection.pipeline():
-                connection.execute("BEGIN READ ONLY")
-                connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
-                cursor = connection.execute(query, parameters)
-                connection.execute("COMMIT")
+                connection.execute(_LOOK, (tenant.tenant, tenant.user, tenant.request_id))
+                cursor = connection.execute(query, parameters, binary=True)
             return cursor.fetchall()
         except psycopg.OperationalError as error:
             raise self._lost(connection, error) from error

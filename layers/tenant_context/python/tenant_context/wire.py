@@ -6,13 +6,17 @@ Pydantic at the edge only. Models are built when they are first used, which keep
 import base64
 import binascii
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+import msgspec
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from tenant_context.errors import FieldError, Invalid
+
+_CENT = Decimal("0.01")
 
 
 class In(BaseModel):
@@ -39,15 +43,27 @@ def _money_is_text(value: Any) -> Any:
     return value
 
 
+def _to_the_cent(value: Decimal) -> Decimal:
+    return value.quantize(_CENT)
+
+
+def _to_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("must be between the years 1 and 9999 in UTC") from error
+
+
 Name = Annotated[str, BeforeValidator(_no_nul), StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
 Text = Annotated[str, BeforeValidator(_no_nul), StringConstraints(max_length=2000)]
 Money = Annotated[
     Decimal,
     BeforeValidator(_money_is_text, json_schema_input_type=str),
     Field(ge=0, max_digits=14, decimal_places=2, allow_inf_nan=False, examples=["1250.00"]),
+    AfterValidator(_to_the_cent),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Moment = AwareDatetime
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """RFC 3339 with a zone; kept and answered in UTC."""
 
 
@@ -78,3 +94,18 @@ def page(rows: Sequence[tuple[str, UUID]], limit: int) -> bytes:
     following = f'"{cursor_of(shown[-1][1])}"' if len(rows) > limit else "null"
     items = ",".join(row[0] for row in shown)
     return f'{{"items":[{items}],"next_cursor":{following}}}'.encode()
+
+
+class Identified(Protocol):
+    """A domain object with an id, whose fields are the wire's."""
+
+    @property
+    def id(self) -> UUID:
+        """By which lists are ordered."""
+
+
+def page_of(found: Sequence[Identified], limit: int) -> bytes:
+    """The JSON of a page; `found` holds one more than `limit` where another page follows."""
+    shown = found[:limit]
+    following = cursor_of(shown[-1].id) if len(found) > limit else None
+    return msgspec.json.encode({"items": shown, "next_cursor": following})

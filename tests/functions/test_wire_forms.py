@@ -1,0 +1,16 @@
+"""What the API documents of a thing is what its domain object holds: routes answer the object as it is."""
+
+from dataclasses import fields
+
+import pytest
+from pydantic import BaseModel
+
+from functions.campaigns.schemas import CampaignOut
+from functions.sites.schemas import SensorOut, SiteOut
+from shared.campaigns.model import Campaign
+from shared.sites.model import Sensor, Site
+
+
+@pytest.mark.parametrize(("held", "documented"), [(Campaign, CampaignOut), (Site, SiteOut), (Sensor, SensorOut)])
+def test_the_wire_shows_each_field_and_no_other(held: type, documented: type[BaseModel]) -> None:
+    assert [field.name for field in fields(held)] == list(documented.model_fields)
