@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -13,7 +14,8 @@ import psycopg
 
 from bench.contestants import WrongAnswerError
 from bench.harness.wire import Traffic, Wire, wire
-from bench.world import World, http_event, wire_function, world
+from bench.world import World, http_event, table, wire_function, world
+from tenant_context import revocations
 from tenant_context.api_keys import key_hash, make_key
 from tenant_context.aws import AwsClient
 from tenant_context.clock import rfc3339, utc_now
@@ -98,6 +100,8 @@ def costs() -> dict[str, Count]:
     calls = Calls()
     with (
         world(campaigns=30) as place,
+        # Read once in three seconds, whatever the number of requests: no part of what one of them costs.
+        patch.object(revocations, "_PAUSE_SECONDS", inf),
         _resources(place) as names,
         calls.counting(),
         wire(place.address.host, place.address.port) as way,
@@ -196,15 +200,7 @@ def _sites(place: World) -> list[str]:
 def _resources(place: World) -> Iterator[dict[str, str]]:
     """Tables, queues and a bus of this run, by the names of their variables."""
     mark = uuid4().hex[:12]
-    dynamodb, sqs, events = (place.stack.client(service) for service in ("dynamodb", "sqs", "events"))
-    tables = {f"TABLE_{name}": f"bench-{mark}-{name.lower()}" for name in ("API_KEYS", "DEVICES")}
-    for table in tables.values():
-        dynamodb.create_table(
-            TableName=table,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
-        )
+    sqs, events = place.stack.client("sqs"), place.stack.client("events")
     queues = {
         f"QUEUE_{name}": str(sqs.create_queue(QueueName=f"bench-{mark}-{name.lower()}")["QueueUrl"])
         for name in ("COUNTS", "TRANSACTIONS")
@@ -212,10 +208,9 @@ def _resources(place: World) -> Iterator[dict[str, str]]:
     bus = f"bench-{mark}"
     events.create_event_bus(Name=bus)
     try:
-        yield {**tables, **queues, "BUS": bus}
+        with table(place.stack) as keys, table(place.stack) as devices:
+            yield {"TABLE_API_KEYS": keys, "TABLE_DEVICES": devices, **queues, "BUS": bus}
     finally:
         events.delete_event_bus(Name=bus)
         for url in queues.values():
             sqs.delete_queue(QueueUrl=url)
-        for table in tables.values():
-            dynamodb.delete_table(TableName=table)

@@ -80,6 +80,7 @@ class World:
     user: UUID
     key_id: str
     token: str
+    revocations: str
     names: dict[str, str] = field(default_factory=dict)
     """Names of AWS resources of this run, by what they are."""
 
@@ -101,6 +102,7 @@ class World:
             "RMAP_ISSUER": ISSUER,
             "RMAP_AUDIENCE": AUDIENCE,
             "RMAP_SIGNING_KEYS": self.key_id,
+            "RMAP_TABLE_REVOCATIONS": self.revocations,
             "RMAP_DATABASE_HOST": self.address.host,
             "RMAP_DATABASE_PORT": str(self.address.port),
             "RMAP_DATABASE_NAME": self.address.name,
@@ -124,14 +126,14 @@ def world(*, campaigns: int = 200) -> Iterator[World]:
     stack = local_stack.start(TEST, deploy=False)
     os.environ.update(stack.aws_environment())
     try:
-        with _database(stack) as address, _signing_key(stack) as key_id:
+        with _database(stack) as address, _signing_key(stack) as key_id, table(stack) as revocations:
             tenant, user = uuid7(), uuid7()
             with psycopg.connect(stack.database_admin_url, dbname=address.name, autocommit=True) as admin:
                 for slug, one, owner in (("acme", tenant, user), ("globex", uuid7(), uuid7())):
                     values = {"slug": slug, "tenant": one, "user": owner, "campaigns": campaigns}
                     admin.execute(_SEED, values)
                 admin.execute("ANALYZE")
-            yield World(stack, address, tenant, user, key_id, token(key_id, tenant, user))
+            yield World(stack, address, tenant, user, key_id, token(key_id, tenant, user), revocations)
     finally:
         if not ran:
             local_stack.stop(TEST)
@@ -157,6 +159,21 @@ def _signing_key(stack: Stack) -> Iterator[str]:
     key_id = client.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]
     yield key_id
     client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
+
+
+@contextmanager
+def table(stack: Stack) -> Iterator[str]:
+    """An empty table of DynamoDB with the platform's keys, by its name; gone when the block ends."""
+    client = stack.client("dynamodb")
+    name = f"bench-{uuid4().hex}"
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    )
+    yield name
+    client.delete_table(TableName=name)
 
 
 def token(key_id: str, tenant: UUID, user: UUID) -> str:

@@ -28,7 +28,7 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-_TOKENS: Final = may(Access.READ_PUBLIC_KEY, Key.SIGNING)
+_TOKENS: Final = (*may(Access.READ_PUBLIC_KEY, Key.SIGNING), *may(Access.READ_TABLE, Table.REVOCATIONS))
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
 
@@ -50,7 +50,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *_SQL,
             *may(Access.SIGN, Key.SIGNING),
             *_TOKENS,
-            *may(Access.WRITE_TABLE, Table.SESSIONS, Table.API_KEYS),
+            *may(Access.WRITE_TABLE, Table.SESSIONS, Table.API_KEYS, Table.REVOCATIONS),
             *may(Access.READ_SECRET, Secret.PEPPER),
             *_EVENTS,
         ),

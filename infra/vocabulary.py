@@ -31,6 +31,7 @@ class Table(StrEnum):
     """The DynamoDB tables: string keys `pk` and `sk`, expiry in `expires_at`."""
 
     SESSIONS = "sessions"
+    REVOCATIONS = "revocations"
     API_KEYS = "api_keys"
     DEVICES = "devices"
     DELIVERIES = "deliveries"

@@ -34,7 +34,7 @@ token_settings = TokenSettings.load()
 database = kernel.database(bus=settings.bus)
 pepper = secret(settings.pepper_secret)
 issuer = Issuer(token_settings.issuer, token_settings.audience, kernel.settings.stage)
-sessions = SessionRepository(Table(settings.table_sessions))
+sessions = SessionRepository(Table(settings.table_sessions), Table(token_settings.table_revocations), kernel.clock)
 identity = Identity(
     database,
     UserRepository(database),

@@ -55,7 +55,7 @@ def refresh(call: Call[schemas.RefreshIn], auth: Auth) -> Answer:
 
 @routes.act("POST", "/api/v1/auth/logout", permission=SIGNED_IN, status=204)
 def logout(call: Call[None], auth: Auth) -> Answer:
-    """End this session: its refresh token is no longer good."""
+    """End this session: its refresh token is no longer good, nor, within five seconds, its access token."""
     auth.identity.log_out(call.tenant)
     return Answer()
 

@@ -8,8 +8,10 @@ from psycopg import errors
 
 from shared.identity.errors import EmailTaken, SlugTaken
 from shared.identity.model import ApiKey, Login, Membership, Session, SignUp, User
+from tenant_context.clock import Clock
 from tenant_context.dynamo import ConditionFailed, Item, Table, tenant_key
 from tenant_context.postgres import Database, Row, Transaction
+from tenant_context.revocations import revoke
 
 _INSERT_TENANT: LiteralString = """
     INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at) VALUES (%s, %s, %s, %s, %s, %s)"""
@@ -66,8 +68,10 @@ def _membership(row: Row) -> Membership:
 class SessionRepository:
     """Sessions, found by their id before a tenant is known, and listed by user within a tenant."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, revocations: Table, clock: Clock) -> None:
         self._table = table
+        self._revocations = revocations
+        self._clock = clock
 
     def add(self, session: Session) -> None:
         """Keep a new session until its refresh tokens expire."""
@@ -110,7 +114,8 @@ class SessionRepository:
         return _session(item)
 
     def end(self, session: UUID) -> None:
-        """Forget a session: none of its refresh tokens is good any more."""
+        """Forget a session: none of its refresh tokens is good any more, nor, within 5 s, any access token."""
+        revoke(self._revocations, session, self._clock())
         self._table.delete(f"session#{session}", "session")
 
     def of_user(self, tenant: UUID, user: UUID) -> list[Session]:

@@ -76,7 +76,9 @@ def keys() -> Keys:
 
 @pytest.fixture
 def verify(clock: Clock, keys: Keys) -> Check:
-    settings = TokenSettings(signing_keys=("first",), issuer=CLAIMS["iss"], audience="rmap")
+    settings = TokenSettings(
+        signing_keys=("first",), issuer=CLAIMS["iss"], audience="rmap", table_revocations="revocations"
+    )
     return TokenVerifier(settings, clock, keys).verify
 
 

@@ -103,6 +103,7 @@ class Line:
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_SIGNING_KEYS": keys.signing,
+            "RMAP_TABLE_REVOCATIONS": resources.table,
             "RMAP_ISSUER": ISSUER,
             "RMAP_WEBHOOK_ALLOW": "127.0.0.0/8",
         }

@@ -138,6 +138,22 @@ class Table:
         with suppress(ConditionFailed):
             self._change("DeleteItem", request)
 
+    def query_from(self, pk: str, sk: str) -> list[Item]:
+        """Every item of a partition from a sort key on, as last written."""
+        request: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk AND sk >= :sk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}, ":sk": {"S": sk}},
+            "ConsistentRead": True,
+        }
+        found: list[Item] = []
+        while True:
+            answer = self._client.call("Query", request)
+            found += map(_decode_item, answer.get("Items", []))
+            if "LastEvaluatedKey" not in answer:
+                return found
+            request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
     def query(
         self,
         pk: str,

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tenant_context.aws import AwsClient
 from tenant_context.context import TenantContext, from_claims
 from tenant_context.errors import Unauthenticated
+from tenant_context.revocations import Revocations
 from tenant_context.settings import TokenSettings
 
 SKEW_SECONDS = 30
@@ -143,11 +144,15 @@ def _bytes(part: str) -> bytes:
 
 
 class TokenProver:
-    """Proves a user by an access token."""
+    """Proves a user by an access token of a session that has not ended."""
 
-    def __init__(self, verifier: TokenVerifier) -> None:
+    def __init__(self, verifier: TokenVerifier, revocations: Revocations) -> None:
         self._verifier = verifier
+        self._revocations = revocations
 
     def prove(self, credential: str, request_id: str) -> TenantContext:
         """The context of the token's user in the token's tenant."""
-        return from_claims(self._verifier.verify(credential), request_id)
+        claims = self._verifier.verify(credential)
+        if self._revocations.has(claims["sid"]):
+            raise Unauthenticated("The session has ended; log in again.")
+        return from_claims(claims, request_id)

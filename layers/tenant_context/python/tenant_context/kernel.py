@@ -42,9 +42,15 @@ class Kernel:
 
     def tokens(self) -> Prover:
         """Proves users by their access tokens."""
+        from tenant_context.aws import AwsClient
+        from tenant_context.dynamo import Table
         from tenant_context.identity import TokenProver, TokenVerifier
+        from tenant_context.revocations import Revocations
 
-        return TokenProver(TokenVerifier(TokenSettings.load(), self.clock))
+        settings = TokenSettings.load()
+        # Every request waits for this table once in a while, so it is not waited for long.
+        revoked = Table(settings.table_revocations, AwsClient("dynamodb", timeout=1.0))
+        return TokenProver(TokenVerifier(settings, self.clock), Revocations(revoked, self.clock))
 
     def keys(self, table: str, pepper_secret: str) -> Prover:
         """Proves programs and devices by their keys."""

@@ -88,4 +88,5 @@ class TokenSettings(Settings):
 
     signing_keys: tuple[str, ...]
     issuer: str
+    table_revocations: str
     audience: str = "rmap"

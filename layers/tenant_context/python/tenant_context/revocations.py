@@ -1,0 +1,73 @@
+"""Sessions that ended before their access tokens expired: known to every function within five seconds.
+
+Whoever ends a session writes one item; its id stays in the table for as long as an access token of it could live. Each
+sandbox reads what is new at most once in `_PAUSE_SECONDS`, in one query, and answers every request between from
+memory: so a function of ten sandboxes reads three times a second, whatever its traffic.
+
+When the table does not answer, what is known goes on being applied for a minute; after that nobody is let in.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tenant_context.aws import AwsError
+from tenant_context.clock import Clock
+from tenant_context.dynamo import Table
+from tenant_context.errors import Unavailable
+
+PARTITION = "revoked"
+_PAUSE_SECONDS = 3.0
+_BLIND_SECONDS = 60.0
+_OVERLAP = timedelta(seconds=30)
+"""Each reading begins so long before the last one: the clocks of writers differ."""
+_LIFETIME = timedelta(minutes=16)
+"""An access token's 15 minutes, and the skew it is allowed."""
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.timestamp():017.6f}"
+
+
+class Revocations:
+    """What ended lately."""
+
+    def __init__(self, table: Table, clock: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._table = table
+        self._clock = clock
+        self._monotonic = monotonic
+        self._until: dict[str, float] = {}
+        self._tried_at: float | None = None
+        self._read_at: float | None = None
+        self._newest: datetime | None = None
+
+    def has(self, session: str) -> bool:
+        """Whether the session has ended. Errors: Unavailable, when that cannot be known any more."""
+        now = self._monotonic()
+        if self._tried_at is None or now - self._tried_at >= _PAUSE_SECONDS:
+            self._tried_at = now
+            self._catch_up(now)
+        return session in self._until
+
+    def _catch_up(self, now: float) -> None:
+        moment = self._clock()
+        since = (self._newest or moment - _LIFETIME) - _OVERLAP
+        try:
+            found = self._table.query_from(PARTITION, _stamp(since))
+        except AwsError as error:
+            if self._read_at is None or now - self._read_at > _BLIND_SECONDS:
+                self._tried_at = None
+                raise Unavailable("Whether your session has ended cannot be checked now; try again.") from error
+            return
+        self._read_at, self._newest = now, moment
+        known = self._until | {item["session"]: float(item["expires_at"]) for item in found}
+        self._until = {session: until for session, until in known.items() if until > moment.timestamp()}
+
+
+def revoke(table: Table, session: UUID, now: datetime) -> None:
+    """Write that a session has ended."""
+    until = int((now + _LIFETIME).timestamp())
+    table.put(
+        {"pk": PARTITION, "sk": f"{_stamp(now)}#{session}", "session": str(session), "expires_at": until},
+    )

@@ -1,0 +1,143 @@
+"""Ended sessions: known within five seconds, without a look-up for each request."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local.stack import Stack
+from tenant_context.aws import AwsClient, AwsError
+from tenant_context.dynamo import Item, Table
+from tenant_context.errors import Unavailable
+from tenant_context.revocations import Revocations, revoke
+
+WITHIN_SECONDS = 5
+
+
+class Time:
+    """Both clocks, moved by hand."""
+
+    def __init__(self) -> None:
+        self.passed = 1000.0
+
+    def clock(self) -> datetime:
+        return datetime(2026, 3, 2, 9, 0, tzinfo=UTC) + timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        return self.passed
+
+
+class Watched(Table):
+    """The table of a test, which counts readings and can fail."""
+
+    asked, failing = 0, False
+
+    def query_from(self, pk: str, sk: str) -> list[Item]:
+        self.asked += 1
+        if self.failing:
+            raise AwsError("InternalServerError", "on purpose", 500)
+        return super().query_from(pk, sk)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def table(servers: Stack) -> Iterator[Watched]:
+    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
+    name = f"test-{uuid4().hex}"
+    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    client.create_table(
+        TableName=name,
+        KeySchema=keys,
+        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield Watched(name, wire)
+    client.delete_table(TableName=name)
+    client.close()
+    wire.close()
+
+
+@pytest.fixture
+def revocations(table: Watched, time: Time) -> Revocations:
+    return Revocations(table, time.clock, time.monotonic)
+
+
+def test_an_ended_session_is_known_within_five_seconds(table: Watched, time: Time, revocations: Revocations) -> None:
+    ended, living = uuid4(), uuid4()
+    assert not revocations.has(str(ended))
+    revoke(table, ended, time.clock())
+    time.passed += WITHIN_SECONDS
+    assert revocations.has(str(ended))
+    assert not revocations.has(str(living))
+
+
+def test_a_thousand_requests_are_one_reading(table: Watched, revocations: Revocations) -> None:
+    assert not any(revocations.has(str(uuid4())) for _ in range(1000))
+    assert table.asked == 1
+
+
+def test_it_stays_known_while_a_token_of_it_could_live(table: Watched, time: Time, revocations: Revocations) -> None:
+    ended = uuid4()
+    revoke(table, ended, time.clock())
+    for _ in range(15 * 12):
+        time.passed += WITHIN_SECONDS
+        assert revocations.has(str(ended))
+    fresh = Revocations(table, time.clock, time.monotonic)
+    assert fresh.has(str(ended)), "a sandbox that starts later knows it too"
+
+
+def test_and_is_forgotten_after(table: Watched, time: Time, revocations: Revocations) -> None:
+    revoke(table, uuid4(), time.clock())
+    assert not revocations.has("any")
+    assert len(revocations._until) == 1
+    time.passed += 20 * 60
+    assert not revocations.has("any")
+    assert revocations._until == {}
+
+
+@pytest.mark.parametrize("seconds", [-20, 20])
+def test_a_writer_whose_clock_is_wrong_is_heard(
+    table: Watched, time: Time, revocations: Revocations, seconds: int
+) -> None:
+    assert not revocations.has("any")
+    ended = uuid4()
+    revoke(table, ended, time.clock() + timedelta(seconds=seconds))
+    time.passed += WITHIN_SECONDS
+    assert revocations.has(str(ended))
+
+
+def test_many_at_once_are_all_known(table: Watched, time: Time, revocations: Revocations) -> None:
+    ended = [uuid4() for _ in range(60)]
+    for one in ended:
+        revoke(table, one, time.clock())
+    assert all(revocations.has(str(one)) for one in ended)
+
+
+def test_without_the_table_what_is_known_holds_for_a_minute(
+    table: Watched, time: Time, revocations: Revocations
+) -> None:
+    ended = uuid4()
+    revoke(table, ended, time.clock())
+    assert revocations.has(str(ended))
+    table.failing = True
+    time.passed += 50
+    assert revocations.has(str(ended))
+    assert not revocations.has(str(uuid4()))
+    time.passed += 50
+    with pytest.raises(Unavailable):
+        revocations.has(str(uuid4()))
+    table.failing = False
+    assert revocations.has(str(ended)), "and then at once again"
+
+
+def test_a_fresh_sandbox_lets_nobody_in_before_it_knows(table: Watched, revocations: Revocations) -> None:
+    table.failing = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            revocations.has(str(uuid4()))
