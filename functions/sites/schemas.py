@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shared.metrics.model import Granularity, Metric, Range
 from shared.sites.model import SensorDraft, SiteDraft, SiteId
-from tenant_context.wire import In, Name, Out, PageQuery, Text
+from tenant_context.wire import In, Moment, Name, Out, PageQuery, Text
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Serial = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:_-]{0,127}$")]
@@ -104,8 +104,8 @@ class MetricsQuery(In):
     """Which metric, over what range (`from` included, `to` excluded), in which steps."""
 
     metric: Metric = Metric.FOOTFALL
-    from_: Annotated[AwareDatetime, Field(alias="from")]
-    to: AwareDatetime
+    from_: Annotated[Moment, Field(alias="from")]
+    to: Moment
     granularity: Granularity = Granularity.DAY
 
     def span(self) -> Range:

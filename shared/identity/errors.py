@@ -48,6 +48,15 @@ class ScopeNotHeld(Forbidden):
     code, title = "scope-not-held", "A key cannot carry a permission you do not have"
 
 
+class KeyExpiresInThePast(Invalid):
+    """A key that never opens anything."""
+
+    code, title = "key-expires-in-the-past", "The key would have expired already"
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("/expires_at", "past", "must be in the future"),))
+
+
 class ApiKeyNotFound(NotFound):
     """No such key in this tenant."""
 

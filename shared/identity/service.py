@@ -8,6 +8,7 @@ from uuid import UUID
 from shared.identity import rules
 from shared.identity.errors import (
     ApiKeyNotFound,
+    KeyExpiresInThePast,
     NoMembership,
     ScopeNotHeld,
     SessionEnded,
@@ -208,7 +209,9 @@ class ApiKeys:
         self._pepper = pepper
 
     def make(self, tx: Transaction, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> ApiKey:
-        """A new key, whose text is in the answer and nowhere else. Errors: ScopeNotHeld."""
+        """A new key, whose text is in the answer and nowhere else. Errors: ScopeNotHeld, KeyExpiresInThePast."""
+        if expires_at is not None and expires_at <= tx.now:
+            raise KeyExpiresInThePast
         for scope in scopes:
             try:
                 tx.tenant.require(scope)

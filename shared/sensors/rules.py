@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,6 +21,8 @@ AHEAD = timedelta(minutes=5)
 LONGEST = timedelta(hours=24)
 LARGEST = 10**9
 """No amount on a receipt, in units of its currency, and no quantity is larger."""
+MONEY_STEP, QUANTITY_STEP = Decimal("0.0001"), Decimal("0.001")
+"""As fine as the tables keep them: what is finer would be rounded without a word."""
 
 _COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
 _LINE_COLUMNS = ("sku", "quantity", "unit_price")
@@ -119,6 +122,11 @@ def read_transactions_csv(raw: bytes) -> Sorted[TransactionRow]:
         except msgspec.ValidationError as error:
             field, message = _where(error)
             sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
+            continue
+        if fault := _amount_fault(
+            (("quantity", line.quantity, QUANTITY_STEP), ("unit_price", line.unit_price, MONEY_STEP))
+        ):
+            sorted_rows.refused.append(Refused(index, *fault, row))
             continue
         lines = receipts.setdefault((row["id"], row["site"]), (index, row, {}))[2]
         if (line, row["time"]) in lines:
@@ -232,14 +240,26 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
     fault = _moment_fault(index, "time", row.time, now, row)
     if fault is not None:
         return fault
-    amounts = [("total", row.total), *((f"lines/{n}/quantity", line.quantity) for n, line in enumerate(row.lines))]
-    amounts += [(f"lines/{n}/unit_price", line.unit_price) for n, line in enumerate(row.lines)]
-    for field, amount in amounts:
-        if not amount.is_finite() or abs(amount) > LARGEST:
-            return _refuse(index, field, "amount", "must be a decimal number of sensible size", row)
+    amounts = [("total", row.total, MONEY_STEP)]
+    for n, line in enumerate(row.lines):
+        amounts += [(f"lines/{n}/quantity", line.quantity, QUANTITY_STEP)]
+        amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
+    if fault := _amount_fault(amounts):
+        return _refuse(index, *fault, row)
     for n, line in enumerate(row.lines):
         if line.unit_price < 0:
             return _refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)
+    return None
+
+
+def _amount_fault(amounts: Iterable[tuple[str, Decimal, Decimal]]) -> tuple[str, str, str] | None:
+    """Field, code and sentence of the first amount that cannot be kept as it is."""
+    for field, amount, step in amounts:
+        # Compared, not reckoned with: a decimal may have an exponent that overflows any arithmetic.
+        if not amount.is_finite() or not -LARGEST <= amount <= LARGEST:
+            return field, "amount", "must be a decimal number of sensible size"
+        if amount != amount.quantize(step):
+            return field, "too-fine", f"is finer than {step}, which is as fine as it is kept"
     return None
 
 

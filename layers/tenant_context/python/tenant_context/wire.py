@@ -5,6 +5,7 @@ Pydantic at the edge only. Models are built when they are first used, which keep
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from tenant_context.errors import FieldError, Invalid
 
 _CENT = Decimal("0.01")
+_MONEY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class In(BaseModel):
@@ -38,8 +41,14 @@ def _no_nul(value: Any) -> Any:
 
 
 def _money_is_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError('must be a decimal string, for example "12.50"')  # noqa: TRY004  pydantic wants ValueError
+    if not isinstance(value, str) or _MONEY.fullmatch(value) is None:
+        raise ValueError('must be a decimal string of 0 or more with at most two decimals, for example "12.50"')
+    return value
+
+
+def _is_rfc3339(value: Any) -> Any:
+    if not isinstance(value, str) or _MOMENT.fullmatch(value) is None:
+        raise ValueError('must be a moment with its zone as RFC 3339 writes it, for example "2026-03-02T09:00:00Z"')
     return value
 
 
@@ -54,8 +63,9 @@ def _to_utc(value: datetime) -> datetime:
         raise ValueError("must be between the years 1 and 9999 in UTC") from error
 
 
-Name = Annotated[str, BeforeValidator(_no_nul), StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
-Text = Annotated[str, BeforeValidator(_no_nul), StringConstraints(max_length=2000)]
+# Constraints first: those that follow a validator would judge the text before it is stripped.
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(_no_nul)]
+Text = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(_no_nul)]
 Money = Annotated[
     Decimal,
     BeforeValidator(_money_is_text, json_schema_input_type=str),
@@ -63,7 +73,9 @@ Money = Annotated[
     AfterValidator(_to_the_cent),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_is_rfc3339, json_schema_input_type=datetime), AfterValidator(_to_utc)
+]
 """RFC 3339 with a zone; kept and answered in UTC."""
 
 

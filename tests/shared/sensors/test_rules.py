@@ -1,0 +1,219 @@
+"""What devices say, sorted: a bad row is refused alone, with its field and a sentence, and nothing is ever raised."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.sensors import rules
+from shared.sensors.errors import NoRows, TooManyRows, UnreadableCsv
+from tenant_context.errors import BadRequest, Invalid, RmapError
+
+NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+SENSORS = {"door-1": uuid4()}
+SITES = {"flagship": uuid4()}
+COUNT: dict[str, Any] = {
+    "sensor": "door-1", "start": "2026-03-02T09:00:00Z", "end": "2026-03-02T09:15:00Z", "entries": 3, "exits": 2,
+}  # fmt: skip
+LINE: dict[str, Any] = {"sku": "tea", "quantity": "2", "unit_price": "1.50"}
+SALE: dict[str, Any] = {
+    "id": "t-1", "site": "flagship", "time": "2026-03-02T09:00:00Z", "currency": "EUR", "total": "3.00", "lines": [LINE],
+}  # fmt: skip
+Verdict = tuple[int, list[tuple[int, str, str]], int]
+
+
+def counts(*rows: object) -> Verdict:
+    """Of a push: rows kept, the place, field and code of each refusal, rows said twice."""
+    found = rules.read_counts_json(json.dumps({"counts": rows}).encode())
+    kept = rules.sift_counts(found, SENSORS, NOW)
+    return len(kept), [(one.row, one.field, one.code) for one in rules.refusals(found)], found.duplicates
+
+
+def sales(*rows: object) -> Verdict:
+    """The same of receipts."""
+    found = rules.read_transactions_json(json.dumps({"transactions": rows}).encode())
+    kept = rules.sift_transactions(found, SITES, NOW)
+    return len(kept), [(one.row, one.field, one.code) for one in rules.refusals(found)], found.duplicates
+
+
+def csv_sales(*lines: str) -> Verdict:
+    """The same of a CSV of receipts' lines."""
+    raw = "\n".join(("id,site,time,currency,sku,quantity,unit_price", *lines)).encode()
+    found = rules.read_transactions_csv(raw)
+    kept = rules.sift_transactions(found, SITES, NOW)
+    return len(kept), [(one.row, one.field, one.code) for one in rules.refusals(found)], found.duplicates
+
+
+def test_a_good_row_is_kept_and_its_repetition_counted() -> None:
+    assert counts(COUNT, COUNT, COUNT) == (1, [], 2)
+    assert sales(SALE, SALE) == (1, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"sensor": "another's"}, "sensor", "unknown-sensor"),
+        ({"sensor": ""}, "sensor", "invalid"),
+        ({"sensor": "x" * 129}, "sensor", "invalid"),
+        ({"sensor": "door-1\x00"}, "sensor", "invalid"),
+        ({"line": "\x00"}, "line", "invalid"),
+        ({"entries": -1}, "entries", "invalid"),
+        ({"entries": 10**7}, "entries", "invalid"),
+        ({"entries": 2**70}, "entries", "invalid"),
+        ({"entries": 1.5}, "entries", "invalid"),
+        ({"entries": "1"}, "entries", "invalid"),
+        ({"entries": True}, "entries", "invalid"),
+        ({"exits": None}, "exits", "invalid"),
+        ({"start": "2026-03-02T09:00:00"}, "start", "invalid"),
+        ({"start": "2026-03-02"}, "start", "invalid"),
+        ({"start": "2016-12-31T23:59:60Z"}, "start", "invalid"),
+        ({"start": "0000-01-01T00:00:00Z"}, "start", "invalid"),
+        ({"start": "1999-12-31T23:59:59Z"}, "start", "too-old"),
+        ({"start": "0001-01-01T00:00:00+14:00"}, "start", "too-old"),
+        ({"start": "9999-12-31T23:59:59-14:00", "end": "9999-12-31T23:59:59-15:00"}, "start", "future"),
+        ({"start": "2026-03-03T12:05:01Z", "end": "2026-03-03T12:20:00Z"}, "start", "future"),
+        ({"start": "2026-03-03T11:59:00Z", "end": "2026-03-03T12:05:01Z"}, "end", "future"),
+        ({"end": "2026-03-02T09:00:00Z"}, "end", "interval-order"),
+        ({"end": "2026-03-03T09:00:01Z"}, "end", "interval-too-long"),
+        ({"people": 1}, "", "invalid"),
+    ],
+)
+def test_a_bad_count_is_refused_alone(change: dict[str, Any], field: str, code: str) -> None:
+    assert counts(COUNT, {**COUNT, **change}) == (1, [(1, field, code)], 0)
+
+
+@pytest.mark.parametrize("row", [None, 1, "row", [], True])
+def test_what_is_no_row_is_refused_alone(row: object) -> None:
+    assert counts(COUNT, row) == (1, [(1, "", "invalid")], 0)
+    assert sales(SALE, row) == (1, [(1, "", "invalid")], 0)
+
+
+def test_two_rows_that_contradict_each_other_are_told() -> None:
+    assert counts(COUNT, {**COUNT, "exits": 9}) == (1, [(1, "start", "conflict-in-push")], 0)
+    assert sales(SALE, {**SALE, "total": "4.00"}) == (1, [(1, "id", "conflict-in-push")], 0)
+
+
+HUGE = ["1e400", "1e9999999", "-1e9999999", "NaN", "sNaN", "Infinity", "-Infinity", "1000000000.01"]
+
+
+@pytest.mark.parametrize("amount", HUGE)
+@pytest.mark.parametrize("field", ["total", "quantity", "unit_price"])
+def test_an_amount_beyond_reason_is_refused(field: str, amount: str) -> None:
+    row = {**SALE, "total": amount} if field == "total" else {**SALE, "lines": [{**LINE, field: amount}]}
+    place = field if field == "total" else f"lines/0/{field}"
+    assert sales(SALE, {**row, "id": "t-2"}) == (1, [(1, place, "amount")], 0)
+
+
+@pytest.mark.parametrize("amount", HUGE)
+@pytest.mark.parametrize("field", ["quantity", "unit_price"])
+def test_an_amount_beyond_reason_in_a_csv_is_refused(field: str, amount: str) -> None:
+    values = {"quantity": "1", "unit_price": "1.00", field: amount}
+    bad = f"t-2,flagship,2026-03-02T09:00:00Z,EUR,tea,{values['quantity']},{values['unit_price']}"
+    good = "t-1,flagship,2026-03-02T09:00:00Z,EUR,tea,1,1.00"
+    assert csv_sales(good, bad) == (1, [(1, field, "amount")], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"total": "3.00001"}, "total", "too-fine"),
+        ({"total": "1." + "1" * 50}, "total", "too-fine"),
+        ({"lines": [{**LINE, "quantity": "0.0001"}]}, "lines/0/quantity", "too-fine"),
+        ({"lines": [{**LINE, "unit_price": "1e-9999999"}]}, "lines/0/unit_price", "too-fine"),
+        ({"lines": [{**LINE, "unit_price": "-1"}]}, "lines/0/unit_price", "negative-price"),
+        ({"lines": [LINE] * 2001}, "lines", "invalid"),
+        ({"lines": None}, "lines", "invalid"),
+        ({"currency": "eur"}, "currency", "invalid"),
+        ({"site": "another's"}, "site", "unknown-site"),
+        ({"id": ""}, "id", "invalid"),
+        ({"cancels": ""}, "cancels", "invalid"),
+        ({"time": "2030-01-01T00:00:00Z"}, "time", "future"),
+    ],
+)
+def test_a_bad_receipt_is_refused_alone(change: dict[str, Any], field: str, code: str) -> None:
+    assert sales(SALE, {**SALE, "id": "t-2", **change}) == (1, [(1, field, code)], 0)
+
+
+def test_amounts_as_fine_as_they_are_kept_are_taken() -> None:
+    line = {"sku": "tea", "quantity": "0.125", "unit_price": "0.0001"}
+    assert sales({**SALE, "total": "-3.1234", "lines": [line]}, {**SALE, "id": "t-2", "total": 3.5})[0] == 2
+
+
+def test_lines_of_a_csv_make_receipts() -> None:
+    head = "flagship,2026-03-02T09:00:00Z,EUR"
+    raw = f"\ufeffid,site,time,currency,sku,quantity,unit_price\r\nt-1,{head},tea,2,1.50\r\nt-1,{head},mug,1,8\r\n"
+    found = rules.read_transactions_csv(raw.encode())
+    ((_, receipt),) = found.taken
+    assert (str(receipt.total), [line.sku for line in receipt.lines]) == ("11.00", ["tea", "mug"])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\xff\xfe", b"sensor,start\n", b'sensor,start,end,entries,exits\n"door-1,', bytes(range(256)),
+     b"sensor,start,end,entries,exits\n" + b'"' + b"x" * 200_000 + b'",1,2,3,4\n'],
+)  # fmt: skip
+def test_what_is_no_csv_is_told(raw: bytes) -> None:
+    with pytest.raises(UnreadableCsv):
+        rules.read_counts_csv(raw)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b"nonsense", b'{"counts":[NaN]}'])
+def test_what_is_no_json_is_told(raw: bytes) -> None:
+    with pytest.raises(BadRequest):
+        rules.read_counts_json(raw)
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b"null", b'{"counts":{}}', b'{"counts":null}', b"1"])
+def test_json_of_another_shape_names_the_field(raw: bytes) -> None:
+    with pytest.raises(Invalid):
+        rules.read_counts_json(raw)
+
+
+def test_a_push_has_a_row_and_not_too_many() -> None:
+    with pytest.raises(NoRows):
+        counts()
+    with pytest.raises(TooManyRows):
+        counts(*[COUNT] * 10_001)
+    assert counts(*[COUNT] * 10_000) == (1, [], 9_999)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(HUGE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(sorted({*COUNT, *SALE, "cancels", "line", "people"}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.dictionaries(FIELDS, JSON, max_size=3), min_size=1, max_size=4))
+def test_each_row_is_kept_refused_or_a_repetition(changes: list[dict[str, Any]]) -> None:
+    for push, row in ((counts, COUNT), (sales, SALE)):
+        kept, refused, repeated = push(*({**row, **change} for change in changes))
+        assert kept + len(refused) + repeated == len(changes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_end_in_a_verdict(raw: bytes) -> None:
+    header = b"id,site,time,currency,sku,quantity,unit_price\n"
+    for read, text in (
+        (rules.read_counts_json, raw), (rules.read_transactions_json, raw), (rules.read_counts_csv, raw),
+        (rules.read_transactions_csv, header + raw),
+    ):  # fmt: skip
+        try:
+            found = read(text)
+        except RmapError:
+            continue
+        assert found.taken or found.refused or found.duplicates
+
+
+def test_an_id_finds_what_a_serial_finds() -> None:
+    sensor = UUID(str(SENSORS["door-1"]))
+    found = rules.read_counts_json(json.dumps({"counts": [{**COUNT, "sensor": str(sensor)}, COUNT]}).encode())
+    kept = rules.sift_counts(found, {**SENSORS, str(sensor): sensor}, NOW)
+    assert (len(kept), found.duplicates) == (1, 1)
