@@ -123,9 +123,8 @@ def read_transactions_csv(raw: bytes) -> Sorted[TransactionRow]:
             field, message = _where(error)
             sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
             continue
-        if fault := _amount_fault(
-            (("quantity", line.quantity, QUANTITY_STEP), ("unit_price", line.unit_price, MONEY_STEP))
-        ):
+        amounts = (("quantity", line.quantity, QUANTITY_STEP), ("unit_price", line.unit_price, MONEY_STEP))
+        if fault := _amount_fault(amounts):
             sorted_rows.refused.append(Refused(index, *fault, row))
             continue
         lines = receipts.setdefault((row["id"], row["site"]), (index, row, {}))[2]
@@ -244,8 +243,8 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
     for n, line in enumerate(row.lines):
         amounts += [(f"lines/{n}/quantity", line.quantity, QUANTITY_STEP)]
         amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
-    if fault := _amount_fault(amounts):
-        return _refuse(index, *fault, row)
+    if wrong := _amount_fault(amounts):
+        return _refuse(index, *wrong, row)
     for n, line in enumerate(row.lines):
         if line.unit_price < 0:
             return _refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)

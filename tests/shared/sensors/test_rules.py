@@ -21,7 +21,8 @@ COUNT: dict[str, Any] = {
 }  # fmt: skip
 LINE: dict[str, Any] = {"sku": "tea", "quantity": "2", "unit_price": "1.50"}
 SALE: dict[str, Any] = {
-    "id": "t-1", "site": "flagship", "time": "2026-03-02T09:00:00Z", "currency": "EUR", "total": "3.00", "lines": [LINE],
+    "id": "t-1", "site": "flagship", "time": "2026-03-02T09:00:00Z", "currency": "EUR", "total": "3.00",
+    "lines": [LINE],
 }  # fmt: skip
 Verdict = tuple[int, list[tuple[int, str, str]], int]
 
