@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, LiteralString
 from uuid import UUID
 
+import msgspec
 from psycopg.types.json import Jsonb
 
 from shared.measurements.errors import BatchNotFound
@@ -18,6 +19,8 @@ from shared.measurements.model import Outcome
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+
+_DEEPEST = 16
 
 _BEGIN_BATCH: LiteralString = """
     INSERT INTO ingest_batches (tenant_id, id, kind, received_at, parts, rows, rejected, duplicates)
@@ -215,7 +218,8 @@ class RawRepository:
     def reject(self, tx: Transaction, batch: UUID, refused: Sequence[dict[str, Any]]) -> None:
         """Keep refused rows, so that they can be listed and sent again after a fix."""
         for one in refused:
-            values = (one["row"], one["field"], one["code"], one["message"], Jsonb(one["content"]), tx.now)
+            told = (_storable(one["field"]), one["code"], _storable(one["message"]), Jsonb(_storable(one["content"])))
+            values = (one["row"], *told, tx.now)
             tx.run(_REJECT, (tx.tenant.tenant, self._new_id(), batch, *values))
 
     def end(self, tx: Transaction, data: dict[str, Any], outcome: Outcome) -> None:
@@ -253,6 +257,19 @@ class RawRepository:
             for moment in moments
         }
         tx.run(_MONTHS, (table, sorted(first)))
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """What was refused, without the one character that PostgreSQL cannot keep; what is deep within it as text."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if depth == _DEEPEST and isinstance(value, (dict, list)):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, list):
+        return [_storable(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {_storable(name): _storable(one, depth + 1) for name, one in value.items()}
+    return value
 
 
 def _units(lines: Sequence[Sequence[Any]]) -> Decimal:

@@ -12,6 +12,8 @@ from shared.measurements.repository import BatchRepository, RawRepository
 from shared.measurements.service import Processor
 from shared.metrics.model import Granularity, Metric, Range
 from shared.metrics.repository import MetricsRepository
+from shared.sensors import rules
+from shared.sensors.gateway import _kept
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
@@ -178,3 +180,33 @@ def test_parts_of_one_new_month_written_at_once_all_arrive(
     for each in opened:
         each.close()
     assert footfall(database, acme)[0] == 8
+
+
+REFUSED = (
+    b'{"sensor":"door\\u0000"}',
+    b'{"\\u0000":1}',
+    b'{"sensor":"door","\\u0000":1}',
+    b'{"sensor":"\\\\u0000"}',
+    b'{"sensor":' + b"[" * 900 + b"]" * 900 + b"}",
+    b'{"entries":' + b"9" * 400 + b"}",
+    b'{"entries":1e400}',
+    b'{"entries":-1e-400}',
+    b'"' + b"x" * 20_000 + b'"',
+    b"null",
+    '"\U0001f600\uffff"'.encode(),
+)
+
+
+def test_whatever_was_refused_is_kept_and_holds_nothing_up(
+    database: Database, two_tenants: tuple[TenantContext, TenantContext], sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    found = rules.read_counts_json(b'{"counts":[' + b",".join(REFUSED) + b"]}")
+    refused = [_kept(one) for one in rules.refusals(found)]
+    assert len(refused) == len(REFUSED)
+    data = {**part([count(sensor, 0, 5, 3)]), "refused": refused, "rejected_in_batch": len(refused)}
+    process(database, acme, msgspec.json.decode(msgspec.json.encode(data)))
+    assert footfall(database, acme)[:2] == (5, 3)
+    kept = BatchRepository(database).rejected(acme, batch=UUID(data["batch"]), after=None, limit=100)
+    assert len(kept) == len(REFUSED)
+    assert {msgspec.json.decode(text)["row"] for text, _ in kept} == set(range(len(REFUSED)))
