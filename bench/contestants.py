@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from bench.peers.service import PeerSettings, make
 from bench.world import AUDIENCE, ISSUER, World, wire_function
-from shared.identity.gateway import jwk
+from shared.identity.gateway.tokens import jwk
 from tenant_context.identity import KmsPublicKeys
 
 _STARTS_WITHIN_S = 20.0

@@ -18,7 +18,7 @@ from functions.migrations.runner import migrate
 from local import stack as local_stack
 from local.instance import TEST, Instance
 from local.stack import Stack
-from shared.identity.gateway import TokenSigner
+from shared.identity.gateway.tokens import TokenSigner
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.permissions import ROLES
 

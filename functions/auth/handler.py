@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 
 from functions.auth.routes import Auth, routes
-from shared.identity.gateway import Passwords, TokenSigner
-from shared.identity.repository import ApiKeyRepository, SessionRepository, UserRepository
-from shared.identity.service import ApiKeys, Identity, Issuer, SessionTokens
+from shared.identity.gateway.passwords import Passwords
+from shared.identity.gateway.tokens import TokenSigner
+from shared.identity.repository.keys import ApiKeyRepository
+from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.users import UserRepository
+from shared.identity.service.keys import ApiKeys
+from shared.identity.service.sessions import Issuer, SessionTokens
+from shared.identity.service.sign_in import Identity
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.identity import KmsPublicKeys

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.auth import schemas
-from shared.identity.gateway import jwk
-from shared.identity.service import ApiKeys, Caller, Identity
+from shared.identity.gateway.tokens import jwk
+from shared.identity.service.keys import ApiKeys
+from shared.identity.service.sessions import Caller
+from shared.identity.service.sign_in import Identity
 from tenant_context.identity import KmsPublicKeys
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Routes

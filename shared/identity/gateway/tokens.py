@@ -1,13 +1,10 @@
-"""What identity asks of others: KMS signs tokens, Argon2 guards passwords."""
+"""Access tokens, signed by a key that never leaves KMS."""
 
 import base64
 import hashlib
-from functools import cache
 from typing import Any
 
 import msgspec
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tenant_context.aws import AwsClient
@@ -51,27 +48,3 @@ def jwk(kid: str, key: RSAPublicKey) -> dict[str, str]:
         "n": _base64url(numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")),
         "e": _base64url(numbers.e.to_bytes((numbers.e.bit_length() + 7) // 8, "big")),
     }
-
-
-class Passwords:
-    """Argon2id with the given costs; `memory_kib` in KiB."""
-
-    def __init__(self, *, time_cost: int, memory_kib: int, lanes: int) -> None:
-        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=lanes)
-        self._decoy = cache(lambda: self._hasher.hash("nobody's password"))
-
-    def hash(self, password: str) -> str:
-        """What is stored of a password."""
-        return self._hasher.hash(password)
-
-    def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password is the one; an unknown user (None) costs the same time and never matches."""
-        try:
-            self._hasher.verify(password_hash or self._decoy(), password)
-        except (VerificationError, InvalidHashError):
-            return False
-        return password_hash is not None
-
-    def is_outdated(self, password_hash: str) -> bool:
-        """Whether the costs have changed since the hash was made."""
-        return self._hasher.check_needs_rehash(password_hash)

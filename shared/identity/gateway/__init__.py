@@ -1,0 +1,1 @@
+"""What identity asks of others: KMS signs tokens, Argon2 guards passwords."""

@@ -1,0 +1,30 @@
+"""Passwords under Argon2id."""
+
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+
+class Passwords:
+    """Argon2id with the given costs; `memory_kib` in KiB."""
+
+    def __init__(self, *, time_cost: int, memory_kib: int, lanes: int) -> None:
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=lanes)
+        self._decoy = cache(lambda: self._hasher.hash("nobody's password"))
+
+    def hash(self, password: str) -> str:
+        """What is stored of a password."""
+        return self._hasher.hash(password)
+
+    def matches(self, password_hash: str | None, password: str) -> bool:
+        """Whether the password is the one; an unknown user (None) costs the same time and never matches."""
+        try:
+            self._hasher.verify(password_hash or self._decoy(), password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether the costs have changed since the hash was made."""
+        return self._hasher.check_needs_rehash(password_hash)

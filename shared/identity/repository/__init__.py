@@ -1,0 +1,1 @@
+"""Where identity is kept: people and places in PostgreSQL, sessions and keys in DynamoDB."""

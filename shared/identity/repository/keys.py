@@ -1,0 +1,58 @@
+"""Keys of programs and devices, in DynamoDB."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from shared.identity.model import ApiKey
+from tenant_context.dynamo import Item, Table, tenant_key
+
+
+class ApiKeyRepository:
+    """Keys, twice: by prefix for the door, by tenant for the list. The door's item is written last, revoked first."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, tenant: UUID, key: ApiKey, digest: str) -> None:
+        """Keep a new key; only its HMAC."""
+        expires = int(key.expires_at.timestamp()) if key.expires_at else 0
+        shown: Item = {
+            "name": key.name,
+            "scopes": list(key.scopes),
+            "created_at": key.created_at.isoformat(),
+            "valid_until": expires,
+            "revoked": False,
+            "tenant": tenant,
+        }
+        self._table.put({**shown, "pk": tenant_key(tenant, "keys"), "sk": key.prefix})
+        self._table.put({**shown, "pk": f"key#{key.prefix}", "sk": "key", "digest": digest})
+
+    def all(self, tenant: UUID) -> list[ApiKey]:
+        """The tenant's keys, without their texts."""
+        items, start = self._table.query(tenant_key(tenant, "keys"))
+        while start:
+            more, start = self._table.query(tenant_key(tenant, "keys"), start=start)
+            items += more
+        return [_key(item) for item in items]
+
+    def find(self, tenant: UUID, prefix: str) -> ApiKey | None:
+        """One of the tenant's keys, or None."""
+        item = self._table.get(tenant_key(tenant, "keys"), prefix)
+        return _key(item) if item else None
+
+    def revoke(self, tenant: UUID, prefix: str) -> None:
+        """Stop a key, at the door first."""
+        for pk, sk in ((f"key#{prefix}", "key"), (tenant_key(tenant, "keys"), prefix)):
+            self._table.update(pk, sk, "SET revoked = :yes", {":yes": True}, condition="attribute_exists(pk)")
+
+
+def _key(item: Item) -> ApiKey:
+    expires = int(item["valid_until"])
+    return ApiKey(
+        prefix=item["sk"],
+        name=item["name"],
+        scopes=tuple(item["scopes"]),
+        created_at=datetime.fromisoformat(item["created_at"]),
+        expires_at=datetime.fromtimestamp(expires, UTC) if expires else None,
+        revoked=item["revoked"],
+    )

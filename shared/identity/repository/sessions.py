@@ -1,0 +1,84 @@
+"""Sessions, in DynamoDB."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.identity.model import Session
+from tenant_context.clock import Clock
+from tenant_context.dynamo import ConditionFailed, Item, Table, tenant_key
+from tenant_context.revocations import revoke
+
+
+class SessionRepository:
+    """Sessions, found by their id before a tenant is known, and listed by user within a tenant."""
+
+    def __init__(self, table: Table, revocations: Table, clock: Clock) -> None:
+        self._table = table
+        self._revocations = revocations
+        self._clock = clock
+
+    def add(self, session: Session) -> None:
+        """Keep a new session until its refresh tokens expire."""
+        self._table.put(
+            {
+                "pk": f"session#{session.id}",
+                "sk": "session",
+                "gsi1pk": tenant_key(session.tenant, f"user#{session.user}"),
+                "gsi1sk": str(session.id),
+                "tenant": session.tenant,
+                "user": session.user,
+                "role": session.role,
+                "seed": session.seed,
+                "generation": session.generation,
+                "rotated_at": str(session.rotated_at),
+                "created_at": session.created_at.isoformat(),
+                "expires_at": session.expires_at,
+                "source_ip": session.source_ip,
+                "agent": session.agent,
+            }
+        )
+
+    def find(self, session: UUID) -> Session | None:
+        """The session, or None when it ended."""
+        item = self._table.get(f"session#{session}", "session")
+        return _session(item) if item else None
+
+    def rotate(self, session: Session, now: float) -> Session | None:
+        """Begin the next generation; None when somebody else just did, or the session ended."""
+        try:
+            item = self._table.update(
+                f"session#{session.id}",
+                "session",
+                "SET generation = :next, rotated_at = :now",
+                {":next": session.generation + 1, ":now": str(now), ":present": session.generation},
+                condition="generation = :present",
+            )
+        except ConditionFailed:
+            return None
+        return _session(item)
+
+    def end(self, session: UUID) -> None:
+        """Forget a session: none of its refresh tokens is good any more, nor, within 5 s, any access token."""
+        revoke(self._revocations, session, self._clock())
+        self._table.delete(f"session#{session}", "session")
+
+    def of_user(self, tenant: UUID, user: UUID) -> list[Session]:
+        """A user's living sessions in a tenant."""
+        items, _ = self._table.query(tenant_key(tenant, f"user#{user}"), index="gsi1", descending=True)
+        return [_session(item) for item in items]
+
+
+def _session(item: Item) -> Session:
+    return Session(
+        id=UUID(item["pk"].removeprefix("session#")),
+        user=UUID(item["user"]),
+        tenant=UUID(item["tenant"]),
+        role=item["role"],
+        seed=item["seed"],
+        generation=int(item["generation"]),
+        rotated_at=float(item["rotated_at"]),
+        created_at=datetime.fromisoformat(item["created_at"]),
+        expires_at=int(item["expires_at"]),
+        source_ip=item["source_ip"],
+        agent=item["agent"],
+    )

@@ -1,0 +1,61 @@
+"""People and their places in tenants, in PostgreSQL."""
+
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import errors
+
+from shared.identity.errors import EmailTaken, SlugTaken
+from shared.identity.model import Login, Membership, SignUp, User
+from tenant_context.postgres import Database, Row, Transaction
+
+_INSERT_TENANT: LiteralString = """
+    INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at) VALUES (%s, %s, %s, %s, %s, %s)"""
+_INSERT_USER: LiteralString = """
+    INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at)
+    VALUES (%s, %s, %s, %s, %s, %s)"""
+_INSERT_MEMBERSHIP: LiteralString = """
+    INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES (%s, %s, %s, %s)"""
+_REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
+
+
+class UserRepository:
+    """People and their places in tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, tx: Transaction, sign_up: SignUp, user: UUID, slug: str, password_hash: str) -> None:
+        """A tenant, its first user and the ownership. Errors: EmailTaken, SlugTaken."""
+        tenant = tx.tenant.tenant
+        try:
+            tx.run(_INSERT_TENANT, (tenant, slug, sign_up.organization, sign_up.plan, tx.now, tx.now))
+            tx.run(_INSERT_USER, (user, sign_up.email, sign_up.name, password_hash, tx.now, tx.now))
+            tx.one(_INSERT_MEMBERSHIP + " RETURNING 1", (tenant, user, "owner", tx.now))
+        except errors.UniqueViolation as error:
+            if error.diag.constraint_name == "users_email_key":
+                raise EmailTaken from error
+            raise SlugTaken from error
+
+    def find_login(self, email: str) -> Login | None:
+        """The user behind a mail address, or None."""
+        rows = self._database.door("SELECT * FROM app.find_login(%s)", (email,))
+        if not rows:
+            return None
+        user_id, name, password_hash = rows[0][:3]
+        memberships = tuple(_membership(row[3:]) for row in rows if row[3] is not None)
+        return Login(User(user_id, email.lower(), name), password_hash, memberships)
+
+    def memberships(self, user: UUID) -> tuple[Membership, ...]:
+        """A proved user's places."""
+        rows = self._database.door("SELECT * FROM app.memberships_of(%s)", (user,))
+        return tuple(_membership(row) for row in rows)
+
+    def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
+        """Keep the password under today's costs."""
+        tx.run(_REHASH, (password_hash, tx.now, user))
+
+
+def _membership(row: Row) -> Membership:
+    tenant, slug, name, role, status = row
+    return Membership(tenant, slug, name, role, status)

@@ -1,0 +1,1 @@
+"""Identity, as the auth function uses it: log-in, sessions, keys."""

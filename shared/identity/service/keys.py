@@ -1,0 +1,49 @@
+"""Keys of programs and devices."""
+
+from datetime import datetime
+
+from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, ScopeNotHeld
+from shared.identity.model import ApiKey
+from shared.identity.repository.keys import ApiKeyRepository
+from shared.identity.service.sessions import Issuer
+from tenant_context.api_keys import key_hash, make_key
+from tenant_context.context import TenantContext
+from tenant_context.errors import Forbidden
+from tenant_context.events import Event
+from tenant_context.postgres import Transaction
+
+
+class ApiKeys:
+    """Keys of programs and devices."""
+
+    def __init__(self, keys: ApiKeyRepository, issuer: Issuer, pepper: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._pepper = pepper
+
+    def make(self, tx: Transaction, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> ApiKey:
+        """A new key, whose text is in the answer and nowhere else. Errors: ScopeNotHeld, KeyExpiresInThePast."""
+        if expires_at is not None and expires_at <= tx.now:
+            raise KeyExpiresInThePast
+        for scope in scopes:
+            try:
+                tx.tenant.require(scope)
+            except Forbidden as error:
+                raise ScopeNotHeld(f"You do not have {scope}.") from error
+        made = make_key(self._issuer.stage)
+        key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, text=made.text)
+        self._keys.add(tx.tenant.tenant, key, key_hash(made.text, self._pepper))
+        data = {"prefix": key.prefix, "name": name, "scopes": list(scopes)}
+        tx.emit(Event("security.api_key_created", f"api-key/{key.prefix}", data))
+        return key
+
+    def all(self, tenant: TenantContext) -> list[ApiKey]:
+        """The tenant's keys."""
+        return self._keys.all(tenant.tenant)
+
+    def revoke(self, tx: Transaction, prefix: str) -> None:
+        """Stop a key within ten seconds. Errors: ApiKeyNotFound."""
+        if self._keys.find(tx.tenant.tenant, prefix) is None:
+            raise ApiKeyNotFound
+        self._keys.revoke(tx.tenant.tenant, prefix)
+        tx.emit(Event("security.api_key_revoked", f"api-key/{prefix}", {"prefix": prefix}))

@@ -1,0 +1,107 @@
+"""Sessions and the tokens they issue."""
+
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.identity import rules
+from shared.identity.errors import SessionEnded
+from shared.identity.gateway.tokens import TokenSigner
+from shared.identity.model import Membership, Session, Tokens
+from shared.identity.repository.sessions import SessionRepository
+from tenant_context.clock import Clock, NewId
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a log-in comes from."""
+
+    source_ip: str
+    agent: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """In whose name tokens are issued, and for which stage keys are made."""
+
+    issuer: str
+    audience: str
+    stage: str
+
+
+class SessionTokens:
+    """Opens sessions and issues their tokens."""
+
+    def __init__(
+        self, sessions: SessionRepository, signer: TokenSigner, issuer: Issuer, pepper: str, clock: Clock, new_id: NewId
+    ) -> None:
+        self._sessions = sessions
+        self._signer = signer
+        self._issuer = issuer
+        self._pepper = pepper
+        self._clock = clock
+        self._new_id = new_id
+
+    def open(self, user: UUID, membership: Membership, caller: Caller) -> Tokens:
+        """A new session in a tenant."""
+        now = self._clock()
+        session = Session(
+            id=self._new_id(),
+            user=user,
+            tenant=membership.tenant,
+            role=membership.role,
+            seed=secrets.token_urlsafe(32),
+            generation=1,
+            rotated_at=now.timestamp(),
+            created_at=now,
+            expires_at=int(now.timestamp()) + rules.REFRESH_SECONDS,
+            source_ip=caller.source_ip,
+            agent=caller.agent[:200],
+        )
+        self._sessions.add(session)
+        return self._tokens(session, membership)
+
+    def rotate(self, token: str) -> tuple[Session, bool]:
+        """The session at its next generation, and whether the token given was the present one.
+
+        The token just replaced answers with the active one for ten seconds; anything older ends the session.
+        """
+        read = rules.read_refresh_token(token)
+        session = self._sessions.find(read[0]) if read else None
+        now = self._clock().timestamp()
+        if read is None or session is None or now >= session.expires_at:
+            raise SessionEnded
+        generation = read[1]
+        if not rules.is_genuine(session, generation, read[2], self._pepper):
+            raise SessionEnded
+        if generation == session.generation:
+            rotated = self._sessions.rotate(session, now)
+            if rotated is not None:
+                return rotated, True
+            session = self._sessions.find(session.id)
+            if session is None:
+                raise SessionEnded
+        if generation == session.generation - 1 and now - session.rotated_at <= rules.GRACE_SECONDS:
+            return session, False
+        self._sessions.end(session.id)
+        raise SessionEnded("This refresh token was used before; the session is closed for safety.")
+
+    def refresh(self, session: Session, membership: Membership) -> Tokens:
+        """The tokens of a session's present generation."""
+        return self._tokens(session, membership)
+
+    def _tokens(self, session: Session, membership: Membership) -> Tokens:
+        claims = rules.claims(
+            session,
+            membership,
+            issuer=self._issuer.issuer,
+            audience=self._issuer.audience,
+            token_id=self._new_id(),
+            now=self._clock(),
+        )
+        return Tokens(
+            access_token=self._signer.sign(claims),
+            refresh_token=rules.refresh_token(session, self._pepper),
+            expires_in=rules.ACCESS_SECONDS,
+        )
