@@ -50,10 +50,20 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *_SQL,
             *may(Access.SIGN, Key.SIGNING),
             *_TOKENS,
-            *may(Access.WRITE_TABLE, Table.SESSIONS, Table.API_KEYS, Table.REVOCATIONS),
+            *may(
+                Access.WRITE_TABLE,
+                Table.SESSIONS,
+                Table.REVOCATIONS,
+                Table.CREDENTIALS,
+                Table.TICKETS,
+                Table.API_KEYS,
+            ),
+            *may(Access.ENCRYPT, Key.FIELD),
+            *may(Access.DECRYPT, Key.FIELD),
             *may(Access.READ_SECRET, Secret.PEPPER),
             *_EVENTS,
         ),
+        extra_settings=(Setting.TRIES_PER_ADDRESS,),
     ),
     Function(
         name="tenants",
@@ -82,7 +92,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
         permissions=(
-            *may(Access.READ_TABLE, Table.API_KEYS, Table.DEVICES),
+            *may(Access.READ_TABLE, Table.DEVICES),
+            *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),
             *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
         ),
@@ -168,7 +179,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=300,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
     ),
     Function(
         name="jobs",

@@ -59,6 +59,8 @@ class Stage:
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     webhook_allow: str = ""
+    tries_per_address: int = 50
+    """Wrong passwords and codes from one address, over all accounts, before it is slowed down."""
     origin_secrets: tuple[str, ...] = ("origin",)
     """What CloudFront proves itself to functions by: the first is sent, all are accepted."""
     signing_keys: tuple[str, ...] = ("first",)
@@ -87,6 +89,7 @@ STAGES: Final[dict[str, Stage]] = {
             log_days=7,
             cors_origins=("*",),
             webhook_allow="127.0.0.0/8",
+            tries_per_address=100_000,  # tests and demos all come from one address
         ),
         Stage(
             name="dev",

@@ -32,6 +32,8 @@ class Table(StrEnum):
 
     SESSIONS = "sessions"
     REVOCATIONS = "revocations"
+    CREDENTIALS = "credentials"
+    TICKETS = "tickets"
     API_KEYS = "api_keys"
     DEVICES = "devices"
     DELIVERIES = "deliveries"
@@ -175,6 +177,7 @@ class Setting(StrEnum):
 
     WEBHOOK_ALLOW = "RMAP_WEBHOOK_ALLOW"
     STRIPE_URL = "RMAP_STRIPE_URL"
+    TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
 
 
 @dataclass(frozen=True, slots=True)

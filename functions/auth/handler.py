@@ -1,16 +1,23 @@
 """Wires the auth function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functions.auth.routes import Auth, routes
+from shared.identity.gateway.fields import UserSecrets
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.gateway.tokens import TokenSigner
+from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.throttles import ThrottleRepository
+from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.service.factors import SecondFactors
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.proofs import Proofs
 from shared.identity.service.sessions import Issuer, SessionTokens
 from shared.identity.service.sign_in import Identity
+from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.identity import KmsPublicKeys
@@ -26,11 +33,16 @@ class AuthSettings(Settings):
     bus: str
     table_sessions: str
     table_api_keys: str
+    table_credentials: str
+    table_tickets: str
     pepper_secret: str
+    field_key: str
     # The memory-constrained choice of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
     argon2_lanes: int = 4
+    tries_per_address: int = Limits().address.free
+    """Wrong guesses from one address, over all accounts, before it is slowed down."""
 
 
 kernel = Kernel("auth")
@@ -39,17 +51,34 @@ token_settings = TokenSettings.load()
 database = kernel.database(bus=settings.bus)
 pepper = secret(settings.pepper_secret)
 issuer = Issuer(token_settings.issuer, token_settings.audience, kernel.settings.stage)
+users = UserRepository(database)
 sessions = SessionRepository(Table(settings.table_sessions), Table(token_settings.table_revocations), kernel.clock)
-identity = Identity(
-    database,
-    UserRepository(database),
-    sessions,
-    SessionTokens(sessions, TokenSigner(token_settings.signing_keys[0]), issuer, pepper, kernel.clock, uuid7),
-    Passwords(time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib, lanes=settings.argon2_lanes),
-    uuid7,
+signer = TokenSigner(token_settings.signing_keys[0])
+tokens = SessionTokens(sessions, users, signer, issuer, pepper=pepper, clock=kernel.clock, new_id=uuid7)
+passwords = Passwords(
+    time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib, lanes=settings.argon2_lanes
+)
+tickets = Table(settings.table_tickets)
+limits = Limits(address=replace(Limits().address, free=settings.tries_per_address))
+throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
+factors = SecondFactors(
+    FactorRepository(Table(settings.table_credentials)), UserSecrets(settings.field_key), throttle, pepper, kernel.clock
 )
 auth = Auth(
-    identity=identity,
+    identity=Identity(
+        database,
+        users,
+        sessions,
+        TicketRepository(tickets),
+        tokens=tokens,
+        passwords=passwords,
+        factors=factors,
+        throttle=throttle,
+        pepper=pepper,
+        clock=kernel.clock,
+        new_id=uuid7,
+    ),
+    proofs=Proofs(database, users, sessions, tokens=tokens, passwords=passwords, factors=factors, throttle=throttle),
     keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), issuer, pepper),
     public_keys=KmsPublicKeys(token_settings.signing_keys),
     issuer=token_settings.issuer,

@@ -1,11 +1,13 @@
 """The addresses of identity."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from functions.auth import schemas
 from shared.identity.gateway.tokens import jwk
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.proofs import Proofs
 from shared.identity.service.sessions import Caller
 from shared.identity.service.sign_in import Identity
 from tenant_context.identity import KmsPublicKeys
@@ -20,6 +22,7 @@ class Auth:
     """What the routes use."""
 
     identity: Identity
+    proofs: Proofs
     keys: ApiKeys
     public_keys: KmsPublicKeys
     issuer: str
@@ -42,17 +45,83 @@ def signup(call: Call[schemas.SignUpIn], auth: Auth) -> Answer:
     return Answer(schemas.signed_in(auth.identity.sign_up(call.body.sign_up(), _caller(call))))
 
 
-@routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=schemas.LogInIn, answer=schemas.SignedInOut)
+@routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=schemas.LogInIn, answer=schemas.LoggedInOut)
 def login(call: Call[schemas.LogInIn], auth: Auth) -> Answer:
-    """Log in with mail address and password."""
+    """Log in with mail address and password; a user with a second factor gets a challenge instead of tokens."""
     body = call.body
-    return Answer(schemas.signed_in(auth.identity.log_in(body.email, body.password, body.organization, _caller(call))))
+    came = auth.identity.log_in(body.email, body.password, body.organization, _caller(call), body.device_token)
+    return Answer(schemas.logged_in(came))
+
+
+@routes.act("POST", "/api/v1/auth/login/verify", proof=Proof.PUBLIC, body=schemas.VerifyIn, answer=schemas.SignedInOut)
+def verify(call: Call[schemas.VerifyIn], auth: Auth) -> Answer:
+    """Finish a log-in with a code of the authenticator app or a recovery code."""
+    return Answer(schemas.signed_in(auth.identity.answer(call.body.challenge, call.body.code, _caller(call))))
+
+
+@routes.act("POST", "/api/v1/auth/step-up", permission=SIGNED_IN, body=schemas.StepUpIn, answer=schemas.TokensOut)
+def step_up(call: Call[schemas.StepUpIn], auth: Auth) -> Answer:
+    """Prove once more who you are; the tokens answered open what is sensitive for fifteen minutes."""
+    found = auth.proofs.step_up(call.tenant, _caller(call), password=call.body.password, code=call.body.code)
+    return Answer(schemas.tokens(found))
+
+
+@routes.read("/api/v1/auth/mfa", permission=SIGNED_IN, answer=schemas.FactorsOut)
+def factors(call: Call[None], auth: Auth) -> Answer:
+    """Show what you have set up beside the password."""
+    return Answer(auth.proofs.factors(call.tenant))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/mfa/totp",
+    permission=SIGNED_IN,
+    answer=schemas.EnrollmentOut,
+    status=201,
+    recent=True,
+)
+def begin_totp(call: Call[None], auth: Auth) -> Answer:
+    """Begin to set up an authenticator app; it counts once its first code is confirmed."""
+    return Answer(auth.proofs.begin_mfa(call.tenant))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/mfa/totp/confirm",
+    permission=SIGNED_IN,
+    body=schemas.CodeIn,
+    answer=schemas.ConfirmedOut,
+)
+def confirm_totp(call: Call[schemas.CodeIn], auth: Auth) -> Answer:
+    """Confirm the authenticator app; your other sessions in this organization end."""
+    codes, tokens = auth.proofs.confirm_mfa(call.tenant, call.body.code, _caller(call))
+    return Answer({"recovery_codes": codes, **schemas.tokens(tokens)})
+
+
+@routes.act("DELETE", "/api/v1/auth/mfa/totp", permission=SIGNED_IN, status=204, recent=True)
+def remove_totp(call: Call[None], auth: Auth) -> Answer:
+    """Take the authenticator app and the recovery codes away."""
+    auth.proofs.remove_mfa(call.tenant, _caller(call))
+    return Answer()
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/mfa/recovery-codes",
+    permission=SIGNED_IN,
+    answer=schemas.RecoveryCodesOut,
+    status=201,
+    recent=True,
+)
+def renew_codes(call: Call[None], auth: Auth) -> Answer:
+    """Get ten new recovery codes; those before are void."""
+    return Answer({"recovery_codes": auth.proofs.renew_codes(call.tenant, _caller(call))})
 
 
 @routes.act("POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=schemas.RefreshIn, answer=schemas.TokensOut)
 def refresh(call: Call[schemas.RefreshIn], auth: Auth) -> Answer:
     """Exchange a refresh token for fresh tokens; it is then used up."""
-    return Answer(schemas.tokens(auth.identity.refresh(call.body.refresh_token)))
+    return Answer(schemas.tokens(auth.identity.refresh(call.body.refresh_token, _caller(call))))
 
 
 @routes.act("POST", "/api/v1/auth/logout", permission=SIGNED_IN, status=204)
@@ -96,11 +165,13 @@ def end_session(call: Call[None], auth: Auth) -> Answer:
     body=schemas.ApiKeyIn,
     answer=schemas.ApiKeyOut,
     status=201,
+    recent=True,
 )
 def make_key(call: Call[schemas.ApiKeyIn], tx: Transaction, auth: Auth) -> Answer:
     """Make an API or device key; its text is in this answer and nowhere else."""
     body = call.body
-    key = auth.keys.make(tx, body.name, tuple(body.scopes), body.expires_at)
+    networks = tuple(map(str, body.networks))
+    key = auth.keys.make(tx, body.name, tuple(body.scopes), expires_at=body.expires_at, networks=networks)
     # A repeated Idempotency-Key is answered without the key's text, which is kept nowhere.
     return Answer(schemas.api_key(key), kept=schemas.api_key(replace(key, text="")))
 
@@ -111,11 +182,26 @@ def keys(call: Call[None], auth: Auth) -> Answer:
     return Answer({"items": [schemas.api_key(key) for key in auth.keys.all(call.tenant)]})
 
 
-@routes.write("DELETE", "/api/v1/api-keys/{prefix}", permission="keys.write", status=204)
+@routes.write("DELETE", "/api/v1/api-keys/{prefix}", permission="keys.write", status=204, recent=True)
 def revoke_key(call: Call[None], tx: Transaction, auth: Auth) -> Answer:
     """Revoke a key; it stops within ten seconds."""
     auth.keys.revoke(tx, call.path["prefix"])
     return Answer()
+
+
+@routes.write(
+    "POST",
+    "/api/v1/api-keys/{prefix}/rotate",
+    permission="keys.write",
+    body=schemas.RotateIn,
+    answer=schemas.ApiKeyOut,
+    status=201,
+    recent=True,
+)
+def rotate_key(call: Call[schemas.RotateIn], tx: Transaction, auth: Auth) -> Answer:
+    """Replace a key by one like it; the one before goes on for the hours you say."""
+    key = auth.keys.rotate(tx, call.path["prefix"], timedelta(hours=call.body.grace_hours))
+    return Answer(schemas.api_key(key), kept=schemas.api_key(replace(key, text="")))
 
 
 @routes.read("/.well-known/jwks.json", proof=Proof.PUBLIC, answer=schemas.JwksOut)

@@ -1,11 +1,11 @@
 """The wire's shapes of identity."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
 
-from shared.identity.model import ApiKey, Membership, Session, SignedIn, SignUp, Tokens
+from shared.identity.model import ApiKey, Challenge, Membership, Session, SignedIn, SignUp, Tokens
 from tenant_context.clock import rfc3339
 from tenant_context.wire import In, Moment, Name, Out
 
@@ -57,6 +57,37 @@ class LogInIn(In):
     email: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=254)]
     password: Password
     organization: Organization | None = None
+    device_token: Annotated[str, StringConstraints(max_length=200)] = ""
+    """What the last log-in on this device answered: it is then not kept waiting for what others try."""
+
+
+Code = Annotated[str, StringConstraints(min_length=6, max_length=40)]
+
+
+class VerifyIn(In):
+    """The second step of a log-in: its challenge, and a code of the authenticator app or a recovery code."""
+
+    challenge: Annotated[str, StringConstraints(max_length=200)]
+    code: Code
+
+
+class StepUpIn(In):
+    """A code where there is a second factor, else the password."""
+
+    password: Password | None = None
+    code: Code | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.password is None) == (self.code is None):
+            raise ValueError("send `code` or `password`")
+        return self
+
+
+class CodeIn(In):
+    """A code of the authenticator app."""
+
+    code: Code
 
 
 class RefreshIn(In):
@@ -103,6 +134,46 @@ class SignedInOut(TokensOut):
 
     user: UserOut
     organization: OrganizationOut
+    device_token: str
+
+
+class ChallengeOut(Out):
+    """A log-in that waits for its second step, at /api/v1/auth/login/verify."""
+
+    challenge: str
+    methods: list[str]
+    expires_in: int
+
+
+class LoggedInOut(RootModel[SignedInOut | ChallengeOut]):
+    """Tokens; or, where the user has a second factor, the challenge that asks for it."""
+
+
+class FactorsOut(Out):
+    """What the user has beside the password."""
+
+    totp: bool
+    recovery_codes: int
+
+
+class EnrollmentOut(Out):
+    """What an authenticator app is set up with: the secret (base32), as a URI, as a QR code in SVG."""
+
+    secret: str
+    uri: str
+    svg: str
+
+
+class RecoveryCodesOut(Out):
+    """Recovery codes, each good once: in this answer and nowhere else."""
+
+    recovery_codes: list[str]
+
+
+class ConfirmedOut(TokensOut):
+    """Recovery codes, and tokens of the session that now stands on two proofs."""
+
+    recovery_codes: list[str]
 
 
 class SwitchedOut(TokensOut):
@@ -118,6 +189,7 @@ class SessionOut(Out):
     created_at: str
     source_ip: str
     agent: str
+    proofs: list[str]
     present: bool
 
 
@@ -136,6 +208,14 @@ class ApiKeyIn(In):
         Field(min_length=1, max_length=20),
     ]
     expires_at: Moment | None = None
+    networks: Annotated[list[IPvAnyNetwork], Field(max_length=20)] = []
+    """Where it may be used from, as CIDR writes networks; anywhere, when left out."""
+
+
+class RotateIn(In):
+    """For how many hours the key that is replaced goes on."""
+
+    grace_hours: Annotated[int, Field(ge=0, le=24)] = 0
 
 
 class ApiKeyOut(Out):
@@ -147,6 +227,8 @@ class ApiKeyOut(Out):
     created_at: str
     expires_at: str | None
     revoked: bool
+    networks: list[str]
+    last_used_at: str | None
     key: str | None = None
 
 
@@ -197,7 +279,15 @@ def organization(value: Membership) -> dict[str, object]:
 def signed_in(value: SignedIn) -> dict[str, object]:
     """The answer's form of a sign-up or log-in."""
     user = {"id": value.user.id, "email": value.user.email, "name": value.user.name}
-    return {"user": user, "organization": organization(value.membership), **tokens(value.tokens)}
+    where = organization(value.membership)
+    return {"user": user, "organization": where, "device_token": value.device, **tokens(value.tokens)}
+
+
+def logged_in(value: SignedIn | Challenge) -> dict[str, object]:
+    """The answer's form of a log-in, finished or not."""
+    if isinstance(value, Challenge):
+        return {"challenge": value.token, "methods": list(value.methods), "expires_in": value.expires_in}
+    return signed_in(value)
 
 
 def session(value: Session, present: str) -> dict[str, object]:
@@ -207,6 +297,7 @@ def session(value: Session, present: str) -> dict[str, object]:
         "created_at": rfc3339(value.created_at),
         "source_ip": value.source_ip,
         "agent": value.agent,
+        "proofs": list(value.assurance.proofs),
         "present": str(value.id) == present,
     }
 
@@ -220,5 +311,7 @@ def api_key(value: ApiKey) -> dict[str, object]:
         "created_at": rfc3339(value.created_at),
         "expires_at": rfc3339(value.expires_at) if value.expires_at else None,
         "revoked": value.revoked,
+        "networks": list(value.networks),
+        "last_used_at": rfc3339(value.last_used_at) if value.last_used_at else None,
     }
     return {**shown, "key": value.text} if value.text else shown

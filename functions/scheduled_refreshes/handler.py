@@ -31,14 +31,14 @@ leases = Leases(settings.table_leases, os.environ.get("AWS_REGION", "us-east-1")
 
 
 def start(run_id: str, schedule: Mapping[str, Any]) -> int:
-    """Queue every tenant's refresh, once for each minute asked for; once a day also its housekeeping."""
+    """Queue every tenant's refresh, once for each minute asked for; once a day also what is done daily."""
     now = kernel.clock()
     slot = str(schedule.get("slot") or now.strftime("%Y-%m-%dT%H:%MZ"))
     if not leases.take(Job.REFRESH_PERFORMANCE, slot, now):
         return 0
     jobs = [Job.REFRESH_PERFORMANCE]
     if leases.take(Job.HOUSEKEEPING, now.strftime("%Y-%m-%d"), now):
-        jobs.append(Job.HOUSEKEEPING)
+        jobs += [Job.HOUSEKEEPING, Job.REBUILD_DIRECTORY]
         repository.ensure_months(now)
     started = 0
     for tenants in repository.tenants():

@@ -1,6 +1,6 @@
 """The addresses of organizations."""
 
-from functions.tenants.schemas import AuditPage, MembersPage, OrganizationIn, OrganizationOut
+from functions.tenants.schemas import AuditPage, MembersPage, OrganizationIn, OrganizationOut, SecurityIn
 from shared.tenants.service import Tenants
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Routes, etag
@@ -22,6 +22,16 @@ def show(call: Call[None], tenants: Tenants) -> Answer:
 def rename(call: Call[OrganizationIn], tx: Transaction, tenants: Tenants) -> Answer:
     """Rename your organization."""
     version, content = tenants.rename(tx, call.id("organization_id"), call.body.name, call.expected_version())
+    return Answer(content, headers=etag(version))
+
+
+@routes.write(
+    "PUT", _ONE + "/security", permission="settings.write", body=SecurityIn, answer=OrganizationOut, recent=True
+)
+def secure(call: Call[SecurityIn], tx: Transaction, tenants: Tenants) -> Answer:
+    """Ask a second factor of everybody in your organization, or no longer."""
+    wanted, version = call.body.mfa_required, call.expected_version()
+    version, content = tenants.secure(tx, call.id("organization_id"), mfa_required=wanted, version=version)
     return Answer(content, headers=etag(version))
 
 

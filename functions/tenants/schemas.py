@@ -11,6 +11,12 @@ class OrganizationIn(In):
     name: Name
 
 
+class SecurityIn(In):
+    """What the organization asks of its users' log-ins."""
+
+    mfa_required: bool
+
+
 class BillingOut(Out):
     """Where the organization's billing stands; `reason` says in words why it is not ready."""
 
@@ -29,6 +35,7 @@ class OrganizationOut(Out):
     plan: str
     status: str
     billing: BillingOut
+    mfa_required: bool
     version: int
     created_at: str
     updated_at: str

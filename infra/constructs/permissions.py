@@ -98,6 +98,8 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found |= _setting(permission, resources)
     if Setting.WEBHOOK_ALLOW in row.extra_settings:
         found[Setting.WEBHOOK_ALLOW] = stage.webhook_allow
+    if Setting.TRIES_PER_ADDRESS in row.extra_settings:
+        found[Setting.TRIES_PER_ADDRESS] = str(stage.tries_per_address)
     if Setting.STRIPE_URL in row.extra_settings:
         found[Setting.STRIPE_URL] = deployment.local.stripe_url if deployment.local else ""
     return {name: value for name, value in found.items() if value}

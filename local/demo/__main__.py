@@ -11,7 +11,7 @@ from typing import Any
 from local.demo.api import ApiError, GaveUp, wait_for
 from local.demo.real_input import as_csv, read_calit2, read_online_retail
 from local.demo.story import is_done
-from local.demo.tenants import DemoUser, SignedIn, device_key, find_or_make, log_in, sign_up
+from local.demo.tenants import DemoUser, SignedIn, device_key, find_or_make, know_devices, log_in, sign_up
 from local.errors import LocalError
 from local.instance import MAIN, Instance, read_json
 from local.progress import Progress
@@ -52,6 +52,7 @@ def run(url: str, data: Path, progress: Progress) -> list[str]:
     """Both files through the API at `url`; answers the lines of the account. Raises `Unequal`."""
     sign_up(url, USER)
     tenant = log_in(url, USER)
+    know_devices(tenant)
     device = device_key(tenant, "Real input")
     counts = _counts(tenant, device, data / "calit2" / "CalIt2.data", progress)
     receipts = _receipts(tenant, device, data / "online_retail" / "online_retail.csv.gz", progress)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from local.demo.api import Api, ApiError, GaveUp, wait_for
-from local.demo.tenants import DEMO_USERS, SignedIn, device_key, find_or_make, log_in, sign_up
+from local.demo.tenants import DEMO_USERS, SignedIn, device_key, find_or_make, know_devices, log_in, sign_up
 from local.demo.week import counts, receipts
 from local.errors import LocalError
 from local.instance import Instance, read_json, write_json
@@ -75,6 +75,7 @@ class Story:
             new = [sign_up(self._url, user) for user in DEMO_USERS]
             acme, globex = (log_in(self._url, user) for user in DEMO_USERS)
             if not any(new):
+                know_devices(acme)
                 notes.text = "they had signed up before"
         with self._progress.step("Billing starts at the Stripe stand-in"):
             for tenant in (acme, globex):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from local.demo.api import Api, ApiError
+from local.demo.api import Api, ApiError, wait_for
 
 _CONFLICT = 409
 
@@ -82,3 +82,9 @@ def find_or_make(tenant: SignedIn, collection: str, field: str, body: dict[str, 
         if not page["next_cursor"]:
             return dict(tenant.api.post(f"/api/v1/{collection}", body))
         cursor = f"&cursor={page['next_cursor']}"
+
+
+def know_devices(tenant: SignedIn) -> None:
+    """Have the ingest door know again what PostgreSQL does: a local endpoint that was killed forgets its tables."""
+    run = tenant.api.post("/api/v1/jobs/rebuild-directory/run")["id"]
+    wait_for("the directory of devices", lambda: tenant.api.get(f"/api/v1/jobs/runs/{run}")["status"] == "done")

@@ -26,7 +26,7 @@ _BY_NAME: dict[str, object] = {
     "total": "12.50",
     "unit_price": "2.50",
     "serial": "ACC-0042",
-    "code": "HQ-1",
+    "code": "HQ-1010",
     "site": "HQ-1",
     "sensor": "ACC-0042",
     "line": "entrance",

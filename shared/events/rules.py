@@ -45,6 +45,11 @@ def _billing(name: str, description: str, status: str, subscription: str, reason
     return EventType(f"tenant.{name}", description, "tenant/<id>", data)
 
 
+def _security(name: str, description: str, details: Mapping[str, Any] | None = None) -> EventType:
+    data = {"user": _ID, "source_ip": "203.0.113.7", "agent": "Mozilla/5.0", **(details or {})}
+    return EventType(f"security.{name}", description, "user/<id>", data)
+
+
 def _endpoint(name: str, description: str) -> EventType:
     data = {"id": _ID, "url": "https://hooks.example.com/rmap", "enabled": True, "version": 1}
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
@@ -118,6 +123,27 @@ CATALOGUE: tuple[EventType, ...] = (
         "api-key/<prefix>",
         {"prefix": "a1B2c3D4e5F6"},
     ),
+    _security("signed_in", "A user logged in.", {"proofs": ["pwd", "otp"]}),
+    _security("mfa_enabled", "A user set up an authenticator app."),
+    _security("mfa_disabled", "A user took their authenticator app away."),
+    _security("recovery_codes_renewed", "A user has new recovery codes; those before are void."),
+    _security(
+        "refresh_token_reused",
+        "A refresh token came back long after it was replaced, so its session was ended.",
+        {"session": _ID},
+    ),
+    EventType(
+        "security.policy_changed",
+        "What the organization asks of its users' log-ins was changed.",
+        "tenant/<id>",
+        {"id": _TENANT, "mfa_required": True},
+    ),
+    EventType(
+        "security.api_key_rotated",
+        "An API key or a device key was replaced; it goes on until a time.",
+        "api-key/<prefix>",
+        {"prefix": "a1B2c3D4e5F6", "replaced_by": "b2C3d4E5f6G7", "until": "2026-03-02T10:00:00Z"},
+    ),
     _endpoint("created", "A webhook endpoint was added."),
     _endpoint("updated", "A webhook endpoint's particulars were replaced."),
     _endpoint("secret_rotated", "A webhook endpoint has a new signing secret."),
@@ -166,7 +192,7 @@ def catalogue_document() -> list[dict[str, Any]]:
 
 def _example(kind: EventType) -> dict[str, Any]:
     name, _, _ = kind.subject.partition("/")
-    subject = next(kind.example[name] for name in ("id", "batch", "prefix", "endpoint") if name in kind.example)
+    subject = next(kind.example[name] for name in ("id", "batch", "prefix", "endpoint", "user") if name in kind.example)
     return delivered(
         {
             "specversion": "1.0",

@@ -1,6 +1,8 @@
 """What identity refuses."""
 
-from tenant_context.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Unauthenticated
+from uuid import UUID
+
+from tenant_context.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
 
 
 class WrongCredentials(Unauthenticated):
@@ -9,10 +11,42 @@ class WrongCredentials(Unauthenticated):
     code, title = "wrong-credentials", "The mail address or the password is wrong"
 
 
+class WrongCode(Unauthenticated):
+    """Not a code of the user's authenticator app, nor an unused recovery code."""
+
+    code, title = "wrong-code", "The code is wrong"
+
+
+class ChallengeEnded(Unauthenticated):
+    """The log-in that waited for its second step has expired, or was finished."""
+
+    code, title = "challenge-ended", "The log-in has expired; begin again"
+
+
+class FactorExists(Conflict):
+    """An authenticator app is set up already."""
+
+    code, title = "factor-exists", "An authenticator app is set up; remove it first"
+
+
+class FactorNotFound(NotFound):
+    """No authenticator app is set up, or about to be."""
+
+    code, title = "factor-not-found", "There is no authenticator app"
+
+
 class SessionEnded(Unauthenticated):
     """The refresh token is not the newest of a living session."""
 
     code, title = "session-ended", "The session has ended; log in again"
+
+
+class SessionReused(SessionEnded):
+    """A refresh token came back long after it was replaced: somebody else may have it."""
+
+    def __init__(self, user: UUID, tenant: UUID, session: UUID) -> None:
+        super().__init__("This refresh token was used before; the session is closed for safety.")
+        self.user, self.tenant, self.session = user, tenant, session
 
 
 class NoMembership(Forbidden):
@@ -67,3 +101,12 @@ class SessionNotFound(NotFound):
     """No such session of this user in this tenant."""
 
     code, title = "session-not-found", "There is no such session"
+
+
+class TooManyTries(TooManyRequests):
+    """Tried too often in a row; the answer says when again."""
+
+    code, title = "too-many-tries", "This was tried too often"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"Wait {retry_after} s before you try again.", retry_after=retry_after)

@@ -35,6 +35,7 @@ class Membership:
     name: str
     role: str
     status: str
+    mfa_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,66 @@ class Session:
     """Seconds since 1970."""
     source_ip: str
     agent: str
+    assurance: "Assurance"
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """How sure we are of who it is: level 1 by one proof, level 2 by two; the proofs; when, in seconds since 1970.
+
+    Proofs are named as RFC 8176 names them: `pwd`, `otp`; `recovery` for a recovery code.
+    """
+
+    level: int
+    proofs: tuple[str, ...]
+    at: int
+
+    def with_proof(self, proof: str, at: int) -> "Assurance":
+        """With one more proof, given now."""
+        proofs = (*self.proofs, proof) if proof not in self.proofs else self.proofs
+        return Assurance(max(self.level, min(2, len(proofs))), proofs, at)
+
+
+@dataclass(frozen=True, slots=True)
+class Totp:
+    """A user's authenticator app: its secret sealed, the last 30-second step that a code of it was good for."""
+
+    sealed: bytes
+    confirmed: bool
+    last_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """What an authenticator app is set up with: the secret in base32, as a URI, as a QR code in SVG."""
+
+    secret: str
+    uri: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a user has beside the password: a confirmed authenticator app, so many unused recovery codes."""
+
+    totp: bool
+    recovery_codes: int
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What a second step may be made with; nothing, while none is set up."""
+        if not self.totp:
+            return ()
+        return ("totp", "recovery") if self.recovery_codes else ("totp",)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A log-in that waits for its second step: its token, what it may be made with, how long (seconds)."""
+
+    token: str
+    methods: tuple[str, ...]
+    expires_in: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +142,8 @@ class SignedIn:
     user: User
     membership: Membership
     tokens: Tokens
+    device: str
+    """What the device shows at its next log-in to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +156,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked: bool
+    networks: tuple[str, ...] = ()
+    """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
+    last_used_at: datetime | None = None
+    """To five minutes."""
     text: str = ""

@@ -4,10 +4,13 @@ import base64
 import hashlib
 import hmac
 import re
+import secrets
 import unicodedata
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import pyotp
 
 from shared.identity.errors import WeakPassword
 from shared.identity.model import Membership, Session, SignUp
@@ -18,6 +21,9 @@ REFRESH_SECONDS = 30 * 24 * 3600
 GRACE_SECONDS = 10
 """How long the token just replaced still answers with the active one: two tabs, a retried request."""
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
+RECOVERY_CODES = 10
+CHALLENGE_SECONDS = 300
+_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "docs", "rmap", "status", "support", "www"})
 
 
@@ -66,17 +72,44 @@ def _mac(session: Session, generation: int, pepper: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
+def step_of(code: str, secret: str, now: datetime) -> int | None:
+    """The 30-second step a code is good for: the present one, the one before or the one after (RFC 6238)."""
+    totp = pyotp.TOTP(secret)
+    present = totp.timecode(now)
+    for step in (present, present - 1, present + 1):
+        if hmac.compare_digest(totp.generate_otp(step), code):
+            return step
+    return None
+
+
+def recovery_code() -> str:
+    """A fresh code of 60 random bits, as people can type it: `k3m9-xw2p-7rhd`."""
+    letters = "".join(secrets.choice(_CODE_LETTERS) for _ in range(12))
+    return "-".join(letters[start : start + 4] for start in (0, 4, 8))
+
+
+def code_digest(code: str, user: UUID, pepper: str) -> str:
+    """What is kept of a recovery code; typed with or without hyphens, in capitals or not."""
+    plain = "".join(code.split()).replace("-", "").lower()
+    return hmac.new(pepper.encode(), f"recovery|{user}|{plain}".encode(), hashlib.sha256).hexdigest()
+
+
 def claims(
     session: Session, membership: Membership, *, issuer: str, audience: str, token_id: UUID, now: datetime
 ) -> dict[str, Any]:
     """The claims of an access token."""
     issued = int(now.timestamp())
+    restricted = membership.mfa_required and session.assurance.level < 2  # noqa: PLR2004  two proofs
     return {
+        **({"restricted": "mfa"} if restricted else {}),
         "sub": str(session.user),
         "tid": str(session.tenant),
         "role": membership.role,
         "permissions": sorted(ROLES[membership.role]),
         "sid": str(session.id),
+        "aal": session.assurance.level,
+        "amr": list(session.assurance.proofs),
+        "auth_time": session.assurance.at,
         "iss": issuer,
         "aud": audience,
         "iat": issued,

@@ -8,3 +8,4 @@ class Job(StrEnum):
 
     REFRESH_PERFORMANCE = "refresh-performance"
     HOUSEKEEPING = "housekeeping"
+    REBUILD_DIRECTORY = "rebuild-directory"

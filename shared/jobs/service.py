@@ -17,6 +17,10 @@ Start = Callable[[Job, list[UUID], str, UUID | None], None]
 """Queues a job for tenants; takes the request's id and, when started by hand, the run's."""
 
 
+Share = Callable[[Transaction], dict[str, Any]]
+"""One tenant's share of a job; answers numbers about it."""
+
+
 class Jobs:
     """Runs started by hand, for the caller's own tenant."""
 
@@ -48,11 +52,12 @@ class Jobs:
 
 
 class Worker:
-    """Does one tenant's share of a job."""
+    """Does one tenant's share of a job; `rebuild_directory` is another domain's."""
 
-    def __init__(self, database: Database, repository: JobRepository) -> None:
+    def __init__(self, database: Database, repository: JobRepository, rebuild_directory: Share) -> None:
         self._database = database
-        self._work: dict[Job, Callable[[Transaction], dict[str, Any]]] = {
+        self._work: dict[Job, Share] = {
+            Job.REBUILD_DIRECTORY: rebuild_directory,
             Job.REFRESH_PERFORMANCE: repository.refresh_performance,
             Job.HOUSEKEEPING: repository.forget,
         }

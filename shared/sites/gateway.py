@@ -42,6 +42,14 @@ class Directory:
         """Forget a code, unless another site has it by now."""
         self._remove(tenant, "sites", code, site)
 
+    def restore(self, tenant: TenantContext, kind: str, known: dict[str, UUID]) -> int:
+        """Put what is missing or wrong among the references that should be known; answers how many were."""
+        present = self.find(tenant, kind, set(known))
+        lost = {reference: thing for reference, thing in known.items() if present.get(reference) != thing}
+        for reference, thing in lost.items():
+            self._put(tenant, kind, reference, thing)
+        return len(lost)
+
     def find(self, tenant: TenantContext, kind: str, references: set[str]) -> dict[str, UUID]:
         """The ids behind the references that exist; `kind` is `sensors` or `sites`."""
         keys = [(kind, reference) for reference in references if 0 < len(reference.encode()) <= 512]  # noqa: PLR2004  DynamoDB takes 1,024

@@ -20,6 +20,8 @@ _PAGE_SITES: LiteralString = f"""
       AND (%(search)s::text IS NULL
            OR to_tsvector('english', name || ' ' || address) @@ websearch_to_tsquery('english', %(search)s))
     ORDER BY id DESC LIMIT %(limit)s"""
+_SITE_REFERENCES: LiteralString = "SELECT id, code FROM sites WHERE tenant_id = %s"
+_SENSOR_REFERENCES: LiteralString = "SELECT id, serial FROM sensors WHERE tenant_id = %s AND status = 'active'"
 _INSERT_SITE: LiteralString = """
     INSERT INTO sites (tenant_id, id, name, code, address, time_zone, metadata, version, created_at, updated_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
@@ -71,6 +73,10 @@ class SiteRepository:
         if row is None:
             raise SiteNotFound
         return _site(row)
+
+    def references(self, tx: Transaction) -> dict[str, UUID]:
+        """Every name that a site is known by, its id among them."""
+        return _references(tx.all(_SITE_REFERENCES, (tx.tenant.tenant,)))
 
     def insert(self, tx: Transaction, site: Site) -> None:
         """A new site. Errors: CodeTaken."""
@@ -145,6 +151,10 @@ class SensorRepository:
             raise SensorNotFound
         return _sensor(row)
 
+    def references(self, tx: Transaction) -> dict[str, UUID]:
+        """Every name that a sensor in service is known by, its id among them."""
+        return _references(tx.all(_SENSOR_REFERENCES, (tx.tenant.tenant,)))
+
     def insert(self, tx: Transaction, sensor: Sensor) -> None:
         """A new sensor. Errors: SerialTaken, UnknownSite."""
         values = (
@@ -185,6 +195,10 @@ class SensorRepository:
             tx.one(_UPDATE_SENSOR, values)
         except errors.ForeignKeyViolation as error:
             raise UnknownSite from error
+
+
+def _references(rows: list[Row]) -> dict[str, UUID]:
+    return {reference: row[0] for row in rows for reference in (str(row[0]), row[1])}
 
 
 def _site(row: Row) -> Site:

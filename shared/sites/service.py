@@ -144,6 +144,20 @@ class Sensors:
         return self._sensors.page(tenant, site=site, after=after, limit=limit)
 
 
+class DirectoryKeeper:
+    """Makes the directory of devices say what PostgreSQL says."""
+
+    def __init__(self, sites: SiteRepository, sensors: SensorRepository, directory: Directory) -> None:
+        self._sites = sites
+        self._sensors = sensors
+        self._directory = directory
+
+    def rebuild(self, tx: Transaction) -> dict[str, int]:
+        """List again whatever of the tenant's is missing; answers how many entries were, by their kind."""
+        known = {"sites": self._sites.references(tx), "sensors": self._sensors.references(tx)}
+        return {kind: self._directory.restore(tx.tenant, kind, found) for kind, found in known.items()}
+
+
 def _at(present: int, expected: int) -> None:
     if present != expected:
         raise PreconditionFailed(f"It is at version {present}; read it again.")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from shared.tenants.errors import OrganizationNotFound
 from tenant_context.context import TenantContext
-from tenant_context.postgres import Database, Transaction
+from tenant_context.postgres import Database, Row, Transaction
 
 _JSON: LiteralString = """
     json_build_object('id', tenant_id, 'slug', slug, 'name', name, 'plan', plan, 'status', status,
@@ -13,12 +13,15 @@ _JSON: LiteralString = """
                                                    'subscription', stripe_subscription_id,
                                                    'subscription_status', subscription_status,
                                                    'reason', billing_reason),
-                      'version', version, 'created_at', app.rfc3339(created_at),
+                      'mfa_required', mfa_required, 'version', version, 'created_at', app.rfc3339(created_at),
                       'updated_at', app.rfc3339(updated_at))::text"""
 _SHOW: LiteralString = f"SELECT version, {_JSON} FROM tenants WHERE tenant_id = %s"
 _LOCK: LiteralString = "SELECT version FROM tenants WHERE tenant_id = %s FOR UPDATE"
 _RENAME: LiteralString = f"""
     UPDATE tenants SET name = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
+    RETURNING version, {_JSON}"""
+_SECURE: LiteralString = f"""
+    UPDATE tenants SET mfa_required = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
     RETURNING version, {_JSON}"""
 _MEMBERS: LiteralString = """
     SELECT json_build_object('user_id', u.user_id, 'email', u.email, 'name', u.name, 'role', m.role,
@@ -55,7 +58,14 @@ class TenantRepository:
 
     def rename(self, tx: Transaction, name: str) -> tuple[int, bytes]:
         """Another name, one version later."""
-        row = tx.one(_RENAME, (name, tx.now, tx.tenant.tenant))
+        return self._changed(tx.one(_RENAME, (name, tx.now, tx.tenant.tenant)))
+
+    def secure(self, tx: Transaction, *, mfa_required: bool) -> tuple[int, bytes]:
+        """Another policy for log-ins, one version later."""
+        return self._changed(tx.one(_SECURE, (mfa_required, tx.now, tx.tenant.tenant)))
+
+    @staticmethod
+    def _changed(row: Row | None) -> tuple[int, bytes]:
         if row is None:
             raise OrganizationNotFound
         return row[0], row[1].encode()

@@ -23,13 +23,27 @@ class Tenants:
 
     def rename(self, tx: Transaction, organization: UUID, name: str, version: int) -> tuple[int, bytes]:
         """Another name; emits tenant.updated. Errors: OrganizationNotFound, PreconditionFailed."""
+        self._at(tx, organization, version)
+        renamed = self._repository.rename(tx, name)
+        tx.emit(Event("tenant.updated", f"tenant/{organization}", {"id": str(organization), "name": name}))
+        return renamed
+
+    def secure(self, tx: Transaction, organization: UUID, *, mfa_required: bool, version: int) -> tuple[int, bytes]:
+        """Another policy for log-ins, in force with the next tokens; emits security.policy_changed.
+
+        Errors: OrganizationNotFound, PreconditionFailed.
+        """
+        self._at(tx, organization, version)
+        secured = self._repository.secure(tx, mfa_required=mfa_required)
+        data = {"id": str(organization), "mfa_required": mfa_required}
+        tx.emit(Event("security.policy_changed", f"tenant/{organization}", data))
+        return secured
+
+    def _at(self, tx: Transaction, organization: UUID, version: int) -> None:
         _own(tx.tenant, organization)
         present = self._repository.lock(tx)
         if present != version:
             raise PreconditionFailed(f"The organization is at version {present}; read it again.")
-        renamed = self._repository.rename(tx, name)
-        tx.emit(Event("tenant.updated", f"tenant/{organization}", {"id": str(organization), "name": name}))
-        return renamed
 
     def members(
         self, tenant: TenantContext, organization: UUID, *, after: UUID | None, limit: int

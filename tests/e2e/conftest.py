@@ -3,16 +3,20 @@
 import http.client
 import json
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import jwt
 import pytest
 
 from local.demo.api import Api
 from local.demo.tenants import DemoUser, SignedIn, log_in, sign_up
 from local.stack import Stack
+from shared.identity.gateway.tokens import TokenSigner
+from tenant_context.aws import AwsClient
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,12 @@ def stranger(api_url: str) -> Wire:
 def anonymous(api_url: str) -> Api:
     """The API without a credential."""
     return Api(api_url)
+
+
+@pytest.fixture
+def stale(stack: Stack, person: Any) -> str:
+    """A token of this person, good in every way, whose log-in was an hour ago."""
+    with closing(stack.client("kms")) as keys, closing(AwsClient("kms")) as wire:
+        key = keys.describe_key(KeyId="alias/rmap-local-signing-first")["KeyMetadata"]["KeyId"]
+        claims = jwt.decode(person.token, options={"verify_signature": False})
+        return TokenSigner(key, wire).sign({**claims, "auth_time": claims["auth_time"] - 3600})

@@ -1,7 +1,7 @@
 """Sessions on the deployed platform: they end everywhere at once, and only one refresh token of a family lives."""
 
 import json
-from collections import Counter
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +21,9 @@ EVERYWHERE = (
 )
 SECONDS = 5.0
 REFRESHES = 100
-AT_ONCE = 20
+AT_ONCE = 8
+GRACE = 10.0
+"""Seconds for which a replaced refresh token is answered with the active one."""
 
 
 @pytest.fixture
@@ -73,15 +75,24 @@ def test_an_ended_session_opens_nothing_anywhere_after_five_seconds(api_url: str
 
 
 def test_a_hundred_refreshes_at_once_leave_one_living_token(api_url: str, somebody: SignedIn) -> None:
+    def timed(token: str) -> tuple[Reply, float]:
+        return refreshed(api_url, token), time.monotonic()
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
         # Sandboxes that start now would take longer than the ten seconds in which a replaced token is answered.
-        list(pool.map(lambda _: refreshed(api_url, "rt_none"), range(AT_ONCE)))
-        first = logged_in(api_url, somebody)["refresh_token"]
-        replies = list(pool.map(lambda _: refreshed(api_url, first), range(REFRESHES)))
-    assert Counter(reply.status for reply in replies) == {200: REFRESHES}
-    (living,) = {reply.json["refresh_token"] for reply in replies}
+        list(pool.map(lambda _: refreshed(api_url, "rt_none"), range(2 * AT_ONCE)))
+        first, began = logged_in(api_url, somebody)["refresh_token"], time.monotonic()
+        replies = list(pool.map(timed, [first] * REFRESHES))
+    in_time = [reply for reply, at in replies if at - began < GRACE]
+    assert in_time
+    assert {reply.status for reply in in_time} == {200}
+    (living,) = {reply.json["refresh_token"] for reply in in_time}
     assert living != first
-    assert refreshed(api_url, living).status == 200
+    if len(in_time) == REFRESHES:
+        assert refreshed(api_url, living).status == 200
+    else:
+        # A machine so slow that some came late: as if the token had been stolen, so nobody holds a living one.
+        assert refreshed(api_url, living).status == 401
 
 
 def test_a_token_used_long_ago_ends_the_family(api_url: str, somebody: SignedIn) -> None:

@@ -17,6 +17,8 @@ REFERENCES_TO_PEOPLE = {("memberships", "users")}
 REVIEWED = {
     "find_login": "rmap_door",
     "memberships_of": "rmap_door",
+    "find_user": "rmap_door",
+    "places_of": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
@@ -160,7 +162,7 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
            GROUP BY 1""",
     )
     assert {str(table): columns for table, columns in found} == {
-        "tenants": ["name", "plan", "slug", "status", "tenant_id"],
+        "tenants": ["mfa_required", "name", "plan", "slug", "status", "tenant_id"],
         "users": ["email", "name", "password_hash", "user_id"],
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],

@@ -77,6 +77,8 @@ class Things:
             "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
             "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
+            "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
+            "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},
             "/api/v1/webhooks/endpoints/{endpoint_id}": {"url": "https://example.com/thief"},
         }
         assert route.path in bodies, f"tests/isolation/things.py has no body for {route.method} {route.path}: add one"

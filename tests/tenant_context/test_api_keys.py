@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenant_context import api_keys
 from tenant_context.api_keys import _ALPHABET, ApiKeyVerifier, key_hash, key_prefix, make_key
 from tenant_context.context import Source
-from tenant_context.dynamo import Item, Table
+from tenant_context.dynamo import Item, Table, tenant_key
 from tenant_context.errors import Unauthenticated
 
 PEPPER = "a pepper of the tests"
@@ -34,10 +34,16 @@ class Shelf(Table):
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
         self.asked = 0
+        self.used: list[tuple[str, int]] = []
 
     def get(self, pk: str, sk: str) -> Item | None:
         self.asked += 1
         return self.items.get((pk, sk))
+
+    def update(self, pk: str, sk: str, expression: str, values: Any, **_: Any) -> Item:
+        assert (pk, expression) == (tenant_key(TENANT, "keys"), "SET last_used_at = :now")
+        self.used.append((sk, values[":now"]))
+        return {}
 
     def keep(self, prefix: str, text: str, **more: Any) -> None:
         self.items[f"key#{prefix}", "key"] = {
@@ -185,3 +191,42 @@ def test_what_is_kept_is_bounded(verifier: ApiKeyVerifier, shelf: Shelf) -> None
     for number in range(5000):
         verifier._find(str(number))
     assert len(verifier._kept) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("networks", "address", "good"),
+    [
+        ([], "anything", True),
+        (["192.0.2.0/24"], "192.0.2.9", True),
+        (["192.0.2.0/24"], "192.0.3.9", False),
+        (["192.0.2.0/24"], "::ffff:192.0.2.9", True),
+        (["192.0.2.0/24", "2001:db8::/32"], "2001:db8:7::1", True),
+        (["192.0.2.0/24"], "2001:db8:7::1", False),
+        (["192.0.2.0/24"], "", False),
+        (["192.0.2.0/24"], "192.0.2.9, 10.0.0.1", False),
+        (["0.0.0.0/0"], "::1", False),
+    ],
+)
+def test_a_key_may_be_bound_to_networks(
+    shelf: Shelf, verifier: ApiKeyVerifier, networks: list[str], address: str, *, good: bool
+) -> None:
+    made = make_key("test")
+    shelf.keep(made.prefix, made.text, networks=networks)
+    if good:
+        assert verifier.prove(made.text, "r", address).key == made.prefix
+    else:
+        with pytest.raises(Unauthenticated, match="not valid"):
+            verifier.prove(made.text, "r", address)
+
+
+def test_the_last_use_is_noted_once_in_five_minutes(shelf: Shelf, verifier: ApiKeyVerifier, clock: Clock) -> None:
+    made, wrong = make_key("test"), make_key("test")
+    shelf.keep(made.prefix, made.text)
+    for _ in range(3):
+        verifier.prove(made.text, "r")
+    with pytest.raises(Unauthenticated):
+        verifier.prove(wrong.text, "r")
+    assert shelf.used == [(made.prefix, int(NOW.timestamp()))]
+    clock.now += timedelta(minutes=5)
+    verifier.prove(made.text, "r")
+    assert len(shelf.used) == 2

@@ -22,6 +22,7 @@ class ApiKeyRepository:
             "created_at": key.created_at.isoformat(),
             "valid_until": expires,
             "revoked": False,
+            "networks": list(key.networks),
             "tenant": tenant,
         }
         self._table.put({**shown, "pk": tenant_key(tenant, "keys"), "sk": key.prefix})
@@ -40,6 +41,12 @@ class ApiKeyRepository:
         item = self._table.get(tenant_key(tenant, "keys"), prefix)
         return _key(item) if item else None
 
+    def expire(self, tenant: UUID, prefix: str, until: datetime) -> None:
+        """Let a key end at a time, at the door first."""
+        for pk, sk in ((f"key#{prefix}", "key"), (tenant_key(tenant, "keys"), prefix)):
+            values = {":until": int(until.timestamp())}
+            self._table.update(pk, sk, "SET valid_until = :until", values, condition="attribute_exists(pk)")
+
     def revoke(self, tenant: UUID, prefix: str) -> None:
         """Stop a key, at the door first."""
         for pk, sk in ((f"key#{prefix}", "key"), (tenant_key(tenant, "keys"), prefix)):
@@ -47,7 +54,7 @@ class ApiKeyRepository:
 
 
 def _key(item: Item) -> ApiKey:
-    expires = int(item["valid_until"])
+    expires, used = int(item["valid_until"]), item.get("last_used_at")
     return ApiKey(
         prefix=item["sk"],
         name=item["name"],
@@ -55,4 +62,6 @@ def _key(item: Item) -> ApiKey:
         created_at=datetime.fromisoformat(item["created_at"]),
         expires_at=datetime.fromtimestamp(expires, UTC) if expires else None,
         revoked=item["revoked"],
+        networks=tuple(item.get("networks", ())),
+        last_used_at=datetime.fromtimestamp(int(used), UTC) if used else None,
     )

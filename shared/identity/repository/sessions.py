@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from shared.identity.model import Session
+from shared.identity.model import Assurance, Session
 from tenant_context.clock import Clock
 from tenant_context.dynamo import ConditionFailed, Item, Table, tenant_key
 from tenant_context.revocations import revoke
@@ -35,6 +35,9 @@ class SessionRepository:
                 "expires_at": session.expires_at,
                 "source_ip": session.source_ip,
                 "agent": session.agent,
+                "level": session.assurance.level,
+                "proofs": list(session.assurance.proofs),
+                "authenticated_at": session.assurance.at,
             }
         )
 
@@ -52,6 +55,21 @@ class SessionRepository:
                 "SET generation = :next, rotated_at = :now",
                 {":next": session.generation + 1, ":now": str(now), ":present": session.generation},
                 condition="generation = :present",
+            )
+        except ConditionFailed:
+            return None
+        return _session(item)
+
+    def assure(self, session: UUID, assurance: Assurance) -> Session | None:
+        """Keep that its user has proved who they are; None when it has ended."""
+        try:
+            item = self._table.update(
+                f"session#{session}",
+                "session",
+                "SET #level = :level, proofs = :proofs, authenticated_at = :at",
+                {":level": assurance.level, ":proofs": list(assurance.proofs), ":at": assurance.at},
+                condition="attribute_exists(pk)",
+                names={"#level": "level"},
             )
         except ConditionFailed:
             return None
@@ -81,4 +99,8 @@ def _session(item: Item) -> Session:
         expires_at=int(item["expires_at"]),
         source_ip=item["source_ip"],
         agent=item["agent"],
+        # Sessions of the release before carry none of these: they stand on a password, given long ago.
+        assurance=Assurance(
+            int(item.get("level", 1)), tuple(item.get("proofs", ("pwd",))), int(item.get("authenticated_at", 0))
+        ),
     )

@@ -7,6 +7,7 @@ from psycopg import errors
 
 from shared.identity.errors import EmailTaken, SlugTaken
 from shared.identity.model import Login, Membership, SignUp, User
+from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 
 _INSERT_TENANT: LiteralString = """
@@ -39,16 +40,21 @@ class UserRepository:
 
     def find_login(self, email: str) -> Login | None:
         """The user behind a mail address, or None."""
-        rows = self._database.door("SELECT * FROM app.find_login(%s)", (email,))
+        rows = self._database.door("SELECT * FROM app.find_user(%s)", (email,))
         if not rows:
             return None
         user_id, name, password_hash = rows[0][:3]
         memberships = tuple(_membership(row[3:]) for row in rows if row[3] is not None)
         return Login(User(user_id, email.lower(), name), password_hash, memberships)
 
+    def email_of(self, tenant: TenantContext) -> str:
+        """The caller's own mail address."""
+        rows = self._database.read(tenant, "SELECT email FROM users WHERE user_id = %s", (tenant.user,))
+        return str(rows[0][0]) if rows else ""
+
     def memberships(self, user: UUID) -> tuple[Membership, ...]:
         """A proved user's places."""
-        rows = self._database.door("SELECT * FROM app.memberships_of(%s)", (user,))
+        rows = self._database.door("SELECT * FROM app.places_of(%s)", (user,))
         return tuple(_membership(row) for row in rows)
 
     def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
@@ -57,5 +63,5 @@ class UserRepository:
 
 
 def _membership(row: Row) -> Membership:
-    tenant, slug, name, role, status = row
-    return Membership(tenant, slug, name, role, status)
+    tenant, slug, name, role, status, mfa_required = row
+    return Membership(tenant, slug, name, role, status, mfa_required)

@@ -1,12 +1,13 @@
 """Keys of programs and devices."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, ScopeNotHeld
 from shared.identity.model import ApiKey
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.service.sessions import Issuer
 from tenant_context.api_keys import key_hash, make_key
+from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.errors import Forbidden
 from tenant_context.events import Event
@@ -21,7 +22,15 @@ class ApiKeys:
         self._issuer = issuer
         self._pepper = pepper
 
-    def make(self, tx: Transaction, name: str, scopes: tuple[str, ...], expires_at: datetime | None) -> ApiKey:
+    def make(
+        self,
+        tx: Transaction,
+        name: str,
+        scopes: tuple[str, ...],
+        *,
+        expires_at: datetime | None = None,
+        networks: tuple[str, ...] = (),
+    ) -> ApiKey:
         """A new key, whose text is in the answer and nowhere else. Errors: ScopeNotHeld, KeyExpiresInThePast."""
         if expires_at is not None and expires_at <= tx.now:
             raise KeyExpiresInThePast
@@ -31,10 +40,22 @@ class ApiKeys:
             except Forbidden as error:
                 raise ScopeNotHeld(f"You do not have {scope}.") from error
         made = make_key(self._issuer.stage)
-        key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, text=made.text)
+        key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, networks=networks, text=made.text)
         self._keys.add(tx.tenant.tenant, key, key_hash(made.text, self._pepper))
         data = {"prefix": key.prefix, "name": name, "scopes": list(scopes)}
         tx.emit(Event("security.api_key_created", f"api-key/{key.prefix}", data))
+        return key
+
+    def rotate(self, tx: Transaction, prefix: str, grace: timedelta) -> ApiKey:
+        """A key like an existing one, which itself goes on for a while. Errors: ApiKeyNotFound, ScopeNotHeld."""
+        old = self._keys.find(tx.tenant.tenant, prefix)
+        if old is None or old.revoked or (old.expires_at is not None and old.expires_at <= tx.now):
+            raise ApiKeyNotFound
+        key = self.make(tx, old.name, old.scopes, expires_at=old.expires_at, networks=old.networks)
+        until = tx.now + grace if old.expires_at is None else min(tx.now + grace, old.expires_at)
+        self._keys.expire(tx.tenant.tenant, prefix, until)
+        data = {"prefix": prefix, "replaced_by": key.prefix, "until": rfc3339(until)}
+        tx.emit(Event("security.api_key_rotated", f"api-key/{prefix}", data))
         return key
 
     def all(self, tenant: TenantContext) -> list[ApiKey]:

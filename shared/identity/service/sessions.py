@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.identity import rules
-from shared.identity.errors import SessionEnded
+from shared.identity.errors import SessionEnded, SessionReused
 from shared.identity.gateway.tokens import TokenSigner
-from shared.identity.model import Membership, Session, Tokens
+from shared.identity.model import Assurance, Membership, Session, Tokens
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.users import UserRepository
 from tenant_context.clock import Clock, NewId
+from tenant_context.context import TenantContext
+from tenant_context.errors import Forbidden
+from tenant_context.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +38,26 @@ class SessionTokens:
     """Opens sessions and issues their tokens."""
 
     def __init__(
-        self, sessions: SessionRepository, signer: TokenSigner, issuer: Issuer, pepper: str, clock: Clock, new_id: NewId
+        self,
+        sessions: SessionRepository,
+        users: UserRepository,
+        signer: TokenSigner,
+        issuer: Issuer,
+        *,
+        pepper: str,
+        clock: Clock,
+        new_id: NewId,
     ) -> None:
         self._sessions = sessions
+        self._users = users
         self._signer = signer
         self._issuer = issuer
         self._pepper = pepper
         self._clock = clock
         self._new_id = new_id
 
-    def open(self, user: UUID, membership: Membership, caller: Caller) -> Tokens:
-        """A new session in a tenant."""
+    def open(self, user: UUID, membership: Membership, caller: Caller, assurance: Assurance) -> Tokens:
+        """A new session in a tenant, of a user who has just proved who they are."""
         now = self._clock()
         session = Session(
             id=self._new_id(),
@@ -58,6 +71,7 @@ class SessionTokens:
             expires_at=int(now.timestamp()) + rules.REFRESH_SECONDS,
             source_ip=caller.source_ip,
             agent=caller.agent[:200],
+            assurance=assurance,
         )
         self._sessions.add(session)
         return self._tokens(session, membership)
@@ -85,11 +99,26 @@ class SessionTokens:
         if generation == session.generation - 1 and now - session.rotated_at <= rules.GRACE_SECONDS:
             return session, False
         self._sessions.end(session.id)
-        raise SessionEnded("This refresh token was used before; the session is closed for safety.")
+        raise SessionReused(session.user, session.tenant, session.id)
 
-    def refresh(self, session: Session, membership: Membership) -> Tokens:
-        """The tokens of a session's present generation."""
-        return self._tokens(session, membership)
+    def assure(self, session: UUID, proof: str) -> Session:
+        """The session after its user has proved once more who they are. Errors: SessionEnded."""
+        found = self._sessions.find(session)
+        now = int(self._clock().timestamp())
+        if found is not None:
+            given = Assurance(found.assurance.level, found.assurance.proofs, now).with_proof(proof, now)
+            found = self._sessions.assure(session, given)
+        if found is None:
+            raise SessionEnded
+        return found
+
+    def reissue(self, session: Session) -> Tokens:
+        """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""
+        for membership in self._users.memberships(session.user):
+            if membership.tenant == session.tenant:
+                return self._tokens(session, membership)
+        self._sessions.end(session.id)
+        raise SessionEnded("You no longer belong to this organization.")
 
     def _tokens(self, session: Session, membership: Membership) -> Tokens:
         claims = rules.claims(
@@ -105,3 +134,16 @@ class SessionTokens:
             refresh_token=rules.refresh_token(session, self._pepper),
             expires_in=rules.ACCESS_SECONDS,
         )
+
+
+def security(what: str, user: UUID, caller: Caller, details: dict[str, object]) -> Event:
+    """An event of something security-relevant: who, what, from where."""
+    data = {"user": str(user), "source_ip": caller.source_ip, "agent": caller.agent[:200], **details}
+    return Event(f"security.{what}", f"user/{user}", data)
+
+
+def user_of(tenant: TenantContext) -> UUID:
+    """The user who asks. Errors: Forbidden for a key."""
+    if tenant.user is None:
+        raise Forbidden("This is for users, not for keys.")
+    return tenant.user

@@ -1,18 +1,36 @@
-"""Sign-up, log-in and switching."""
+"""Sign-up, log-in with a second step, proving once more, and switching."""
 
-from dataclasses import replace
+import secrets
 from uuid import UUID
 
 from shared.identity import rules
-from shared.identity.errors import NoMembership, SessionEnded, SessionNotFound, WrongCredentials
+from shared.identity.errors import (
+    ChallengeEnded,
+    NoMembership,
+    SessionEnded,
+    SessionNotFound,
+    SessionReused,
+    WrongCredentials,
+)
 from shared.identity.gateway.passwords import Passwords
-from shared.identity.model import Membership, Session, SignedIn, SignUp, Tokens, User
+from shared.identity.model import (
+    Assurance,
+    Challenge,
+    Membership,
+    Session,
+    SignedIn,
+    SignUp,
+    Tokens,
+    User,
+)
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.sessions import Caller, SessionTokens
-from tenant_context.clock import NewId
+from shared.identity.service.factors import SecondFactors
+from shared.identity.service.sessions import Caller, SessionTokens, security, user_of
+from shared.identity.service.throttle import Throttle, device_token, known_device
+from tenant_context.clock import Clock, NewId
 from tenant_context.context import Source, TenantContext, from_credentials
-from tenant_context.errors import Forbidden
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 
@@ -25,15 +43,26 @@ class Identity:
         database: Database,
         users: UserRepository,
         sessions: SessionRepository,
+        tickets: TicketRepository,
+        *,
         tokens: SessionTokens,
         passwords: Passwords,
+        factors: SecondFactors,
+        throttle: Throttle,
+        pepper: str,
+        clock: Clock,
         new_id: NewId,
     ) -> None:
         self._database = database
         self._users = users
         self._sessions = sessions
+        self._tickets = tickets
         self._tokens = tokens
         self._passwords = passwords
+        self._factors = factors
+        self._throttle = throttle
+        self._pepper = pepper
+        self._clock = clock
         self._new_id = new_id
 
     def sign_up(self, sign_up: SignUp, caller: Caller) -> SignedIn:
@@ -51,35 +80,83 @@ class Identity:
             data = {"id": str(tenant_id), "name": sign_up.organization, "slug": slug, "plan": sign_up.plan}
             tx.emit(Event("tenant.created", f"tenant/{tenant_id}", {**data, "email": sign_up.email}))
         membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending")
-        tokens = self._tokens.open(user_id, membership, caller)
-        return SignedIn(User(user_id, sign_up.email, sign_up.name), membership, tokens)
+        user = User(user_id, sign_up.email, sign_up.name)
+        return self._enter(user, membership, caller, self._assured("pwd"), "")
 
-    def log_in(self, email: str, password: str, organization: str | None, caller: Caller) -> SignedIn:
-        """A session for a user who knows their password. Errors: WrongCredentials, NoMembership."""
+    def log_in(
+        self, email: str, password: str, organization: str | None, caller: Caller, device: str = ""
+    ) -> SignedIn | Challenge:
+        """A session for a user who knows their password, or, with a second factor, the challenge that asks for it.
+
+        Errors: WrongCredentials, TooManyTries, NoMembership.
+        """
         login = self._users.find_login(email)
+        known = known_device(device, str(login.user.id), self._pepper) if login else ""
+        attempt = self._throttle.enter("password", email, caller.source_ip, known)
         if not self._passwords.matches(login.password_hash if login else None, password) or login is None:
+            self._throttle.failed(attempt)
             raise WrongCredentials
+        self._throttle.succeeded(attempt)
         membership = _choose(login.memberships, organization)
         if self._passwords.is_outdated(login.password_hash):
             tenant = from_credentials(membership.tenant, login.user.id, Source.CREDENTIALS, caller.request_id)
             with self._database.transaction(tenant) as tx:
                 self._users.rehash(tx, login.user.id, self._passwords.hash(password))
-        return SignedIn(login.user, membership, self._tokens.open(login.user.id, membership, caller))
+        methods = self._factors.of(login.user.id).methods
+        if methods:
+            return self._challenge(login.user, membership, known, methods)
+        return self._enter(login.user, membership, caller, self._assured("pwd"), known)
 
-    def refresh(self, token: str) -> Tokens:
+    def _challenge(self, user: User, membership: Membership, device: str, methods: tuple[str, ...]) -> Challenge:
+        token = f"ch_{secrets.token_urlsafe(32)}"
+        content = {"user": user.id, "email": user.email, "tenant": membership.tenant, "device": device}
+        expires = int(self._clock().timestamp()) + rules.CHALLENGE_SECONDS
+        self._tickets.put("challenge", token, {**content, "name": user.name}, expires)
+        return Challenge(token, methods, rules.CHALLENGE_SECONDS)
+
+    def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
+        """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
+        ticket = self._tickets.find("challenge", token, self._clock().timestamp())
+        if ticket is None:
+            raise ChallengeEnded
+        user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
+        proof = self._factors.check(user.id, code, caller.source_ip)
+        if not self._tickets.take("challenge", token):
+            raise ChallengeEnded
+        membership = _choose(self._users.memberships(user.id), ticket["tenant"])
+        return self._enter(user, membership, caller, self._assured("pwd", proof), ticket["device"])
+
+    def _assured(self, *proofs: str) -> Assurance:
+        return Assurance(len(proofs), proofs, int(self._clock().timestamp()))
+
+    def _enter(self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str) -> SignedIn:
+        """Open the session and write down who came, from where, and how."""
+        tokens = self._tokens.open(user.id, membership, caller, assurance)
+        tenant = from_credentials(membership.tenant, user.id, Source.CREDENTIALS, caller.request_id)
+        with self._database.transaction(tenant) as tx:
+            tx.emit(security("signed_in", user.id, caller, {"proofs": list(assurance.proofs)}))
+        shown = device_token(str(user.id), device or secrets.token_hex(16), self._pepper)
+        return SignedIn(user, membership, tokens, shown)
+
+    def refresh(self, token: str, caller: Caller) -> Tokens:
         """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded."""
-        session, _ = self._tokens.rotate(token)
-        for membership in self._users.memberships(session.user):
-            if membership.tenant == session.tenant:
-                return self._tokens.refresh(replace(session, role=membership.role), membership)
-        self._sessions.end(session.id)
-        raise SessionEnded("You no longer belong to this organization.")
+        try:
+            session, _ = self._tokens.rotate(token)
+        except SessionReused as reused:
+            tenant = from_credentials(reused.tenant, reused.user, Source.CREDENTIALS, caller.request_id)
+            with self._database.transaction(tenant) as tx:
+                tx.emit(security("refresh_token_reused", reused.user, caller, {"session": str(reused.session)}))
+            raise
+        return self._tokens.reissue(session)
 
     def switch(self, tenant: TenantContext, organization: str, caller: Caller) -> tuple[Membership, Tokens]:
-        """A session of the same user in another tenant. Errors: NoMembership."""
-        user = _user(tenant)
+        """A session of the same user in another tenant. Errors: NoMembership, SessionEnded."""
+        user = user_of(tenant)
         membership = _choose(self._users.memberships(user), organization)
-        return membership, self._tokens.open(user, membership, caller)
+        present = self._sessions.find(UUID(tenant.session))
+        if present is None:
+            raise SessionEnded
+        return membership, self._tokens.open(user, membership, caller, present.assurance)
 
     def log_out(self, tenant: TenantContext) -> None:
         """End the caller's own session."""
@@ -87,7 +164,7 @@ class Identity:
 
     def sessions(self, tenant: TenantContext) -> list[Session]:
         """The caller's living sessions in this tenant."""
-        return self._sessions.of_user(tenant.tenant, _user(tenant))
+        return self._sessions.of_user(tenant.tenant, user_of(tenant))
 
     def end_session(self, tenant: TenantContext, session: UUID) -> None:
         """End one of the caller's own sessions. Errors: SessionNotFound."""
@@ -101,9 +178,3 @@ def _choose(memberships: tuple[Membership, ...], organization: str | None) -> Me
         if organization is None or organization in {membership.slug, str(membership.tenant)}:
             return membership
     raise NoMembership
-
-
-def _user(tenant: TenantContext) -> UUID:
-    if tenant.user is None:
-        raise Forbidden("This is for users, not for keys.")
-    return tenant.user

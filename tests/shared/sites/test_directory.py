@@ -10,7 +10,7 @@ from local.stack import Stack
 from shared.sites.gateway import Directory
 from shared.sites.model import SensorDraft, Site, SiteDraft
 from shared.sites.repository import SensorRepository, SiteRepository
-from shared.sites.service import Sensors, Sites
+from shared.sites.service import DirectoryKeeper, Sensors, Sites
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
@@ -110,3 +110,23 @@ def test_a_late_removal_leaves_the_codes_new_owner_alone(directory: Directory, a
     directory._put(acme, "sites", "flagship", theirs)
     directory.unlist_code(acme, mine, "flagship")  # type: ignore[arg-type]
     assert directory.find(acme, "sites", {"flagship"}) == {"flagship": theirs}
+
+
+def test_a_directory_that_was_lost_is_rebuilt(
+    database: Database, directory: Directory, sites: Sites, sensors: Sensors, acme: TenantContext
+) -> None:
+    with database.transaction(acme) as tx:
+        site = sites.create(tx, SITE)
+        kept = sensors.register(tx, door_at(site))
+        gone = sensors.register(tx, replace(door_at(site), serial="door-2"))
+    with database.transaction(acme) as tx:
+        sensors.retire(tx, gone.id)
+    directory.unlist_site(acme, site.id, site.code)
+    directory.unlist_sensor(acme, kept)
+    keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), directory)
+    with database.transaction(acme) as tx:
+        assert keeper.rebuild(tx) == {"sites": 2, "sensors": 2}
+    assert directory.find(acme, "sites", {site.code, str(site.id)}) == {site.code: site.id, str(site.id): site.id}
+    assert set(directory.find(acme, "sensors", {"door-1", "door-2"})) == {"door-1"}
+    with database.transaction(acme) as tx:
+        assert keeper.rebuild(tx) == {"sites": 0, "sensors": 0}

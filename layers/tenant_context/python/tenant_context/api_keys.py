@@ -9,12 +9,14 @@ import hmac
 import secrets
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext, from_key
-from tenant_context.dynamo import Table
+from tenant_context.dynamo import ConditionFailed, Table, tenant_key
 from tenant_context.errors import Unauthenticated
 from tenant_context.secrets import secret
 
@@ -22,6 +24,9 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 _PREFIX_LENGTH = 12
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
+_NOTED_SECONDS = 300
+_REMEMBERED = 4096
+"""A bound, so that a sandbox's memory stays flat."""
 _TRUSTED_SECONDS = 10
 """A revoked key stops within this time: how long a look-up is kept."""
 
@@ -84,6 +89,22 @@ class StoredKey:
     expires_at: int
     """Seconds since 1970; 0 = never."""
     revoked: bool
+    networks: tuple[str, ...] = ()
+    """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
+
+    def admits(self, address: str) -> bool:
+        """Whether it may be used from an address."""
+        if not self.networks:
+            return True
+        import ipaddress  # noqa: PLC0415  few keys ask for it, and a cold start would pay
+
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+            found = found.ipv4_mapped
+        return any(found in ipaddress.ip_network(network) for network in self.networks)
 
 
 class ApiKeyVerifier:
@@ -94,8 +115,9 @@ class ApiKeyVerifier:
         self._pepper_secret = pepper_secret
         self._clock = clock
         self._kept: dict[str, tuple[float, StoredKey]] = {}
+        self._noted: dict[str, float] = {}
 
-    def prove(self, credential: str, request_id: str) -> TenantContext:
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:
         """The context a good key opens; it holds the key's scopes and nothing else."""
         prefix = key_prefix(credential)
         stored = self._find(prefix) if prefix else None
@@ -106,10 +128,28 @@ class ApiKeyVerifier:
             and hmac.compare_digest(stored.digest, digest)
             and not stored.revoked
             and (not stored.expires_at or now < stored.expires_at)
+            and stored.admits(address)
         )
         if stored is None or not good:
             raise Unauthenticated("The API key is not valid.")
+        self._note(stored, now)
         return from_key(stored.prefix, stored.tenant, stored.scopes, request_id)
+
+    def _note(self, stored: StoredKey, now: float) -> None:
+        """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""
+        if now - self._noted.get(stored.prefix, 0) < _NOTED_SECONDS:
+            return
+        if len(self._noted) >= _REMEMBERED:
+            self._noted.clear()
+        self._noted[stored.prefix] = now
+        with suppress(AwsError, ConditionFailed):
+            self._table.update(
+                tenant_key(stored.tenant, "keys"),
+                stored.prefix,
+                "SET last_used_at = :now",
+                {":now": int(now)},
+                condition="attribute_exists(pk)",
+            )
 
     def _find(self, prefix: str) -> StoredKey | None:
         now = self._clock().timestamp()
@@ -127,8 +167,9 @@ class ApiKeyVerifier:
             scopes=frozenset(item["scopes"]),
             expires_at=int(item.get("valid_until", 0)),
             revoked=bool(item.get("revoked", False)),
+            networks=tuple(item.get("networks", ())),
         )
-        if len(self._kept) >= 4096:  # noqa: PLR2004  a bound, so that a sandbox's memory stays flat
+        if len(self._kept) >= _REMEMBERED:
             self._kept.clear()
         self._kept[prefix] = (now, stored)
         return stored

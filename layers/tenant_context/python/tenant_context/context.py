@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
+from tenant_context.assurance import RECENT_SECONDS, SecondFactorRequired, StepUpRequired
 from tenant_context.errors import Forbidden
 from tenant_context.permissions import allows
 
@@ -38,11 +39,22 @@ class TenantContext:
     key: str = ""
     scopes: dict[str, str] = field(default_factory=dict)
     """Of a device key: what it is bound to, for example `{"site": …}`."""
+    authenticated_at: int = 0
+    """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
+    restricted: str = ""
+    """Why a user's permissions are withheld: `mfa` while a second factor is missing that the tenant asks for."""
 
     def require(self, permission: str) -> None:
         """Raise `Forbidden` unless the caller holds the permission."""
+        if self.restricted:
+            raise SecondFactorRequired("This organization asks for a second factor: enroll one at /api/v1/auth/mfa.")
         if not allows(self.permissions, permission):
             raise Forbidden(f"This needs the permission {permission}, which the role {self.role} does not give.")
+
+    def require_recent(self, now: float) -> None:
+        """Raise `StepUpRequired` unless the user proved who they are within the last fifteen minutes."""
+        if now - self.authenticated_at > RECENT_SECONDS:
+            raise StepUpRequired(RECENT_SECONDS)
 
     @property
     def actor(self) -> str:
@@ -65,7 +77,13 @@ def from_claims(claims: dict[str, object], request_id: str) -> TenantContext:
         source=Source.TOKEN,
         request_id=request_id,
         session=str(claims["sid"]),
+        authenticated_at=_seconds(claims.get("auth_time", 0)),
+        restricted=str(claims.get("restricted", "")),
     )
+
+
+def _seconds(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) -> TenantContext:

@@ -8,6 +8,7 @@ The hot paths' four operations are spoken here over the signed connection; model
 below `shared/`, on keys made by `tenant_key`.
 """
 
+import base64
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -30,7 +31,7 @@ def tenant_key(tenant: UUID, key: str) -> str:
     return f"tenant#{tenant}#{key}"
 
 
-def encode(value: Any) -> dict[str, Any]:
+def encode(value: Any) -> dict[str, Any]:  # noqa: PLR0911  one for each form
     """A value in DynamoDB's JSON form."""
     match value:
         case None:
@@ -39,6 +40,8 @@ def encode(value: Any) -> dict[str, Any]:
             return {"BOOL": value}
         case str() | UUID():
             return {"S": str(value)}
+        case bytes():
+            return {"B": base64.b64encode(value).decode()}
         case int() | float() | Decimal():
             return {"N": str(value)}
         case Mapping():
@@ -54,6 +57,8 @@ def decode(value: Mapping[str, Any]) -> Any:
     match kind:
         case "N":
             return Decimal(content) if "." in content or "e" in content.lower() else int(content)
+        case "B":
+            return base64.b64decode(content)
         case "M":
             return {name: decode(part) for name, part in content.items()}
         case "L":
@@ -119,9 +124,10 @@ class Table:
             "TableName": self._name,
             "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
             "UpdateExpression": expression,
-            "ExpressionAttributeValues": {name: encode(value) for name, value in values.items()},
             "ReturnValues": "ALL_NEW",
         }
+        if values:
+            request["ExpressionAttributeValues"] = {name: encode(value) for name, value in values.items()}
         if condition:
             request["ConditionExpression"] = condition
         if names:
@@ -137,6 +143,15 @@ class Table:
             request["ExpressionAttributeValues"] = {":value": encode(only_if[1])}
         with suppress(ConditionFailed):
             self._change("DeleteItem", request)
+
+    def take(self, pk: str, sk: str) -> bool:
+        """Remove an item; whether it was there, for exactly one of those who ask at once."""
+        request: dict[str, Any] = {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}}
+        try:
+            self._change("DeleteItem", {**request, "ConditionExpression": "attribute_exists(pk)"})
+        except ConditionFailed:
+            return False
+        return True
 
     def query_from(self, pk: str, sk: str) -> list[Item]:
         """Every item of a partition from a sort key on, as last written."""

@@ -150,7 +150,7 @@ class TokenProver:
         self._verifier = verifier
         self._revocations = revocations
 
-    def prove(self, credential: str, request_id: str) -> TenantContext:
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:  # noqa: ARG002  from anywhere
         """The context of the token's user in the token's tenant."""
         claims = self._verifier.verify(credential)
         if self._revocations.has(claims["sid"]):

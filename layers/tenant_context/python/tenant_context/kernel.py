@@ -92,6 +92,7 @@ class Kernel:
             service,
             observability=self.observability,
             limiter=RateLimiter(self.settings.rate_limit, self.settings.rate_burst, self.clock),
+            clock=self.clock,
             provers={proof: prover for proof, prover in provers.items() if prover is not None},
             writer=writer,
             edge=edge,

@@ -11,7 +11,7 @@ class OperatorVerifier:
     def __init__(self, secret_id: str) -> None:
         self._secret = SharedSecret(secret_id)
 
-    def prove(self, credential: str, request_id: str) -> TenantContext:
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:  # noqa: ARG002  from anywhere
         """The operator's context; raises `Unauthenticated`."""
         if not self._secret.matches(credential):
             raise Unauthenticated("This address is for the operators of the platform.")

@@ -116,6 +116,8 @@ class Route:
     summary: str
     hidden: bool
     headers: tuple[str, ...] = ()
+    recent: bool = False
+    """Whether its user must have proved who they are within fifteen minutes: for what is sensitive."""
     reads: Any = None
     """The body's shape where the route reads `call.raw` itself: for the OpenAPI document."""
 
@@ -160,6 +162,7 @@ class Routes:
         status: int = 200,
         max_body: int = MAX_BODY,
         headers: tuple[str, ...] = (),
+        recent: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare a change; its handler also gets the tenant's open transaction, `tx`."""
         return self._declare(
@@ -174,6 +177,7 @@ class Routes:
             writes=True,
             max_body=max_body,
             headers=headers,
+            recent=recent,
         )
 
     def act(
@@ -190,6 +194,7 @@ class Routes:
         status: int = 200,
         content_types: tuple[str, ...] = JSON,
         max_body: int = MAX_BODY,
+        recent: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare a call that opens no tenant's transaction of itself (log-in, ingest)."""
         return self._declare(
@@ -204,6 +209,7 @@ class Routes:
             status=status,
             content_types=content_types,
             max_body=max_body,
+            recent=recent,
         )
 
     def _declare(
@@ -222,10 +228,13 @@ class Routes:
         max_body: int = MAX_BODY,
         hidden: bool = False,
         headers: tuple[str, ...] = (),
+        recent: bool = False,
         reads: Any = None,
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
+        if recent and proof is not Proof.TOKEN:
+            raise TypeError(f"{method} {path} asks a key or nobody to log in again")
         if method in {"PATCH", "PUT"} and writes:
             headers = (*headers, "If-Match")
 
@@ -247,6 +256,7 @@ class Routes:
                 summary=summary,
                 hidden=hidden,
                 headers=headers,
+                recent=recent,
                 reads=reads,
             )
             self._add(route)

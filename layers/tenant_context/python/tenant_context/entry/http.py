@@ -12,6 +12,7 @@ from uuid import UUID
 
 from tenant_context import bodies
 from tenant_context.aws import AwsError
+from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.errors import (
     BadRequest,
@@ -34,8 +35,8 @@ _BEARER = "bearer "
 class Prover(Protocol):
     """Proves a caller from the request's credential; raises `Unauthenticated`."""
 
-    def prove(self, credential: str, request_id: str) -> TenantContext:
-        """The context the credential opens."""
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:
+        """The context the credential opens, for who asks from an address."""
 
 
 class Writer(Protocol):
@@ -65,6 +66,7 @@ class HttpEntry:
         *,
         observability: Observability,
         limiter: RateLimiter,
+        clock: Clock,
         provers: Mapping[Proof, Prover],
         writer: Writer | None = None,
         edge: Gate | None = None,
@@ -73,6 +75,7 @@ class HttpEntry:
         self._service = service
         self._observability = observability
         self._limiter = limiter
+        self._clock = clock
         self._provers = provers
         self._writer = writer
         self._edge = edge
@@ -122,12 +125,14 @@ class HttpEntry:
             return self._options(path)
         route, parameters = self._routes.find(method, path)
         invocation.operation = route.operation
-        tenant = self._prove(route, headers, request_id)
+        tenant = self._prove(route, headers, request_id, address)
         if tenant is not None:
             invocation.caller(tenant)
             _agree(tenant, headers)
             if route.permission is not None and route.permission != SIGNED_IN:
                 tenant.require(route.permission)
+            if route.recent:
+                tenant.require_recent(self._clock().timestamp())
             left = self._limiter.take(tenant.tenant)
             extra["ratelimit"] = self._limiter.header(left)
         raw = bodies.raw_body(event, headers, route.max_body)
@@ -151,7 +156,7 @@ class HttpEntry:
             raise TypeError("a write without a database")
         return self._writer.write(route, call, self._service, method, path)
 
-    def _prove(self, route: Route, headers: Mapping[str, str], request_id: str) -> TenantContext | None:
+    def _prove(self, route: Route, headers: Mapping[str, str], request_id: str, address: str) -> TenantContext | None:
         if route.proof is Proof.PUBLIC:
             return None
         credential = headers.get("x-api-key", "") if route.proof is Proof.KEY else ""
@@ -160,7 +165,7 @@ class HttpEntry:
             credential = authorization[len(_BEARER) :].strip()
         if not credential:
             raise Unauthenticated("Send Authorization: Bearer <token>.")
-        return self._provers[route.proof].prove(credential, request_id)
+        return self._provers[route.proof].prove(credential, request_id, address)
 
     def _options(self, path: str) -> Answer:
         allowed = self._routes.methods(path)

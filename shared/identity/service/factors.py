@@ -1,0 +1,100 @@
+"""Second factors: an authenticator app (RFC 6238), and recovery codes for when it is lost."""
+
+import base64
+import io
+import re
+import secrets
+from uuid import UUID
+
+import pyotp
+
+from shared.identity import rules
+from shared.identity.errors import FactorExists, FactorNotFound, WrongCode
+from shared.identity.gateway.fields import UserSecrets
+from shared.identity.model import Enrollment, Factors
+from shared.identity.repository.factors import FactorRepository
+from shared.identity.service.throttle import Throttle
+from tenant_context.clock import Clock
+
+_PURPOSE = "totp"
+_BRAND = "RMAP"
+
+
+class SecondFactors:
+    """Sets factors up, checks codes and takes factors away."""
+
+    def __init__(
+        self, factors: FactorRepository, user_secrets: UserSecrets, throttle: Throttle, pepper: str, clock: Clock
+    ) -> None:
+        self._factors = factors
+        self._secrets = user_secrets
+        self._throttle = throttle
+        self._pepper = pepper
+        self._clock = clock
+
+    def of(self, user: UUID) -> Factors:
+        """What the user has set up."""
+        totp = self._factors.totp(user)
+        if totp is None or not totp.confirmed:
+            return Factors(totp=False, recovery_codes=0)
+        return Factors(totp=True, recovery_codes=self._factors.codes_left(user))
+
+    def begin(self, user: UUID, email: str) -> Enrollment:
+        """A fresh secret for an authenticator app; it counts from its first code on. Errors: FactorExists."""
+        secret = base64.b32encode(secrets.token_bytes(20)).decode()
+        if not self._factors.begin_totp(user, self._secrets.seal(user, _PURPOSE, secret.encode())):
+            raise FactorExists
+        uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_BRAND)
+        return Enrollment(secret, uri, _drawn(uri))
+
+    def confirm(self, user: UUID, code: str, address: str) -> list[str]:
+        """The app's first code sets it up; answers the recovery codes. Errors: FactorNotFound, WrongCode, …Exists."""
+        totp = self._factors.totp(user)
+        if totp is None:
+            raise FactorNotFound
+        if totp.confirmed:
+            raise FactorExists
+        self.check(user, code, address)
+        return self.renew_codes(user)
+
+    def renew_codes(self, user: UUID) -> list[str]:
+        """Ten fresh recovery codes in place of any before; shown now and never again."""
+        codes = [rules.recovery_code() for _ in range(rules.RECOVERY_CODES)]
+        self._factors.put_codes(user, [rules.code_digest(code, user, self._pepper) for code in codes])
+        return codes
+
+    def remove(self, user: UUID) -> None:
+        """Take the app and the recovery codes away. Errors: FactorNotFound."""
+        if self._factors.totp(user) is None:
+            raise FactorNotFound
+        self._factors.remove_totp(user)
+
+    def check(self, user: UUID, code: str, address: str) -> str:
+        """Use a code up; answers what it proves. Errors: WrongCode, TooManyTries."""
+        attempt = self._throttle.enter("code", str(user), address)
+        proof = self._proof(user, code)
+        if proof is None:
+            self._throttle.failed(attempt)
+            raise WrongCode
+        self._throttle.succeeded(attempt)
+        return proof
+
+    def _proof(self, user: UUID, code: str) -> str | None:
+        plain = "".join(code.split())
+        if re.fullmatch(r"[0-9]{6}", plain) is None:
+            return "recovery" if self._factors.use_code(user, rules.code_digest(code, user, self._pepper)) else None
+        totp = self._factors.totp(user)
+        if totp is None:
+            return None
+        secret = self._secrets.open(user, _PURPOSE, totp.sealed).decode()
+        step = rules.step_of(plain, secret, self._clock())
+        return "otp" if step is not None and self._factors.use_step(user, totp, step) else None
+
+
+def _drawn(text: str) -> str:
+    """A QR code in SVG."""
+    import segno  # noqa: PLC0415  only an enrollment draws
+
+    out = io.BytesIO()
+    segno.make(text, error="m").save(out, kind="svg", scale=4, xmldecl=False, svgns=True, nl=False)
+    return out.getvalue().decode()
