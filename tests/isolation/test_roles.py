@@ -30,8 +30,8 @@ def signer(stack: Stack) -> Iterator[TokenSigner]:
 
 
 @pytest.fixture(scope="module")
-def somebody(api_url: str) -> SignedIn:
-    return newcomer(api_url, "roles")
+def somebody(stack: Stack) -> SignedIn:
+    return newcomer(stack.api_url, "roles")
 
 
 def as_role(signer: TokenSigner, somebody: SignedIn, permissions: list[str], **more: Any) -> Wire:
