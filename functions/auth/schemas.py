@@ -1,19 +1,26 @@
 """The wire's shapes of identity."""
 
-from typing import Annotated, Self
+import unicodedata
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
 
 from shared.identity.model import ApiKey, Challenge, Membership, Session, SignedIn, SignUp, Tokens
 from tenant_context.clock import rfc3339
 from tenant_context.wire import In, Moment, Name, Out
 
+
+def _one_form(value: Any) -> Any:
+    """Mail addresses that look alike by Unicode's compatibility forms are one, and letters have no case."""
+    return unicodedata.normalize("NFKC", value).strip().lower() if isinstance(value, str) else value
+
+
+Address = Annotated[str, BeforeValidator(_one_form), StringConstraints(max_length=254)]
 Email = Annotated[
     str,
+    BeforeValidator(_one_form),
     StringConstraints(
-        strip_whitespace=True,
-        to_lower=True,
         max_length=254,
         pattern=r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$",
     ),
@@ -54,7 +61,7 @@ class SignUpIn(In):
 class LogInIn(In):
     """A log-in; `organization` is a slug or an id, the first joined one when left out."""
 
-    email: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=254)]
+    email: Address
     password: Password
     organization: Organization | None = None
     device_token: Annotated[str, StringConstraints(max_length=200)] = ""

@@ -49,6 +49,12 @@ class SessionReused(SessionEnded):
         self.user, self.tenant, self.session = user, tenant, session
 
 
+class OrganizationClosed(Forbidden):
+    """The organization was suspended or closed: nobody works in it."""
+
+    code, title = "organization-closed", "The organization is not open"
+
+
 class NoMembership(Forbidden):
     """The user does not belong to the organization named, or to any."""
 

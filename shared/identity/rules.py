@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyotp
 
-from shared.identity.errors import WeakPassword
+from shared.identity.errors import OrganizationClosed, WeakPassword
 from shared.identity.model import Membership, Session, SignUp
 from tenant_context.permissions import ROLES
 
@@ -21,6 +21,7 @@ REFRESH_SECONDS = 30 * 24 * 3600
 GRACE_SECONDS = 10
 """How long the token just replaced still answers with the active one: two tabs, a retried request."""
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
+CLOSED = frozenset({"suspended", "closed"})
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
 _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -39,6 +40,12 @@ def check_password(sign_up: SignUp) -> None:
         rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004  short names occur anywhere
         if len(rest) < len(folded) and len(rest) < MIN_PASSWORD // 2:
             raise WeakPassword("must not be made of your mail address or name")
+
+
+def check_open(membership: Membership) -> None:
+    """Raise `OrganizationClosed` for a tenant that nobody may work in."""
+    if membership.status in CLOSED:
+        raise OrganizationClosed(f"The organization is {membership.status}; ask its owner.")
 
 
 def slug_of(name: str, fresh: UUID) -> str:

@@ -57,7 +57,8 @@ class SessionTokens:
         self._new_id = new_id
 
     def open(self, user: UUID, membership: Membership, caller: Caller, assurance: Assurance) -> Tokens:
-        """A new session in a tenant, of a user who has just proved who they are."""
+        """A new session in a tenant, of a user who has just proved who they are. Errors: OrganizationClosed."""
+        rules.check_open(membership)
         now = self._clock()
         session = Session(
             id=self._new_id(),
@@ -116,6 +117,7 @@ class SessionTokens:
         """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""
         for membership in self._users.memberships(session.user):
             if membership.tenant == session.tenant:
+                rules.check_open(membership)
                 return self._tokens(session, membership)
         self._sessions.end(session.id)
         raise SessionEnded("You no longer belong to this organization.")
