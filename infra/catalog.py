@@ -70,7 +70,12 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         purpose="Organizations, their members, plans and limits.",
         triggers=(Http(prefixes=("organizations",)),),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *_TOKENS, *_EVENTS),
+        permissions=(
+            *_SQL,
+            *_TOKENS,
+            *may(Access.WRITE_TABLE, Table.SESSIONS, Table.REVOCATIONS),  # whoever goes is logged out
+            *_EVENTS,
+        ),
     ),
     Function(
         name="campaigns",

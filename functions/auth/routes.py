@@ -6,9 +6,9 @@ from typing import Any
 
 from functions.auth import schemas
 from shared.identity.gateway.tokens import jwk
+from shared.identity.service.callers import Caller
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
-from shared.identity.service.sessions import Caller
 from shared.identity.service.sign_in import Identity
 from tenant_context.identity import KmsPublicKeys
 from tenant_context.postgres import Transaction

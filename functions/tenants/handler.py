@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
-from functions.tenants.routes import routes
+from functions.tenants.routes import Organizations, routes
+from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.sessions import SessionRepository
+from shared.identity.service.members import Members
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
+from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
 from tenant_context.settings import Settings
 
@@ -14,8 +18,13 @@ class TenantSettings(Settings):
     """What this function needs beside the common settings."""
 
     bus: str
+    table_sessions: str
+    table_revocations: str
 
 
 kernel = Kernel("tenants")
-database = kernel.database(bus=TenantSettings.load().bus)
-handler = kernel.http(routes, Tenants(TenantRepository(database)), database=database, token=kernel.tokens())
+settings = TenantSettings.load()
+database = kernel.database(bus=settings.bus)
+sessions = SessionRepository(Table(settings.table_sessions), Table(settings.table_revocations), kernel.clock)
+organizations = Organizations(Tenants(TenantRepository(database)), Members(MemberRepository(), sessions))
+handler = kernel.http(routes, organizations, database=database, token=kernel.tokens())

@@ -1,6 +1,17 @@
 """The addresses of organizations."""
 
-from functions.tenants.schemas import AuditPage, MembersPage, OrganizationIn, OrganizationOut, SecurityIn
+from dataclasses import dataclass
+
+from functions.tenants.schemas import (
+    AuditPage,
+    HeirIn,
+    MembersPage,
+    OrganizationIn,
+    OrganizationOut,
+    RoleIn,
+    SecurityIn,
+)
+from shared.identity.service.members import Members
 from shared.tenants.service import Tenants
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Routes, etag
@@ -8,46 +19,98 @@ from tenant_context.wire import PageQuery, page
 
 routes = Routes()
 
+
+@dataclass(frozen=True, slots=True)
+class Organizations:
+    """What the routes use."""
+
+    tenants: Tenants
+    members: Members
+
+
 _ONE = "/api/v1/organizations/{organization_id}"
 
 
 @routes.read(_ONE, permission=SIGNED_IN, answer=OrganizationOut)
-def show(call: Call[None], tenants: Tenants) -> Answer:
+def show(call: Call[None], organizations: Organizations) -> Answer:
     """Read your organization, with the state of its billing."""
-    version, content = tenants.show(call.tenant, call.id("organization_id"))
+    version, content = organizations.tenants.show(call.tenant, call.id("organization_id"))
     return Answer(content, headers=etag(version))
 
 
 @routes.write("PATCH", _ONE, permission="settings.write", body=OrganizationIn, answer=OrganizationOut)
-def rename(call: Call[OrganizationIn], tx: Transaction, tenants: Tenants) -> Answer:
+def rename(call: Call[OrganizationIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Rename your organization."""
-    version, content = tenants.rename(tx, call.id("organization_id"), call.body.name, call.expected_version())
+    version, content = organizations.tenants.rename(
+        tx, call.id("organization_id"), call.body.name, call.expected_version()
+    )
     return Answer(content, headers=etag(version))
 
 
 @routes.write(
     "PUT", _ONE + "/security", permission="settings.write", body=SecurityIn, answer=OrganizationOut, recent=True
 )
-def secure(call: Call[SecurityIn], tx: Transaction, tenants: Tenants) -> Answer:
+def secure(call: Call[SecurityIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Ask a second factor of everybody in your organization, or no longer."""
     wanted, version = call.body.mfa_required, call.expected_version()
-    version, content = tenants.secure(tx, call.id("organization_id"), mfa_required=wanted, version=version)
+    version, content = organizations.tenants.secure(
+        tx, call.id("organization_id"), mfa_required=wanted, version=version
+    )
     return Answer(content, headers=etag(version))
 
 
 @routes.read(_ONE + "/members", permission="users.read", query=PageQuery, answer=MembersPage)
-def members(call: Call[None], tenants: Tenants) -> Answer:
+def members(call: Call[None], organizations: Organizations) -> Answer:
     """List the members of your organization."""
     query: PageQuery = call.query
     organization = call.id("organization_id")
-    rows = tenants.members(call.tenant, organization, after=query.after(), limit=query.limit + 1)
+    rows = organizations.tenants.members(call.tenant, organization, after=query.after(), limit=query.limit + 1)
     return Answer(page(rows, query.limit))
 
 
+@routes.write(
+    "POST",
+    _ONE + "/members/{user_id}/role",
+    permission="users.write",
+    body=RoleIn,
+    status=204,
+    recent=True,
+)
+def change_role(call: Call[RoleIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Give a member another role; they log in again. Only owners give and take ownership."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.members.change_role(tx, call.id("user_id"), call.body.role)
+    return Answer()
+
+
+@routes.write("DELETE", _ONE + "/members/{user_id}", permission="users.write", status=204, recent=True)
+def remove_member(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Take a member out of your organization; their sessions in it end."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.members.remove(tx, call.id("user_id"))
+    return Answer()
+
+
+@routes.write("POST", _ONE + "/leave", permission=SIGNED_IN, status=204, recent=True)
+def leave(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Leave the organization; its last owner cannot."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.members.leave(tx)
+    return Answer()
+
+
+@routes.write("POST", _ONE + "/owner", permission="users.write", body=HeirIn, status=204, recent=True)
+def hand_over(call: Call[HeirIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Hand your ownership over to another member, and become an admin."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.members.hand_over(tx, call.body.user_id)
+    return Answer()
+
+
 @routes.read(_ONE + "/audit", permission="audit.read", query=PageQuery, answer=AuditPage)
-def audit(call: Call[None], tenants: Tenants) -> Answer:
+def audit(call: Call[None], organizations: Organizations) -> Answer:
     """List what was done in your organization, newest first."""
     query: PageQuery = call.query
     organization = call.id("organization_id")
-    rows = tenants.audit(call.tenant, organization, after=query.after(), limit=query.limit + 1)
+    rows = organizations.tenants.audit(call.tenant, organization, after=query.after(), limit=query.limit + 1)
     return Answer(page(rows, query.limit))

@@ -1,5 +1,6 @@
 """The wire's shapes of organizations."""
 
+from typing import Literal
 from uuid import UUID
 
 from tenant_context.wire import In, Name, Out
@@ -15,6 +16,18 @@ class SecurityIn(In):
     """What the organization asks of its users' log-ins."""
 
     mfa_required: bool
+
+
+class RoleIn(In):
+    """A member's role from now on."""
+
+    role: Literal["owner", "admin", "manager", "member", "viewer"]
+
+
+class HeirIn(In):
+    """Who becomes the owner."""
+
+    user_id: UUID
 
 
 class BillingOut(Out):

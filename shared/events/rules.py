@@ -50,6 +50,10 @@ def _security(name: str, description: str, details: Mapping[str, Any] | None = N
     return EventType(f"security.{name}", description, "user/<id>", data)
 
 
+def _member(name: str, description: str, role: str | None) -> EventType:
+    return EventType(f"member.{name}", description, "user/<id>", {"user": _ID, "from": "member", "to": role})
+
+
 def _endpoint(name: str, description: str) -> EventType:
     data = {"id": _ID, "url": "https://hooks.example.com/rmap", "enabled": True, "version": 1}
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
@@ -144,6 +148,9 @@ CATALOGUE: tuple[EventType, ...] = (
         "api-key/<prefix>",
         {"prefix": "a1B2c3D4e5F6", "replaced_by": "b2C3d4E5f6G7", "until": "2026-03-02T10:00:00Z"},
     ),
+    _member("role_changed", "A member has another role.", "viewer"),
+    _member("removed", "A member was taken out of the organization.", None),
+    _member("left", "A member left the organization.", None),
     _endpoint("created", "A webhook endpoint was added."),
     _endpoint("updated", "A webhook endpoint's particulars were replaced."),
     _endpoint("secret_rotated", "A webhook endpoint has a new signing secret."),

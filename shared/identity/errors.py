@@ -49,6 +49,24 @@ class SessionReused(SessionEnded):
         self.user, self.tenant, self.session = user, tenant, session
 
 
+class MemberNotFound(NotFound):
+    """No such user in this tenant."""
+
+    code, title = "member-not-found", "There is no such member"
+
+
+class LastOwner(Conflict):
+    """An organization has an owner, always."""
+
+    code, title = "last-owner", "The organization would have no owner; make somebody else one first"
+
+
+class OwnersOnly(Forbidden):
+    """Ownership is given and taken by owners."""
+
+    code, title = "owners-only", "Only an owner may do this"
+
+
 class OrganizationClosed(Forbidden):
     """The organization was suspended or closed: nobody works in it."""
 

@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import pyotp
-
 from shared.identity.errors import OrganizationClosed, WeakPassword
 from shared.identity.model import Membership, Session, SignUp
 from tenant_context.permissions import ROLES
@@ -77,16 +75,6 @@ def _mac(session: Session, generation: int, pepper: str) -> str:
     text = f"{session.seed}|{session.id.hex}|{generation}"
     digest = hmac.new(pepper.encode(), text.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-def step_of(code: str, secret: str, now: datetime) -> int | None:
-    """The 30-second step a code is good for: the present one, the one before or the one after (RFC 6238)."""
-    totp = pyotp.TOTP(secret)
-    present = totp.timecode(now)
-    for step in (present, present - 1, present + 1):
-        if hmac.compare_digest(totp.generate_otp(step), code):
-            return step
-    return None
 
 
 def recovery_code() -> str:

@@ -16,6 +16,10 @@ class Tenants:
     def __init__(self, repository: TenantRepository) -> None:
         self._repository = repository
 
+    def check(self, tenant: TenantContext, organization: UUID) -> None:
+        """Whether it is the caller's. Errors: OrganizationNotFound."""
+        _own(tenant, organization)
+
     def show(self, tenant: TenantContext, organization: UUID) -> tuple[int, bytes]:
         """Version and JSON. Errors: OrganizationNotFound."""
         _own(tenant, organization)

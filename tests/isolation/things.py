@@ -42,6 +42,7 @@ class Things:
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
         ids = {
             "organization_id": owner.organization,
+            "user_id": owner.api.get(f"/api/v1/organizations/{owner.organization}/members")["items"][0]["user_id"],
             "site_id": site,
             "sensor_id": sensor,
             "campaign_id": campaign,
@@ -77,6 +78,8 @@ class Things:
             "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
             "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
+            "/api/v1/organizations/{organization_id}/members/{user_id}/role": {"role": "viewer"},
+            "/api/v1/organizations/{organization_id}/owner": {"user_id": self.ids["user_id"]},
             "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
             "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},
             "/api/v1/webhooks/endpoints/{endpoint_id}": {"url": "https://example.com/thief"},

@@ -82,7 +82,11 @@ class SessionRepository:
 
     def of_user(self, tenant: UUID, user: UUID) -> list[Session]:
         """A user's living sessions in a tenant."""
-        items, _ = self._table.query(tenant_key(tenant, f"user#{user}"), index="gsi1", descending=True)
+        key = tenant_key(tenant, f"user#{user}")
+        items, start = self._table.query(key, index="gsi1", descending=True)
+        while start:
+            more, start = self._table.query(key, index="gsi1", descending=True, start=start)
+            items += more
         return [_session(item) for item in items]
 
 

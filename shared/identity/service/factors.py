@@ -10,6 +10,7 @@ import pyotp
 
 from shared.identity import rules
 from shared.identity.errors import FactorExists, FactorNotFound, WrongCode
+from shared.identity.gateway.codes import step_of
 from shared.identity.gateway.fields import UserSecrets
 from shared.identity.model import Enrollment, Factors
 from shared.identity.repository.factors import FactorRepository
@@ -87,7 +88,7 @@ class SecondFactors:
         if totp is None:
             return None
         secret = self._secrets.open(user, _PURPOSE, totp.sealed).decode()
-        step = rules.step_of(plain, secret, self._clock())
+        step = step_of(plain, secret, self._clock())
         return "otp" if step is not None and self._factors.use_step(user, totp, step) else None
 
 

@@ -7,8 +7,9 @@ from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import Enrollment, Factors, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
-from shared.identity.service.sessions import Caller, SessionTokens, security, user_of
+from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
 from tenant_context.assurance import SecondFactorRequired
 from tenant_context.context import TenantContext

@@ -10,19 +10,8 @@ from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.model import Assurance, Membership, Session, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.service.callers import Caller
 from tenant_context.clock import Clock, NewId
-from tenant_context.context import TenantContext
-from tenant_context.errors import Forbidden
-from tenant_context.events import Event
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Where a log-in comes from."""
-
-    source_ip: str
-    agent: str
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +125,3 @@ class SessionTokens:
             refresh_token=rules.refresh_token(session, self._pepper),
             expires_in=rules.ACCESS_SECONDS,
         )
-
-
-def security(what: str, user: UUID, caller: Caller, details: dict[str, object]) -> Event:
-    """An event of something security-relevant: who, what, from where."""
-    data = {"user": str(user), "source_ip": caller.source_ip, "agent": caller.agent[:200], **details}
-    return Event(f"security.{what}", f"user/{user}", data)
-
-
-def user_of(tenant: TenantContext) -> UUID:
-    """The user who asks. Errors: Forbidden for a key."""
-    if tenant.user is None:
-        raise Forbidden("This is for users, not for keys.")
-    return tenant.user

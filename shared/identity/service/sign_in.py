@@ -26,8 +26,9 @@ from shared.identity.model import (
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
-from shared.identity.service.sessions import Caller, SessionTokens, security, user_of
+from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle, device_token, known_device
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import Source, TenantContext, from_credentials

@@ -1,0 +1,30 @@
+"""Who asks, and what is told of what they did."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from tenant_context.context import TenantContext
+from tenant_context.errors import Forbidden
+from tenant_context.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a log-in comes from."""
+
+    source_ip: str
+    agent: str
+    request_id: str
+
+
+def security(what: str, user: UUID, caller: Caller, details: dict[str, object]) -> Event:
+    """An event of something security-relevant: who, what, from where."""
+    data = {"user": str(user), "source_ip": caller.source_ip, "agent": caller.agent[:200], **details}
+    return Event(f"security.{what}", f"user/{user}", data)
+
+
+def user_of(tenant: TenantContext) -> UUID:
+    """The user who asks. Errors: Forbidden for a key."""
+    if tenant.user is None:
+        raise Forbidden("This is for users, not for keys.")
+    return tenant.user
