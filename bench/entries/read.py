@@ -136,7 +136,7 @@ def _goals(rows: list[Row]) -> list[Goal]:
     lean, served = used["ours"] / used["peer without ORM entities"], used["ours"] / used["peer under uvicorn"]
     trips = next(row for row in rows if row.name == "ours").facts["round_trips"]
     own = next(row for row in rows if row.name == "ours").median("database_us")
-    reason = f"PostgreSQL takes {own:.0f} µs of it: planning anew on each read, and app.rfc3339"
+    reason = f"PostgreSQL takes {own:.0f} µs of it: planning anew on each read"
     return [
         Goal(
             "client + database CPU of a read at most 1/4 of the peer's",
