@@ -61,6 +61,7 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
             bus=messaging.bus,
             database=database,
             topic=data.topic,
+            mail_identity=data.mail_identity,
             origin_secrets=origin_secrets,
         ),
         assets=built,

@@ -157,6 +157,8 @@ class Deployment:
     domain: Domain | None = None
     local: LocalCloud | None = None
     alarm_email: str = ""
+    mail_domain: str = "mail.rmap.example"
+    """Whose mails these are: SES sends for it once its DNS holds the records that SES asks for."""
 
 
 def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Deployment:
@@ -191,6 +193,7 @@ def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] =
         domain=domain,
         local=local,
         alarm_email=given("alarm_email"),
+        mail_domain=given("mail_domain", f"mail.{domain.name}" if domain else "mail.rmap.example"),
     )
 
 

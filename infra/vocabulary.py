@@ -25,6 +25,7 @@ class Queue(StrEnum):
     REFRESHES = "refreshes"
     BILLING = "billing"
     BILLING_OUTCOMES = "billing_outcomes"
+    MAILS = "mails"
 
 
 class Table(StrEnum):
@@ -74,6 +75,7 @@ class Access(StrEnum):
     READ_PUBLIC_KEY = "read a key's public part"
     ENCRYPT = "encrypt with a key"
     DECRYPT = "decrypt with a key"
+    SEND_MAIL = "send mail in our name"
     READ_SECRET = "read a secret"  # noqa: S105 -- words, not a secret
 
 
@@ -107,6 +109,7 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.READ_PUBLIC_KEY: ("kms:GetPublicKey",),
     Access.ENCRYPT: ("kms:Encrypt",),
     Access.DECRYPT: ("kms:Decrypt",),
+    Access.SEND_MAIL: ("ses:SendEmail",),
     Access.READ_SECRET: ("secretsmanager:GetSecretValue",),
 }
 """The IAM actions of each access, spelled out: no action in any policy of a function holds a wildcard."""
@@ -177,6 +180,7 @@ class Setting(StrEnum):
 
     WEBHOOK_ALLOW = "RMAP_WEBHOOK_ALLOW"
     STRIPE_URL = "RMAP_STRIPE_URL"
+    MAIL_FROM = "RMAP_MAIL_FROM"
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
 
 

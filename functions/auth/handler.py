@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from functions.auth.routes import Auth, routes
 from shared.identity.gateway.fields import UserSecrets
+from shared.identity.gateway.mail import MailQueue
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.repository.factors import FactorRepository
@@ -15,6 +16,7 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
+from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
 from shared.identity.service.sign_in import Identity
 from shared.identity.service.throttle import Limits, Throttle
@@ -22,6 +24,7 @@ from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.identity import KmsPublicKeys
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.secrets import secret
 from tenant_context.settings import Settings, TokenSettings
 
@@ -37,6 +40,7 @@ class AuthSettings(Settings):
     table_tickets: str
     pepper_secret: str
     field_key: str
+    queue_mails: str
     # The memory-constrained choice of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
@@ -64,6 +68,7 @@ throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
 factors = SecondFactors(
     FactorRepository(Table(settings.table_credentials)), UserSecrets(settings.field_key), throttle, pepper, kernel.clock
 )
+proofs = Proofs(database, users, sessions, tokens=tokens, passwords=passwords, factors=factors, throttle=throttle)
 auth = Auth(
     identity=Identity(
         database,
@@ -78,7 +83,18 @@ auth = Auth(
         clock=kernel.clock,
         new_id=uuid7,
     ),
-    proofs=Proofs(database, users, sessions, tokens=tokens, passwords=passwords, factors=factors, throttle=throttle),
+    proofs=proofs,
+    recovery=Recovery(
+        database,
+        users,
+        sessions,
+        TicketRepository(tickets),
+        passwords=passwords,
+        proofs=proofs,
+        throttle=throttle,
+        mails=MailQueue(Queue(settings.queue_mails)),
+        clock=kernel.clock,
+    ),
     keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), issuer, pepper),
     public_keys=KmsPublicKeys(token_settings.signing_keys),
     issuer=token_settings.issuer,

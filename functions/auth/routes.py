@@ -9,6 +9,7 @@ from shared.identity.gateway.tokens import jwk
 from shared.identity.service.callers import Caller
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
+from shared.identity.service.recovery import Recovery
 from shared.identity.service.sign_in import Identity
 from tenant_context.identity import KmsPublicKeys
 from tenant_context.postgres import Transaction
@@ -23,6 +24,7 @@ class Auth:
 
     identity: Identity
     proofs: Proofs
+    recovery: Recovery
     keys: ApiKeys
     public_keys: KmsPublicKeys
     issuer: str
@@ -42,7 +44,44 @@ def _caller(call: Call[Any]) -> Caller:
 )
 def signup(call: Call[schemas.SignUpIn], auth: Auth) -> Answer:
     """Sign up: a user, an organization they own, and tokens; billing follows by itself."""
-    return Answer(schemas.signed_in(auth.identity.sign_up(call.body.sign_up(), _caller(call))))
+    came = auth.identity.sign_up(call.body.sign_up(), _caller(call))
+    auth.recovery.ask_to_confirm(came.user, came.membership.tenant, call.request_id)
+    return Answer(schemas.signed_in(came))
+
+
+@routes.act("POST", "/api/v1/auth/confirm", proof=Proof.PUBLIC, body=schemas.ConfirmIn, status=204)
+def confirm(call: Call[schemas.ConfirmIn], auth: Auth) -> Answer:
+    """Confirm your mail address with the code that was sent there."""
+    auth.recovery.confirm(call.body.token, _caller(call))
+    return Answer()
+
+
+@routes.act("POST", "/api/v1/auth/password/forgot", proof=Proof.PUBLIC, body=schemas.ForgotIn, status=202)
+def forgot(call: Call[schemas.ForgotIn], auth: Auth) -> Answer:
+    """Have a code sent by which you set a new password; the answer is the same for an unknown address."""
+    auth.recovery.forgot(call.body.email, _caller(call))
+    return Answer()
+
+
+@routes.act("POST", "/api/v1/auth/password/reset", proof=Proof.PUBLIC, body=schemas.ResetIn, status=204)
+def reset(call: Call[schemas.ResetIn], auth: Auth) -> Answer:
+    """Set a new password with the code of a mail; every session of yours ends."""
+    auth.recovery.reset(call.body.token, call.body.password, _caller(call))
+    return Answer()
+
+
+@routes.act("POST", "/api/v1/auth/password", permission=SIGNED_IN, body=schemas.PasswordIn, status=204)
+def change_password(call: Call[schemas.PasswordIn], auth: Auth) -> Answer:
+    """Change your password; every other session of yours ends."""
+    auth.recovery.change(call.tenant, call.body.present, call.body.password, _caller(call))
+    return Answer()
+
+
+@routes.read("/api/v1/auth/me", permission=SIGNED_IN, answer=schemas.MeOut)
+def me(call: Call[None], auth: Auth) -> Answer:
+    """Show who you are."""
+    user, confirmed = auth.recovery.me(call.tenant)
+    return Answer({"id": user.id, "email": user.email, "name": user.name, "email_confirmed": confirmed})
 
 
 @routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=schemas.LogInIn, answer=schemas.LoggedInOut)

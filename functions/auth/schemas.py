@@ -97,6 +97,35 @@ class CodeIn(In):
     code: Code
 
 
+Ticket = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class ConfirmIn(In):
+    """The code of a mail."""
+
+    token: Ticket
+
+
+class ForgotIn(In):
+    """Whose password is forgotten."""
+
+    email: Address
+
+
+class ResetIn(In):
+    """The code of a mail, and the new password."""
+
+    token: Ticket
+    password: Password
+
+
+class PasswordIn(In):
+    """The present password, and the new one."""
+
+    present: Password
+    password: Password
+
+
 class RefreshIn(In):
     """A refresh token."""
 
@@ -115,6 +144,12 @@ class UserOut(Out):
     id: UUID
     email: str
     name: str
+
+
+class MeOut(UserOut):
+    """The user of the token."""
+
+    email_confirmed: bool
 
 
 class OrganizationOut(Out):

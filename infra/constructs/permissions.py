@@ -56,6 +56,8 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
             arns = [resources.secrets[secret].arn]
         case None if permission.access is Access.PUBLISH:
             arns = [resources.bus.event_bus_arn]
+        case None if permission.access is Access.SEND_MAIL:
+            arns = [resources.mail_identity]
         case _:
             return _login(resources.database)
     local = resources.database.app_secret is not None
@@ -100,6 +102,8 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found[Setting.WEBHOOK_ALLOW] = stage.webhook_allow
     if Setting.TRIES_PER_ADDRESS in row.extra_settings:
         found[Setting.TRIES_PER_ADDRESS] = str(stage.tries_per_address)
+    if Setting.MAIL_FROM in row.extra_settings:
+        found[Setting.MAIL_FROM] = f"RMAP <no-reply@{deployment.mail_domain}>"
     if Setting.STRIPE_URL in row.extra_settings:
         found[Setting.STRIPE_URL] = deployment.local.stripe_url if deployment.local else ""
     return {name: value for name, value in found.items() if value}
@@ -121,6 +125,8 @@ def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
             found = {f"RMAP_{secret.name}_SECRET": resources.secrets[secret].id}
         case None if permission.access is Access.PUBLISH:
             found = {"RMAP_BUS": resources.bus.event_bus_name}
+        case None if permission.access is Access.SEND_MAIL:
+            found = {}
         case None:
             found = _app(resources.database)
     return found

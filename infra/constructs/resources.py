@@ -70,5 +70,7 @@ class Resources:
     bus: events.IEventBus
     database: DatabaseAccess
     topic: sns.ITopic | None
+    mail_identity: str
+    """The ARN of the domain that mails are sent from."""
     origin_secrets: Sequence[SecretHandle] = ()
     """What CloudFront proves itself by, in the stages that have it."""

@@ -6,6 +6,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -34,6 +35,7 @@ class DataStack(StageStack):
         self.field_key = self._field_key()
         self.tables = {table: self._table(table) for table in Table}
         self.secrets = self._secrets()
+        self.mail_identity = self._mail_identity()
         self.tell("SigningKeys", ",".join(key.key_id for key in self.signing_keys))
         self.tell("FieldKey", self.field_key.key_id)
         for table, made in self.tables.items():
@@ -148,6 +150,18 @@ class DataStack(StageStack):
                 projection_type=dynamodb.ProjectionType.ALL,
             )
         return made
+
+    def _mail_identity(self) -> str:
+        """The domain that mails are sent from; its DKIM records are outputs, for its DNS."""
+        identity = ses.CfnEmailIdentity(self, "MailDomain", email_identity=self.deployment.mail_domain)
+        identity.apply_removal_policy(self.keep)
+        if self.stage.local:
+            return "*"  # the local endpoint judges the right to send without its resource
+        for number in ("1", "2", "3"):
+            name = identity.get_att(f"DkimDNSTokenName{number}").to_string()
+            value = identity.get_att(f"DkimDNSTokenValue{number}").to_string()
+            self.tell(f"MailRecord{number}", f"{name} CNAME {value}")
+        return self.format_arn(service="ses", resource="identity", resource_name=self.deployment.mail_domain)
 
     def _secrets(self) -> dict[Secret, SecretHandle]:
         """In an account they are made here; locally they stand ready before the deploy, by name.

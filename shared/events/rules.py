@@ -128,6 +128,8 @@ CATALOGUE: tuple[EventType, ...] = (
         {"prefix": "a1B2c3D4e5F6"},
     ),
     _security("signed_in", "A user logged in.", {"proofs": ["pwd", "otp"]}),
+    _security("address_confirmed", "A user showed that their mail address is theirs."),
+    _security("password_changed", "A user has another password; their sessions were ended."),
     _security("mfa_enabled", "A user set up an authenticator app."),
     _security("mfa_disabled", "A user took their authenticator app away."),
     _security("recovery_codes_renewed", "A user has new recovery codes; those before are void."),

@@ -23,6 +23,12 @@ class ChallengeEnded(Unauthenticated):
     code, title = "challenge-ended", "The log-in has expired; begin again"
 
 
+class TicketEnded(Unauthenticated):
+    """The code from a mail has expired, was used, or never was."""
+
+    code, title = "ticket-ended", "The code is not good any more; ask for another"
+
+
 class FactorExists(Conflict):
     """An authenticator app is set up already."""
 

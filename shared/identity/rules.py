@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, WeakPassword
-from shared.identity.model import Membership, Session, SignUp
+from shared.identity.model import Membership, Session
 from tenant_context.permissions import ROLES
 
 ACCESS_SECONDS = 15 * 60
@@ -26,15 +26,14 @@ _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "docs", "rmap", "status", "support", "www"})
 
 
-def check_password(sign_up: SignUp) -> None:
+def check_password(password: str, email: str, name: str) -> None:
     """Raise `WeakPassword` for one too short, too long, or made of the mail address or the name."""
-    password = sign_up.password
     if len(password) < MIN_PASSWORD:
         raise WeakPassword(f"must have at least {MIN_PASSWORD} characters")
     if len(password) > MAX_PASSWORD:
         raise WeakPassword(f"may have at most {MAX_PASSWORD} characters")
     folded = password.casefold()
-    for word in (sign_up.email, sign_up.email.partition("@")[0], sign_up.name):
+    for word in (email, email.partition("@")[0], name):
         rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004  short names occur anywhere
         if len(rest) < len(folded) and len(rest) < MIN_PASSWORD // 2:
             raise WeakPassword("must not be made of your mail address or name")

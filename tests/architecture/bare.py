@@ -81,6 +81,7 @@ def _resources() -> Resources:
             app_secret=secrets[Secret.DATABASE_APP],
         ),
         topic=None,
+        mail_identity="",
     )
 
 

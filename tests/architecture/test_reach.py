@@ -23,7 +23,7 @@ ON_REQUEST = {
     "operators": "tenant_context.operators",
 }
 """What a method of the kernel imports when it is called."""
-TO_STRANGERS = {"shared.webhooks.gateway.receivers", "shared.billing.gateway", "stripe"}
+TO_STRANGERS = {"shared.webhooks.gateway.receivers", "shared.billing.gateway", "shared.mail.gateway", "stripe"}
 NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnetlib", "asyncio", "urllib3", "requests",
            "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
 AWS_ONLY = {"tenant_context.aws", "shared.leases.gateway"}

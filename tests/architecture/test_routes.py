@@ -16,8 +16,11 @@ every_function = pytest.mark.parametrize("row", WITH_ROUTES, ids=lambda row: row
 PUBLIC = {
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "POST /api/v1/auth/confirm",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/login/verify",
+    "POST /api/v1/auth/password/forgot",
+    "POST /api/v1/auth/password/reset",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/signup",
     "POST /api/v1/stripe/events",

@@ -162,6 +162,8 @@ def settings_of(permission: Permission) -> set[str]:
             found = DATABASE | {"RMAP_DATABASE_SECRET"}
         case Secret() as secret:
             found = {f"RMAP_{secret.name}_SECRET"}
+        case None if permission.access is Access.SEND_MAIL:
+            found = set()
         case None:
             found = {"RMAP_BUS"} if permission.access is Access.PUBLISH else DATABASE
     return found
@@ -173,7 +175,7 @@ def test_a_function_is_told_what_its_row_needs_and_nothing_else(prod: Templates,
     expected = ALWAYS.union(*(settings_of(permission) for permission in row.permissions))
     if row.has(Http):
         expected |= {"RMAP_API_URL", "RMAP_ORIGIN_SECRETS"}
-    expected |= set(row.extra_settings) & {Setting.TRIES_PER_ADDRESS}
+    expected |= set(row.extra_settings) & {Setting.TRIES_PER_ADDRESS, Setting.MAIL_FROM}
     assert told == expected, "settings that only the local stage has are left out here"
 
 

@@ -66,6 +66,8 @@ def resources_of(prod: Templates, permission: Permission) -> list[str]:
             found = ["<AWS::RDS::DBCluster rmap-prod-database>"]
         case Secret() as secret:
             found = [f"<AWS::SecretsManager::Secret rmap/prod/{secret}>"]
+        case None if permission.access is Access.SEND_MAIL:
+            found = ["arn:aws:ses:us-east-1:<AWS::AccountId>:identity/mail.rmap.example"]
         case None if permission.access is Access.PUBLISH:
             found = ["<AWS::Events::EventBus rmap-prod-events>"]
         case None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from psycopg import errors
 
-from shared.identity.errors import EmailTaken, SlugTaken
+from shared.identity.errors import EmailTaken, SessionEnded, SlugTaken
 from shared.identity.model import Login, Membership, SignUp, User
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
@@ -17,6 +17,7 @@ _INSERT_USER: LiteralString = """
     VALUES (%s, %s, %s, %s, %s, %s)"""
 _INSERT_MEMBERSHIP: LiteralString = """
     INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES (%s, %s, %s, %s)"""
+_CONFIRM: LiteralString = "UPDATE users SET email_verified_at = %s WHERE user_id = %s AND email = %s"
 _REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
 
 
@@ -46,6 +47,24 @@ class UserRepository:
         user_id, name, password_hash = rows[0][:3]
         memberships = tuple(_membership(row[3:]) for row in rows if row[3] is not None)
         return Login(User(user_id, email.lower(), name), password_hash, memberships)
+
+    def own(self, tenant: TenantContext) -> User:
+        """The caller. Errors: SessionEnded, when there is no such user any more."""
+        rows = self._database.read(tenant, "SELECT user_id, email, name FROM users WHERE user_id = %s", (tenant.user,))
+        if not rows:
+            raise SessionEnded
+        return User(*rows[0])
+
+    def is_confirmed(self, tenant: TenantContext) -> bool:
+        """Whether the caller's address is known to be theirs."""
+        rows = self._database.read(
+            tenant, "SELECT email_verified_at IS NOT NULL FROM users WHERE user_id = %s", (tenant.user,)
+        )
+        return bool(rows and rows[0][0])
+
+    def confirm(self, tx: Transaction, user: UUID, email: str) -> None:
+        """The address is the user's, if it is still the one."""
+        tx.run(_CONFIRM, (tx.now, user, email))
 
     def email_of(self, tenant: TenantContext) -> str:
         """The caller's own mail address."""

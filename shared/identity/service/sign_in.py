@@ -71,7 +71,7 @@ class Identity:
 
         Errors: WeakPassword, EmailTaken, SlugTaken.
         """
-        rules.check_password(sign_up)
+        rules.check_password(sign_up.password, sign_up.email, sign_up.name)
         tenant_id, user_id = self._new_id(), self._new_id()
         slug = sign_up.slug or rules.slug_of(sign_up.organization, tenant_id)
         password_hash = self._passwords.hash(sign_up.password)

@@ -1,0 +1,130 @@
+"""What goes by mail: confirming an address, setting a password anew."""
+
+import secrets
+from uuid import UUID
+
+from shared.identity import rules
+from shared.identity.errors import TicketEnded
+from shared.identity.gateway.mail import NOBODY, MailQueue
+from shared.identity.gateway.passwords import Passwords
+from shared.identity.model import User
+from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.tickets import TicketRepository
+from shared.identity.repository.users import UserRepository
+from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.proofs import Proofs
+from shared.identity.service.throttle import Throttle
+from tenant_context.clock import Clock
+from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.postgres import Database
+
+_DAY, _HOUR = 86_400, 3_600
+
+
+class Recovery:
+    """Tickets by mail, and what they are good for."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: UserRepository,
+        sessions: SessionRepository,
+        tickets: TicketRepository,
+        *,
+        passwords: Passwords,
+        proofs: Proofs,
+        throttle: Throttle,
+        mails: MailQueue,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._sessions = sessions
+        self._tickets = tickets
+        self._passwords = passwords
+        self._proofs = proofs
+        self._throttle = throttle
+        self._mails = mails
+        self._clock = clock
+
+    def ask_to_confirm(self, user: User, tenant: UUID, request_id: str) -> None:
+        """Send the code by which a new user confirms their address."""
+        token = self._ticket("confirm", "em_", user, _DAY)
+        values = {"name": user.name, "token": token}
+        self._mails.send("confirm-address", user.email, values, request_id=request_id, tenant=tenant)
+
+    def confirm(self, token: str, caller: Caller) -> None:
+        """The address is its user's; emits security.address_confirmed. Errors: TicketEnded."""
+        user = self._taken("confirm", token)
+        for tenant in self._tenants(user.id, caller):
+            with self._database.transaction(tenant) as tx:
+                self._users.confirm(tx, user.id, user.email)
+                tx.emit(security("address_confirmed", user.id, caller, {}))
+
+    def forgot(self, email: str, caller: Caller) -> None:
+        """Send the code by which a password is set anew; to nobody, at the same pace, who is not known.
+
+        Errors: TooManyTries.
+        """
+        self._throttle.failed(self._throttle.enter("forgot", email, caller.source_ip))
+        login = self._users.find_login(email)
+        if login is None:
+            self._mails.send("nobody", email, {"name": "", "token": ""}, request_id=caller.request_id)
+            return
+        token = self._ticket("reset", "pw_", login.user, _HOUR)
+        values = {"name": login.user.name, "token": token}
+        tenant = login.memberships[0].tenant if login.memberships else NOBODY
+        self._mails.send("reset-password", email, values, request_id=caller.request_id, tenant=tenant)
+
+    def reset(self, token: str, password: str, caller: Caller) -> None:
+        """Another password by a code from a mail; every session ends. Errors: TicketEnded, WeakPassword."""
+        item = self._tickets.find("reset", token, self._clock().timestamp())
+        if item is None:
+            raise TicketEnded
+        # A password that is refused leaves the code as good as it was.
+        rules.check_password(password, item["email"], item["name"])
+        user = self._taken("reset", token)
+        self._set(user, password, caller, keep="")
+
+    def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:
+        """Another password by the present one; every other session ends. Errors: WrongCredentials, WeakPassword."""
+        self._proofs.check_password(tenant, present, caller)
+        user = self._users.own(tenant)
+        rules.check_password(password, user.email, user.name)
+        self._set(user, password, caller, keep=tenant.session)
+
+    def _set(self, user: User, password: str, caller: Caller, *, keep: str) -> None:
+        digest = self._passwords.hash(password)
+        tenants = self._tenants(user.id, caller)
+        for tenant in tenants:
+            with self._database.transaction(tenant) as tx:
+                self._users.rehash(tx, user.id, digest)
+                tx.emit(security("password_changed", user.id, caller, {}))
+        for tenant in tenants:
+            for session in self._sessions.of_user(tenant.tenant, user.id):
+                if str(session.id) != keep:
+                    self._sessions.end(session.id)
+        values = {"name": user.name, "source_ip": caller.source_ip}
+        self._mails.send("password-changed", user.email, values, request_id=caller.request_id, tenant=tenants[0].tenant)
+
+    def _tenants(self, user: UUID, caller: Caller) -> list[TenantContext]:
+        """A context in each of the user's tenants, where their admins shall read of it; in none, one in nobody's."""
+        places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
+        return [from_credentials(place, user, Source.CREDENTIALS, caller.request_id) for place in places]
+
+    def _ticket(self, kind: str, prefix: str, user: User, seconds: int) -> str:
+        token = f"{prefix}{secrets.token_urlsafe(32)}"
+        content = {"user": user.id, "email": user.email, "name": user.name}
+        self._tickets.put(kind, token, content, int(self._clock().timestamp()) + seconds)
+        return token
+
+    def _taken(self, kind: str, token: str) -> User:
+        item = self._tickets.find(kind, token, self._clock().timestamp())
+        if item is None or not self._tickets.take(kind, token):
+            raise TicketEnded
+        return User(UUID(item["user"]), item["email"], item["name"])
+
+    def me(self, tenant: TenantContext) -> tuple[User, bool]:
+        """The caller, and whether their address is confirmed."""
+        user_of(tenant)
+        return self._users.own(tenant), self._users.is_confirmed(tenant)

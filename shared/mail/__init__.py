@@ -1,0 +1,1 @@
+"""Mails to people: which there are, and how they are sent."""

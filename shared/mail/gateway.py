@@ -1,0 +1,31 @@
+"""Mails leave through SES."""
+
+from typing import Any
+
+import boto3
+
+from shared.mail.model import Mail
+
+
+class Ses:
+    """Sends mails in our name."""
+
+    def __init__(self, sender: str, client: Any = None) -> None:
+        self._sender = sender
+        self._client = client or boto3.client("sesv2")
+
+    def send(self, to: str, mail: Mail) -> None:
+        """Hand one mail to SES; raises botocore's ClientError where it is refused."""
+        self._client.send_email(
+            FromEmailAddress=self._sender,
+            Destination={"ToAddresses": [to]},
+            Content={
+                "Simple": {
+                    "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": mail.text, "Charset": "UTF-8"},
+                        "Html": {"Data": mail.html, "Charset": "UTF-8"},
+                    },
+                }
+            },
+        )

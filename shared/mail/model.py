@@ -1,0 +1,23 @@
+"""The words of mails."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Which mails there are."""
+
+    CONFIRM_ADDRESS = "confirm-address"
+    RESET_PASSWORD = "reset-password"  # noqa: S105  a word, not a secret
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105
+    NOBODY = "nobody"
+    """Asked for by somebody who is not known: nothing is sent, at the same pace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail as it is sent."""
+
+    subject: str
+    text: str
+    html: str

@@ -1,0 +1,59 @@
+"""What mails say, in text and in HTML."""
+
+import html
+from collections.abc import Mapping
+from string import Template
+
+from shared.mail.model import Kind, Mail
+
+_SUBJECTS = {
+    Kind.CONFIRM_ADDRESS: "Confirm your mail address",
+    Kind.RESET_PASSWORD: "Set a new password",
+    Kind.PASSWORD_CHANGED: "Your password was changed",
+}
+_TEXTS = {
+    Kind.CONFIRM_ADDRESS: """Hello $name,
+
+somebody signed up at RMAP with this mail address. If it was you, confirm it with this code, which is good for a day:
+
+    $token
+
+If it was not you, you need not do anything.""",
+    Kind.RESET_PASSWORD: """Hello $name,
+
+somebody asked to set a new password for your account at RMAP. If it was you, use this code, which is good for an hour:
+
+    $token
+
+If it was not you, your password stays as it is. You need not do anything.""",
+    Kind.PASSWORD_CHANGED: """Hello $name,
+
+the password of your account at RMAP was changed just now, from the address $source_ip. Everybody who was logged in to
+the account was logged out.
+
+If it was not you, set a new password at once, and tell the owner of your organization.""",
+}
+_PAGE = Template(
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>'
+    '<body style="font: 16px/1.5 sans-serif; max-width: 36em; margin: 2em auto">$paragraphs</body></html>'
+)
+
+
+def write(kind: Kind, values: Mapping[str, str]) -> Mail:
+    """A mail of a kind; raises KeyError for a value that is missing."""
+    subject = _SUBJECTS[kind]
+    text = Template(_TEXTS[kind]).substitute({name: _one_line(value) for name, value in values.items()})
+    paragraphs = "".join(_paragraph(one) for one in text.split("\n\n"))
+    return Mail(subject, text, _PAGE.substitute(subject=html.escape(subject), paragraphs=paragraphs))
+
+
+def _one_line(value: str) -> str:
+    """What people call themselves stays in its place: no line of its own, and nothing that could be clicked."""
+    return " ".join(value.split()).replace("://", " ").replace("www.", "www ")[:200]
+
+
+def _paragraph(text: str) -> str:
+    shown = html.escape(text.strip())
+    if text.startswith("    "):
+        return f'<pre style="font-size: 18px">{shown}</pre>'
+    return f"<p>{shown}</p>"
