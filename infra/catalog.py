@@ -85,6 +85,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *_SQL,
             *_TOKENS,
             *may(Access.WRITE_TABLE, Table.SESSIONS, Table.REVOCATIONS),  # whoever goes is logged out
+            *may(Access.WRITE_TABLE, Table.TICKETS),  # invitations
+            *may(Access.SEND, Queue.MAILS),
             *_EVENTS,
         ),
     ),

@@ -8,12 +8,14 @@ from shared.identity.gateway.mail import MailQueue
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.repository.factors import FactorRepository
+from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
@@ -79,6 +81,7 @@ auth = Auth(
         passwords=passwords,
         factors=factors,
         throttle=throttle,
+        asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
         pepper=pepper,
         clock=kernel.clock,
         new_id=uuid7,

@@ -49,6 +49,33 @@ def signup(call: Call[schemas.SignUpIn], auth: Auth) -> Answer:
     return Answer(schemas.signed_in(came))
 
 
+@routes.act(
+    "POST",
+    "/api/v1/auth/invitations/sign-up",
+    proof=Proof.PUBLIC,
+    body=schemas.JoinAnewIn,
+    answer=schemas.SignedInOut,
+    status=201,
+)
+def join_anew(call: Call[schemas.JoinAnewIn], auth: Auth) -> Answer:
+    """Accept an invitation as a new user."""
+    body = call.body
+    return Answer(schemas.signed_in(auth.identity.join_anew(body.token, body.name, body.password, _caller(call))))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/invitations/accept",
+    permission=SIGNED_IN,
+    body=schemas.JoinIn,
+    answer=schemas.SwitchedOut,
+)
+def join(call: Call[schemas.JoinIn], auth: Auth) -> Answer:
+    """Accept an invitation as the user you are, and get tokens for that organization."""
+    membership, tokens = auth.identity.join(call.tenant, call.body.token, _caller(call))
+    return Answer({"organization": schemas.organization(membership), **schemas.tokens(tokens)})
+
+
 @routes.act("POST", "/api/v1/auth/confirm", proof=Proof.PUBLIC, body=schemas.ConfirmIn, status=204)
 def confirm(call: Call[schemas.ConfirmIn], auth: Auth) -> Answer:
     """Confirm your mail address with the code that was sent there."""

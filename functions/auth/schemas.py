@@ -1,30 +1,14 @@
 """The wire's shapes of identity."""
 
-import unicodedata
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
+from pydantic import Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
 
 from shared.identity.model import ApiKey, Challenge, Membership, Session, SignedIn, SignUp, Tokens
 from tenant_context.clock import rfc3339
-from tenant_context.wire import In, Moment, Name, Out
+from tenant_context.wire import Address, Email, In, Moment, Name, Out
 
-
-def _one_form(value: Any) -> Any:
-    """Mail addresses that look alike by Unicode's compatibility forms are one, and letters have no case."""
-    return unicodedata.normalize("NFKC", value).strip().lower() if isinstance(value, str) else value
-
-
-Address = Annotated[str, BeforeValidator(_one_form), StringConstraints(max_length=254)]
-Email = Annotated[
-    str,
-    BeforeValidator(_one_form),
-    StringConstraints(
-        max_length=254,
-        pattern=r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$",
-    ),
-]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:-?[a-z0-9]){2,62}$")]
 Organization = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -98,6 +82,19 @@ class CodeIn(In):
 
 
 Ticket = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class JoinIn(In):
+    """The code of an invitation."""
+
+    token: Ticket
+
+
+class JoinAnewIn(JoinIn):
+    """The code of an invitation, of somebody who is no user yet."""
+
+    name: Name
+    password: Password
 
 
 class ConfirmIn(In):

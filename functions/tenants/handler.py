@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 
 from functions.tenants.routes import Organizations, routes
+from shared.identity.gateway.mail import MailQueue
+from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.tickets import TicketRepository
+from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
+from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 
 
@@ -20,11 +26,22 @@ class TenantSettings(Settings):
     bus: str
     table_sessions: str
     table_revocations: str
+    table_tickets: str
+    queue_mails: str
 
 
 kernel = Kernel("tenants")
 settings = TenantSettings.load()
 database = kernel.database(bus=settings.bus)
 sessions = SessionRepository(Table(settings.table_sessions), Table(settings.table_revocations), kernel.clock)
-organizations = Organizations(Tenants(TenantRepository(database)), Members(MemberRepository(), sessions))
+members = MemberRepository()
+invitations = Invitations(
+    InvitationRepository(database),
+    members,
+    TicketRepository(Table(settings.table_tickets)),
+    MailQueue(Queue(settings.queue_mails)),
+    clock=kernel.clock,
+    new_id=uuid7,
+)
+organizations = Organizations(Tenants(TenantRepository(database)), Members(members, sessions), invitations)
 handler = kernel.http(routes, organizations, database=database, token=kernel.tokens())

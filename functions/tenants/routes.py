@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from functions.tenants.schemas import (
     AuditPage,
     HeirIn,
+    InvitationIn,
+    InvitationOut,
+    InvitationsPage,
     MembersPage,
     OrganizationIn,
     OrganizationOut,
     RoleIn,
     SecurityIn,
 )
+from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
 from shared.tenants.service import Tenants
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Routes, etag
-from tenant_context.wire import PageQuery, page
+from tenant_context.wire import PageQuery, page, page_of
 
 routes = Routes()
 
@@ -26,6 +30,7 @@ class Organizations:
 
     tenants: Tenants
     members: Members
+    invitations: Invitations
 
 
 _ONE = "/api/v1/organizations/{organization_id}"
@@ -104,6 +109,38 @@ def hand_over(call: Call[HeirIn], tx: Transaction, organizations: Organizations)
     """Hand your ownership over to another member, and become an admin."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     organizations.members.hand_over(tx, call.body.user_id)
+    return Answer()
+
+
+@routes.write(
+    "POST",
+    _ONE + "/invitations",
+    permission="users.write",
+    body=InvitationIn,
+    answer=InvitationOut,
+    status=201,
+    recent=True,
+)
+def invite(call: Call[InvitationIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Ask somebody by mail to join your organization; the invitation is good for seven days, once."""
+    name = organizations.tenants.name(tx, call.id("organization_id"))
+    return Answer(organizations.invitations.send(tx, call.body.email, call.body.role, name))
+
+
+@routes.read(_ONE + "/invitations", permission="users.read", query=PageQuery, answer=InvitationsPage)
+def invitations(call: Call[None], organizations: Organizations) -> Answer:
+    """List whom your organization asked to join."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    query: PageQuery = call.query
+    found = organizations.invitations.page(call.tenant, after=query.after(), limit=query.limit + 1)
+    return Answer(page_of(found, query.limit))
+
+
+@routes.write("DELETE", _ONE + "/invitations/{invitation_id}", permission="users.write", status=204, recent=True)
+def revoke_invitation(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Take an invitation back."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.invitations.revoke(tx, call.id("invitation_id"))
     return Answer()
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from tenant_context.wire import In, Name, Out
+from tenant_context.wire import Email, In, Name, Out
 
 
 class OrganizationIn(In):
@@ -22,6 +22,32 @@ class RoleIn(In):
     """A member's role from now on."""
 
     role: Literal["owner", "admin", "manager", "member", "viewer"]
+
+
+class InvitationIn(In):
+    """Whom to ask to join, and as what."""
+
+    email: Email
+    role: Literal["owner", "admin", "manager", "member", "viewer"]
+
+
+class InvitationOut(Out):
+    """Somebody who was asked to join; `status` is open, accepted, revoked or expired."""
+
+    id: UUID
+    email: str
+    role: str
+    invited_by: UUID
+    created_at: str
+    expires_at: str
+    status: str
+
+
+class InvitationsPage(Out):
+    """A page of invitations, newest first."""
+
+    items: list[InvitationOut]
+    next_cursor: str | None
 
 
 class HeirIn(In):

@@ -61,6 +61,24 @@ class MemberNotFound(NotFound):
     code, title = "member-not-found", "There is no such member"
 
 
+class InvitationNotFound(NotFound):
+    """No open invitation of this id in this tenant."""
+
+    code, title = "invitation-not-found", "There is no such open invitation"
+
+
+class AlreadyMember(Conflict):
+    """The user belongs to the organization already."""
+
+    code, title = "already-member", "You belong to this organization already"
+
+
+class InvitedAsAnother(Forbidden):
+    """The invitation was sent to another mail address than the caller's."""
+
+    code, title = "invited-as-another", "The invitation is for another mail address"
+
+
 class LastOwner(Conflict):
     """An organization has an owner, always."""
 

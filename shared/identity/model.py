@@ -147,6 +147,19 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """Somebody who was asked to join a tenant; `status` is open, accepted, revoked or expired."""
+
+    id: UUID
+    email: str
+    role: str
+    invited_by: UUID
+    created_at: datetime
+    expires_at: datetime
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key as its tenant's admins see it; `text` only at its making."""
 

@@ -8,6 +8,7 @@ class Kind(StrEnum):
     """Which mails there are."""
 
     CONFIRM_ADDRESS = "confirm-address"
+    INVITATION = "invitation"
     RESET_PASSWORD = "reset-password"  # noqa: S105  a word, not a secret
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     NOBODY = "nobody"

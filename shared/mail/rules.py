@@ -8,6 +8,7 @@ from shared.mail.model import Kind, Mail
 
 _SUBJECTS = {
     Kind.CONFIRM_ADDRESS: "Confirm your mail address",
+    Kind.INVITATION: "You are invited to an organization at RMAP",
     Kind.RESET_PASSWORD: "Set a new password",
     Kind.PASSWORD_CHANGED: "Your password was changed",
 }
@@ -19,6 +20,14 @@ somebody signed up at RMAP with this mail address. If it was you, confirm it wit
     $token
 
 If it was not you, you need not do anything.""",
+    Kind.INVITATION: """Hello,
+
+you are invited to join the organization $organization at RMAP, in the role of $role. Accept it with this code, which is
+good for seven days, once:
+
+    $token
+
+If you do not know why, you need not do anything.""",
     Kind.RESET_PASSWORD: """Hello $name,
 
 somebody asked to set a new password for your account at RMAP. If it was you, use this code, which is good for an hour:

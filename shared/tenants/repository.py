@@ -49,6 +49,13 @@ class TenantRepository:
             raise OrganizationNotFound
         return rows[0][0], rows[0][1].encode()
 
+    def name(self, tx: Transaction) -> str:
+        """What the tenant is called."""
+        row = tx.one("SELECT name FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        if row is None:
+            raise OrganizationNotFound
+        return str(row[0])
+
     def lock(self, tx: Transaction) -> int:
         """The version, held until the transaction ends."""
         row = tx.one(_LOCK, (tx.tenant.tenant,))

@@ -20,6 +20,11 @@ class Tenants:
         """Whether it is the caller's. Errors: OrganizationNotFound."""
         _own(tenant, organization)
 
+    def name(self, tx: Transaction, organization: UUID) -> str:
+        """What it is called. Errors: OrganizationNotFound."""
+        _own(tx.tenant, organization)
+        return self._repository.name(tx)
+
     def show(self, tenant: TenantContext, organization: UUID) -> tuple[int, bytes]:
         """Version and JSON. Errors: OrganizationNotFound."""
         _own(tenant, organization)

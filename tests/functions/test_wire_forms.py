@@ -7,10 +7,14 @@ from pydantic import BaseModel
 
 from functions.campaigns.schemas import CampaignOut
 from functions.sites.schemas import SensorOut, SiteOut
+from functions.tenants.schemas import InvitationOut
 from shared.campaigns.model import Campaign
+from shared.identity.model import Invitation
 from shared.sites.model import Sensor, Site
 
 
-@pytest.mark.parametrize(("held", "documented"), [(Campaign, CampaignOut), (Site, SiteOut), (Sensor, SensorOut)])
+@pytest.mark.parametrize(
+    ("held", "documented"), [(Campaign, CampaignOut), (Site, SiteOut), (Sensor, SensorOut), (Invitation, InvitationOut)]
+)
 def test_the_wire_shows_each_field_and_no_other(held: type, documented: type[BaseModel]) -> None:
     assert [field.name for field in fields(held)] == list(documented.model_fields)

@@ -42,6 +42,10 @@ class Things:
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
         ids = {
             "organization_id": owner.organization,
+            "invitation_id": post(
+                f"/api/v1/organizations/{owner.organization}/invitations",
+                {"email": f"{uuid4().hex}@acme.example", "role": "viewer"},
+            )["id"],
             "user_id": owner.api.get(f"/api/v1/organizations/{owner.organization}/members")["items"][0]["user_id"],
             "site_id": site,
             "sensor_id": sensor,
@@ -79,6 +83,7 @@ class Things:
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
             "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
             "/api/v1/organizations/{organization_id}/members/{user_id}/role": {"role": "viewer"},
+            "/api/v1/organizations/{organization_id}/invitations": {"email": "x@acme.example", "role": "viewer"},
             "/api/v1/organizations/{organization_id}/owner": {"user_id": self.ids["user_id"]},
             "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
             "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},

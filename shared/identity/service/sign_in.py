@@ -6,6 +6,7 @@ from uuid import UUID
 from shared.identity import rules
 from shared.identity.errors import (
     ChallengeEnded,
+    EmailTaken,
     NoMembership,
     SessionEnded,
     SessionNotFound,
@@ -28,6 +29,7 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.invitations import Asked, check_address, in_tenant
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle, device_token, known_device
 from tenant_context.clock import Clock, NewId
@@ -50,6 +52,7 @@ class Identity:
         passwords: Passwords,
         factors: SecondFactors,
         throttle: Throttle,
+        asked: Asked,
         pepper: str,
         clock: Clock,
         new_id: NewId,
@@ -62,6 +65,7 @@ class Identity:
         self._passwords = passwords
         self._factors = factors
         self._throttle = throttle
+        self._asked = asked
         self._pepper = pepper
         self._clock = clock
         self._new_id = new_id
@@ -83,6 +87,34 @@ class Identity:
         membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending")
         user = User(user_id, sign_up.email, sign_up.name)
         return self._enter(user, membership, caller, self._assured("pwd"), "")
+
+    def join_anew(self, token: str, name: str, password: str, caller: Caller) -> SignedIn:
+        """A new user, who was invited. Errors: TicketEnded, WeakPassword, EmailTaken."""
+        tenant_id, invitation, email = self._asked.read(token)
+        rules.check_password(password, email, name)
+        if self._users.find_login(email) is not None:
+            raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
+        user = User(self._new_id(), email, name)
+        digest = self._passwords.hash(password)
+        with self._database.transaction(in_tenant(tenant_id, user.id, caller.request_id)) as tx:
+            self._asked.add_user(tx, user.id, email, name, digest)
+            self._asked.enter(tx, invitation, user.id)
+        return self._enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
+
+    def join(self, tenant: TenantContext, token: str, caller: Caller) -> tuple[Membership, Tokens]:
+        """The caller, who was invited, and their tokens in the other tenant.
+
+        Errors: TicketEnded, InvitedAsAnother, AlreadyMember.
+        """
+        user = user_of(tenant)
+        tenant_id, invitation, email = self._asked.read(token)
+        check_address(self._users.own(tenant).email, email)
+        with self._database.transaction(in_tenant(tenant_id, user, caller.request_id)) as tx:
+            self._asked.enter(tx, invitation, user)
+        return self.switch(tenant, str(tenant_id), caller)
+
+    def _place(self, user: UUID, tenant: UUID) -> Membership:
+        return _choose(self._users.memberships(user), str(tenant))
 
     def log_in(
         self, email: str, password: str, organization: str | None, caller: Caller, device: str = ""

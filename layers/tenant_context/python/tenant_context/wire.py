@@ -6,6 +6,7 @@ Pydantic at the edge only. Models are built when they are first used, which keep
 import base64
 import binascii
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -63,6 +64,20 @@ def _to_utc(value: datetime) -> datetime:
         raise ValueError("must be between the years 1 and 9999 in UTC") from error
 
 
+def _one_form(value: Any) -> Any:
+    """Mail addresses that look alike by Unicode's compatibility forms are one, and letters have no case."""
+    return unicodedata.normalize("NFKC", value).strip().lower() if isinstance(value, str) else value
+
+
+Address = Annotated[str, BeforeValidator(_one_form), StringConstraints(max_length=254)]
+Email = Annotated[
+    str,
+    BeforeValidator(_one_form),
+    StringConstraints(
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$",
+    ),
+]
 # Constraints first: those that follow a validator would judge the text before it is stripped.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(_no_nul)]
 Text = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(_no_nul)]

@@ -1,0 +1,76 @@
+"""Invitations, in PostgreSQL."""
+
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg import errors
+
+from shared.identity.errors import AlreadyMember, EmailTaken
+from shared.identity.model import Invitation
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database, Transaction
+
+_ADD: LiteralString = """
+    INSERT INTO invitations (tenant_id, id, email, role, invited_by, created_at, expires_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)"""
+_PAGE: LiteralString = """
+    SELECT id, email, role, invited_by, created_at, expires_at,
+           CASE WHEN accepted_at IS NOT NULL THEN 'accepted' WHEN revoked_at IS NOT NULL THEN 'revoked'
+                WHEN expires_at <= %(now)s THEN 'expired' ELSE 'open' END
+    FROM invitations
+    WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"""
+_REVOKE: LiteralString = """
+    UPDATE invitations SET revoked_at = %s
+    WHERE tenant_id = %s AND id = %s AND accepted_at IS NULL AND revoked_at IS NULL RETURNING email"""
+_ACCEPT: LiteralString = """
+    UPDATE invitations SET accepted_at = %(now)s
+    WHERE tenant_id = %(tenant)s AND id = %(id)s AND accepted_at IS NULL AND revoked_at IS NULL
+          AND expires_at > %(now)s RETURNING role"""
+_JOIN: LiteralString = """
+    INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES (%s, %s, %s, %s) RETURNING 1"""
+_ADD_USER: LiteralString = """
+    INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at, email_verified_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
+
+
+class InvitationRepository:
+    """The invitations of one tenant at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, tx: Transaction, invitation: Invitation) -> None:
+        """Keep a new one."""
+        one = invitation
+        values = (tx.tenant.tenant, one.id, one.email, one.role, one.invited_by, one.created_at, one.expires_at)
+        tx.run(_ADD, values)
+
+    def page(self, tenant: TenantContext, *, now: datetime, after: UUID | None, limit: int) -> list[Invitation]:
+        """Invitations, newest first."""
+        values = {"tenant": tenant.tenant, "now": now, "after": after, "limit": limit}
+        return [Invitation(*row) for row in self._database.read(tenant, _PAGE, values)]
+
+    def revoke(self, tx: Transaction, invitation: UUID) -> str | None:
+        """Take an open one back; answers whose it was, None where there is none."""
+        row = tx.one(_REVOKE, (tx.now, tx.tenant.tenant, invitation))
+        return str(row[0]) if row else None
+
+    def accept(self, tx: Transaction, invitation: UUID) -> str | None:
+        """Use an open one up; answers the role, None where there is none."""
+        row = tx.one(_ACCEPT, {"now": tx.now, "tenant": tx.tenant.tenant, "id": invitation})
+        return str(row[0]) if row else None
+
+    def add_user(self, tx: Transaction, user: UUID, email: str, name: str, password_hash: str) -> None:
+        """A user who came by a mail, whose address is confirmed by that. Errors: EmailTaken."""
+        try:
+            tx.one(_ADD_USER, (user, email, name, password_hash, tx.now, tx.now, tx.now))
+        except errors.UniqueViolation as error:
+            raise EmailTaken from error
+
+    def join(self, tx: Transaction, user: UUID, role: str) -> None:
+        """A new member. Errors: AlreadyMember."""
+        try:
+            tx.one(_JOIN, (tx.tenant.tenant, user, role, tx.now))
+        except errors.UniqueViolation as error:
+            raise AlreadyMember from error

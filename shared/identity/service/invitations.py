@@ -1,0 +1,109 @@
+"""Invitations: sent by mail, good for seven days, once."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from shared.identity.errors import InvitationNotFound, InvitedAsAnother, OwnersOnly, TicketEnded
+from shared.identity.gateway.mail import MailQueue
+from shared.identity.model import Invitation
+from shared.identity.repository.invitations import InvitationRepository
+from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.tickets import TicketRepository
+from shared.identity.service.callers import user_of
+from tenant_context.clock import Clock, NewId
+from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.events import Event
+from tenant_context.postgres import Transaction
+
+GOOD_FOR = timedelta(days=7)
+
+
+class Invitations:
+    """Asks people to join the caller's tenant."""
+
+    def __init__(
+        self,
+        invitations: InvitationRepository,
+        members: MemberRepository,
+        tickets: TicketRepository,
+        mails: MailQueue,
+        *,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._invitations = invitations
+        self._members = members
+        self._tickets = tickets
+        self._mails = mails
+        self._clock = clock
+        self._new_id = new_id
+
+    def send(self, tx: Transaction, email: str, role: str, organization: str) -> Invitation:
+        """Ask somebody to join; emits member.invited. Errors: OwnersOnly, for the role of an owner."""
+        caller = user_of(tx.tenant)
+        if role == "owner" and self._members.lock(tx, caller)[0] != "owner":
+            raise OwnersOnly
+        until = tx.now + GOOD_FOR
+        invitation = Invitation(self._new_id(), email, role, caller, tx.now, until, "open")
+        self._invitations.add(tx, invitation)
+        token = f"in_{secrets.token_urlsafe(32)}"
+        content = {"tenant": tx.tenant.tenant, "invitation": invitation.id, "email": email}
+        self._tickets.put("invitation", token, content, int(until.timestamp()))
+        data = {"id": str(invitation.id), "email": email, "role": role}
+        tx.emit(Event("member.invited", f"invitation/{invitation.id}", data))
+        values = {"organization": organization, "role": role, "token": token}
+        tenant, request = tx.tenant.tenant, tx.tenant.request_id
+        tx.after_commit(lambda: self._mails.send("invitation", email, values, request_id=request, tenant=tenant))
+        return invitation
+
+    def page(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[Invitation]:
+        """Invitations, newest first."""
+        return self._invitations.page(tenant, now=self._clock(), after=after, limit=limit)
+
+    def revoke(self, tx: Transaction, invitation: UUID) -> None:
+        """Take an open one back; emits member.invitation_revoked. Errors: InvitationNotFound."""
+        email = self._invitations.revoke(tx, invitation)
+        if email is None:
+            raise InvitationNotFound
+        data = {"id": str(invitation), "email": email}
+        tx.emit(Event("member.invitation_revoked", f"invitation/{invitation}", data))
+
+
+class Asked:
+    """An invitation as whoever holds its mail brings it back."""
+
+    def __init__(self, invitations: InvitationRepository, tickets: TicketRepository, clock: Clock) -> None:
+        self._invitations = invitations
+        self._tickets = tickets
+        self._clock = clock
+
+    def read(self, token: str) -> tuple[UUID, UUID, str]:
+        """The tenant, the invitation and the mail address it was sent to. Errors: TicketEnded."""
+        item = self._tickets.find("invitation", token, self._clock().timestamp())
+        if item is None:
+            raise TicketEnded
+        return UUID(item["tenant"]), UUID(item["invitation"]), item["email"]
+
+    def enter(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
+        """The user joins; emits member.joined. Errors: TicketEnded, AlreadyMember."""
+        role = self._invitations.accept(tx, invitation)
+        if role is None:
+            raise TicketEnded
+        self._invitations.join(tx, user, role)
+        tx.emit(Event("member.joined", f"user/{user}", {"user": str(user), "from": None, "to": role}))
+
+    def add_user(self, tx: Transaction, user: UUID, email: str, name: str, password_hash: str) -> None:
+        """Somebody who was no user before."""
+        self._invitations.add_user(tx, user, email, name, password_hash)
+
+
+def in_tenant(tenant: UUID, user: UUID, request_id: str) -> TenantContext:
+    """The context of a user who is about to join a tenant."""
+    return from_credentials(tenant, user, Source.CREDENTIALS, request_id)
+
+
+def check_address(own: str, invited: str) -> None:
+    """Raise `InvitedAsAnother` where the invitation was sent to somebody else."""
+    if own != invited:
+        raise InvitedAsAnother
