@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 READY := $(VENV)/.installed
-STAGE ?= prod
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -48,10 +47,11 @@ bench: $(READY) ## measure beside a peer and the limit: make bench [NAME=read] [
 	@$(BIN)/python -m bench $(NAME) $(if $(QUICK),--quick)
 
 synth: $(READY) node_modules/.package-lock.json ## synthesize a stage's templates into cdk.out: make synth STAGE=prod
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth -q -c stage=$(STAGE) $(ARGS)
-	@echo "The templates of $(STAGE) are in cdk.out."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk synth -q -c stage=$(or $(STAGE),prod) $(ARGS)
+	@echo "The templates of $(or $(STAGE),prod) are in cdk.out."
 
 deploy: $(READY) node_modules/.package-lock.json ## deploy a stage to the AWS account of your credentials: make deploy STAGE=dev
+	@$(BIN)/python -m infra.bytecode $(or $(STAGE),$(error say which stage: make deploy STAGE=dev))
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npx --no-install cdk deploy --all -c stage=$(STAGE) --require-approval broadening $(ARGS)
 
 openapi: $(READY) ## write docs/api/openapi.json anew from the routes
@@ -75,6 +75,7 @@ $(READY): $(UV) requirements/dev.txt pyproject.toml
 	@touch $@
 
 node_modules/.package-lock.json: package-lock.json
+	@$(PYTHON) local/preflight.py
 	@npm ci --silent --no-audit --no-fund
 
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

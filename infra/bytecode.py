@@ -21,6 +21,7 @@ MISSING_COMPILER: Final = (
     "hold no bytecode, so every cold start compiles its imports and takes about twice as long."
 )
 
+_WAITED_FOR: Final = frozenset({"staging", "prod"})
 _PROBE: Final = "import sys; print(sys.implementation.cache_tag)"
 
 
@@ -84,3 +85,18 @@ def _probe(executable: str) -> Compiler | None:
     except OSError:
         return None
     return Compiler(executable, done.stdout.strip()) if done.returncode == 0 else None
+
+
+def main(stage: str) -> int:
+    """Refuse, in a sentence, to deploy what people wait for without bytecode."""
+    if stage not in _WAITED_FOR or lambda_compiler() or os.environ.get("RMAP_WITHOUT_BYTECODE"):
+        return 0
+    sys.stderr.write(
+        f"✗ {MISSING_COMPILER}\n"
+        f"  Way out: install Python {LAMBDA_PYTHON} beside the one you use, or set RMAP_WITHOUT_BYTECODE=1.\n"
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -30,7 +30,7 @@ directory = Directory(Table(settings.table_devices))
 stores = Stores(
     sites=Sites(SiteRepository(database), directory, uuid7),
     sensors=Sensors(SensorRepository(database), directory, uuid7),
-    metrics=Metrics(MetricsRepository(database), kernel.clock),
+    metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
     batches=BatchRepository(database),
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

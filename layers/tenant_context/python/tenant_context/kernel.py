@@ -9,6 +9,7 @@ of the kernel together.
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tenant_context.clock import Clock, utc_now
@@ -39,6 +40,15 @@ class Kernel:
 
         publisher = OutboxPublisher(Bus(bus), self.observability) if bus else None
         return Database(DatabaseSettings.load(), clock=self.clock, publisher=publisher)
+
+    def replica(self, database: Database) -> Database:
+        """Where to read what may be some milliseconds old; the database itself, where there is no reader beside it."""
+        from tenant_context.postgres import Database
+
+        settings = DatabaseSettings.load()
+        if settings.reader_host in {"", settings.host}:
+            return database
+        return Database(replace(settings, host=settings.reader_host), clock=self.clock)
 
     def tokens(self) -> Prover:
         """Proves users by their access tokens."""
