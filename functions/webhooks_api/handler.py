@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from functions.webhooks_api.routes import routes
+from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
-from shared.webhooks.rules.addresses import allow_list
 from shared.webhooks.service.endpoints import Endpoints, Stores
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table

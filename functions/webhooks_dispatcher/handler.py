@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from shared.outbound.gateway.client import Strangers
+from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
-from shared.webhooks.gateway.receivers import Receivers
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
-from shared.webhooks.rules.addresses import allow_list
 from shared.webhooks.service.dispatch import Dispatch
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
@@ -32,7 +32,7 @@ dispatch = Dispatch(
     TargetRepository(table),
     DeliveryRepository(table),
     SecretKeys(settings.field_key),
-    Receivers(allow_list(settings.webhook_allow)),
+    Strangers(allow_list(settings.webhook_allow)),
     Queue(settings.queue_deliveries),
     observability=kernel.observability,
     clock=kernel.clock,

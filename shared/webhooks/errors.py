@@ -21,15 +21,6 @@ class EndpointDisabled(Conflict):
     code, title = "webhook-endpoint-disabled", "The endpoint is disabled"
 
 
-class UrlRefused(Invalid):
-    """The URL is not one that webhooks may call."""
-
-    code, title = "webhook-url", "The URL is not one that webhooks may call"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The URL {reason}.", errors=(FieldError("/url", "webhook-url", reason),))
-
-
 class UnknownEventTypes(Invalid):
     """Some filters match no event of the catalogue."""
 
@@ -43,10 +34,6 @@ class UnknownEventTypes(Invalid):
                 for position in positions
             ),
         )
-
-
-class AddressRefused(Exception):
-    """The host has an address that webhooks may not reach; which one is nobody's business."""
 
 
 class DeliveryBusy(Exception):

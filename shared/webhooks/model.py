@@ -1,7 +1,6 @@
 """The words of webhooks."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -93,17 +92,3 @@ class Delivery:
     message: Message
     endpoint: EndpointId
     attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a call came to: a status, or an error in words, or both where the answer broke off.
-
-    `body` is what was read of the answer, 20 kB at most; `timing` in milliseconds since the call began, by step.
-    """
-
-    status: int | None
-    error: str = ""
-    body: bytes = b""
-    retry_after: str = ""
-    timing: Mapping[str, float] = field(default_factory=dict)

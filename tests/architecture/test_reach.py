@@ -18,12 +18,13 @@ every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda ro
 KERNEL = "tenant_context.kernel"
 ON_REQUEST = {
     "database": "tenant_context.postgres",
+    "replica": "tenant_context.postgres",
     "tokens": "tenant_context.identity",
     "keys": "tenant_context.api_keys",
     "operators": "tenant_context.operators",
 }
 """What a method of the kernel imports when it is called."""
-TO_STRANGERS = {"shared.webhooks.gateway.receivers", "shared.billing.gateway", "shared.mail.gateway", "stripe"}
+TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway", "shared.mail.gateway", "stripe"}
 NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnetlib", "asyncio", "urllib3", "requests",
            "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
 AWS_ONLY = {"tenant_context.aws", "shared.leases.gateway"}

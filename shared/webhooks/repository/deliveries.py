@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from shared.outbound.model import Outcome
 from shared.webhooks.errors import MessageNotFound
-from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, Outcome, State
+from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, State
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.events.rules import is_filter
+from shared.outbound.rules import urls
+from shared.outbound.rules.addresses import AllowList
 from shared.webhooks.errors import UnknownEventTypes
 from shared.webhooks.model import Endpoint, EndpointDraft, EndpointId, SealedSecret
-from shared.webhooks.rules import urls
-from shared.webhooks.rules.addresses import AllowList
 
 OVERLAP = timedelta(hours=24)
 """How long the secret before the present one signs as well."""

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from shared.outbound.gateway.client import Strangers
+from shared.outbound.model import Outcome
 from shared.webhooks.errors import DeliveryBusy
 from shared.webhooks.gateway.keys import SecretKeys
-from shared.webhooks.gateway.receivers import Receivers
-from shared.webhooks.model import Delivery, Outcome, State, Target, Verdict
+from shared.webhooks.model import Delivery, State, Target, Verdict
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import retries, signature
@@ -53,7 +54,7 @@ class Dispatch:
         targets: TargetRepository,
         deliveries: DeliveryRepository,
         keys: SecretKeys,
-        receivers: Receivers,
+        receivers: Strangers,
         queue: Queue,
         *,
         observability: Observability,

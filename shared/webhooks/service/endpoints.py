@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from shared.events.rules import ENDPOINT_CHANGES, TEST
+from shared.outbound.rules.addresses import AllowList
 from shared.webhooks.errors import EndpointDisabled
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import Endpoint, EndpointDraft, EndpointId, MessageId, SealedSecret
@@ -17,7 +18,6 @@ from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import endpoints as rules
 from shared.webhooks.rules import signature
-from shared.webhooks.rules.addresses import AllowList
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item

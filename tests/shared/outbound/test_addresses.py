@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from shared.webhooks.errors import AddressRefused
-from shared.webhooks.rules.addresses import allow_list, check, is_public
+from shared.outbound.errors import AddressRefused
+from shared.outbound.rules.addresses import allow_list, check, is_public
 
 PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "64:ff9b::8.8.8.8"]
 CLOSED = {

@@ -1,4 +1,4 @@
-"""Calls to receivers: servers of strangers, at addresses of their choice.
+"""Calls to servers of strangers, at addresses of their choice: webhooks' receivers, identity providers.
 
 A name is resolved once, every address it has is checked, and the call goes to a checked address; TLS asks for the
 certificate of the name. Nothing is followed, nothing unpacked, and time and length are bounded as a whole.
@@ -14,16 +14,16 @@ from functools import cached_property
 from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 
-from shared.webhooks.errors import AddressRefused, UrlRefused
-from shared.webhooks.gateway.wire import AnswerTooLong, Deadline, Wire
-from shared.webhooks.model import Outcome
-from shared.webhooks.rules import addresses, urls
+from shared.outbound.errors import AddressRefused, UrlRefused
+from shared.outbound.gateway.wire import AnswerTooLong, Deadline, Wire
+from shared.outbound.model import Outcome
+from shared.outbound.rules import addresses, urls
 
 DEADLINE_SECONDS = 15.0
 KEPT_BODY = 20_000
-"""Bytes of an answer's body that are read and kept."""
-_ALLOWANCE = 131_072
-"""Bytes of a whole answer: its headers and what is read of its body."""
+"""Bytes of an answer's body that are read and kept, where the caller asks for no more."""
+_ALLOWANCE = 111_072
+"""Bytes that an answer may have beside what is kept of its body."""
 _TRIED_ADDRESSES = 3
 
 Resolve = Callable[[str, int], list[str]]
@@ -34,7 +34,7 @@ def resolve(host: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-class Receivers:
+class Strangers:
     """Makes the calls; safe to use from many threads."""
 
     def __init__(
@@ -57,11 +57,18 @@ class Receivers:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Outcome:
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, *, keep: int = KEPT_BODY) -> Outcome:
         """One call; whatever goes wrong is an outcome, in words that tell nothing about where the name points."""
-        call = _Call(self._seconds)
+        return self._whole("POST", url, headers, body, keep)
+
+    def get(self, url: str, headers: Mapping[str, str], *, keep: int = KEPT_BODY) -> Outcome:
+        """The same, to read."""
+        return self._whole("GET", url, headers, None, keep)
+
+    def _whole(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, keep: int) -> Outcome:
+        call = _Call(self._seconds, keep)
         try:
-            self._post(call, urls.parse(url, self._allowed), headers, body)
+            self._send(call, method, urls.parse(url, self._allowed), headers, body)
         except (OSError, http.client.HTTPException, AnswerTooLong, AddressRefused, UrlRefused) as error:
             call.error = _words(error)
         if not call.error and call.status is not None and not 200 <= call.status < 300:  # noqa: PLR2004  HTTP's own
@@ -69,7 +76,7 @@ class Receivers:
         call.mark("total")
         return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.timing)
 
-    def _post(self, call: "_Call", url: urls.Url, headers: Mapping[str, str], body: bytes) -> None:
+    def _send(self, call: "_Call", method: str, url: urls.Url, headers: Mapping[str, str], body: bytes | None) -> None:
         found = self._addresses(url, call.deadline)
         checked = addresses.check(found, self._allowed, exempt_only=url.exempt_only)
         call.mark("dns")
@@ -81,8 +88,8 @@ class Receivers:
                 connected = self._tls.wrap_socket(connected, server_hostname=url.host)
                 call.mark("tls")
             connection = http.client.HTTPConnection(url.host)
-            connection.sock = Wire(connected, call.deadline, _ALLOWANCE)
-            connection.request("POST", url.target, body, {"host": url.host_header, **headers})
+            connection.sock = Wire(connected, call.deadline, _ALLOWANCE + call.keep)
+            connection.request(method, url.target, body, {"host": url.host_header, **headers})
             call.read(connection.getresponse())
         finally:
             connected.close()
@@ -114,9 +121,10 @@ class Receivers:
 class _Call:
     """One call as it goes on: what is known of its answer, and when each step was done."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, keep: int) -> None:
         self._started = time.perf_counter()
         self.deadline = Deadline(seconds)
+        self.keep = keep
         self.status: int | None = None
         self.error = ""
         self.body = bytearray()
@@ -131,8 +139,8 @@ class _Call:
         self.mark("first_byte")
         self.status = response.status
         self.retry_after = response.headers.get("retry-after", "")
-        while len(self.body) < KEPT_BODY:
-            part = response.read1(KEPT_BODY - len(self.body))
+        while len(self.body) < self.keep:
+            part = response.read1(self.keep - len(self.body))
             if not part:
                 return
             self.body += part

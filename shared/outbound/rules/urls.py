@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from shared.webhooks.errors import UrlRefused
-from shared.webhooks.rules.addresses import AllowList, is_allowed, is_public
+from shared.outbound.errors import UrlRefused
+from shared.outbound.rules.addresses import AllowList, is_allowed, is_public
 
 MAX_LENGTH = 2048
 _THIS_MACHINE = IPv4Address("127.0.0.1")

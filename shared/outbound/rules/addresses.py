@@ -1,4 +1,4 @@
-"""Which addresses webhooks may reach: globally routable unicast, and what an allow-list adds to it.
+"""Which addresses we may reach: globally routable unicast, and what an allow-list adds to it.
 
 The networks are written out and not left to `is_global`, whose meaning changed between Python's releases; it is
 asked as well. Source: IANA's IPv4 and IPv6 special-purpose address registries.
@@ -7,7 +7,7 @@ asked as well. Source: IANA's IPv4 and IPv6 special-purpose address registries.
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from shared.webhooks.errors import AddressRefused
+from shared.outbound.errors import AddressRefused
 
 IPAddress = IPv4Address | IPv6Address
 AllowList = tuple[IPv4Network | IPv6Network, ...]

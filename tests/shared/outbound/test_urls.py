@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.webhooks.errors import UrlRefused
-from shared.webhooks.rules.addresses import allow_list
-from shared.webhooks.rules.urls import parse
+from shared.outbound.errors import UrlRefused
+from shared.outbound.rules.addresses import allow_list
+from shared.outbound.rules.urls import parse
 
 LOOPBACK = allow_list(["127.0.0.0/8"])
 GOOD = {

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.webhooks.gateway.receivers import KEPT_BODY, Receivers
-from shared.webhooks.rules.addresses import allow_list
-from tests.shared.webhooks.server import Conversation, Server
+from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.rules.addresses import allow_list
+from tests.shared.outbound.server import Conversation, Server
 
 LOOPBACK = allow_list(["127.0.0.0/8"])
 
@@ -53,16 +53,16 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture
-def receivers() -> Receivers:
-    return Receivers(LOOPBACK, seconds=1.0)
+def receivers() -> Strangers:
+    return Strangers(LOOPBACK, seconds=1.0)
 
 
-def post(receivers: Receivers, server: Server, path: str = "/hook?x=1") -> tuple[int | None, str, bytes]:
+def post(receivers: Strangers, server: Server, path: str = "/hook?x=1") -> tuple[int | None, str, bytes]:
     outcome = receivers.post(f"http://127.0.0.1:{server.port}{path}", {"webhook-id": "m"}, b'{"a":1}')
     return outcome.status, outcome.error, outcome.body
 
 
-def test_a_call_carries_path_host_headers_and_body(serve: Serve, receivers: Receivers) -> None:
+def test_a_call_carries_path_host_headers_and_body(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
     assert post(receivers, server) == (200, "", b"ok")
     head, _, body = server.heard[0].partition(b"\r\n\r\n")
@@ -75,14 +75,14 @@ def test_a_call_carries_path_host_headers_and_body(serve: Serve, receivers: Rece
     assert body == b'{"a":1}'
 
 
-def test_each_step_is_timed(serve: Serve, receivers: Receivers) -> None:
+def test_each_step_is_timed(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 204 No Content\r\n\r\n"))
     timing = receivers.post(f"http://127.0.0.1:{server.port}/", {}, b"{}").timing
     assert list(timing) == ["dns", "connect", "first_byte", "total"]
     assert sorted(timing.values()) == list(timing.values())
 
 
-def test_a_redirect_is_not_followed(serve: Serve, receivers: Receivers) -> None:
+def test_a_redirect_is_not_followed(serve: Serve, receivers: Strangers) -> None:
     elsewhere = serve(says(b"HTTP/1.1 200 OK\r\n\r\n"))
     location = f"http://127.0.0.1:{elsewhere.port}/".encode()
     server = serve(says(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"))
@@ -90,30 +90,30 @@ def test_a_redirect_is_not_followed(serve: Serve, receivers: Receivers) -> None:
     assert (status, "redirects are not followed" in error, elsewhere.heard) == (302, True, [])
 
 
-def test_a_failing_status_is_told_with_its_body_and_its_wish(serve: Serve, receivers: Receivers) -> None:
+def test_a_failing_status_is_told_with_its_body_and_its_wish(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 4\r\n\r\nbusy"))
     outcome = receivers.post(f"http://127.0.0.1:{server.port}/", {}, b"{}")
     assert (outcome.status, outcome.body, outcome.retry_after) == (503, b"busy", "120")
     assert outcome.error == "The receiver answered 503."
 
 
-def test_a_long_body_is_cut(serve: Serve, receivers: Receivers) -> None:
+def test_a_long_body_is_cut(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000))
     assert post(receivers, server) == (200, "", b"x" * KEPT_BODY)
 
 
-def test_a_chunked_body_is_put_together(serve: Serve, receivers: Receivers) -> None:
+def test_a_chunked_body_is_put_together(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"))
     assert post(receivers, server) == (200, "", b"abcde")
 
 
-def test_a_gzip_bomb_stays_packed(serve: Serve, receivers: Receivers) -> None:
+def test_a_gzip_bomb_stays_packed(serve: Serve, receivers: Strangers) -> None:
     bomb = gzip.compress(bytes(10_000_000))
     server = serve(says(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + bomb))
     assert post(receivers, server) == (200, "", bomb[:KEPT_BODY])
 
 
-def test_a_body_that_breaks_off_after_a_good_status_is_still_delivered(serve: Serve, receivers: Receivers) -> None:
+def test_a_body_that_breaks_off_after_a_good_status_is_still_delivered(serve: Serve, receivers: Strangers) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"))
     status, error, body = post(receivers, server)
     assert (status, body) == (200, b"")
@@ -129,14 +129,14 @@ SLOW = {
 
 
 @pytest.mark.parametrize("talk", SLOW.values(), ids=SLOW.keys())
-def test_a_receiver_that_drips_is_left_at_the_deadline(serve: Serve, receivers: Receivers, talk: Conversation) -> None:
+def test_a_receiver_that_drips_is_left_at_the_deadline(serve: Serve, receivers: Strangers, talk: Conversation) -> None:
     began = time.monotonic()
     status, error, _ = post(receivers, serve(talk))
     assert (status, error) == (None, "There was no whole answer in time.")
     assert time.monotonic() - began < 3
 
 
-def test_a_body_that_drips_is_left_at_the_deadline(serve: Serve, receivers: Receivers) -> None:
+def test_a_body_that_drips_is_left_at_the_deadline(serve: Serve, receivers: Strangers) -> None:
     began = time.monotonic()
     status, _, body = post(receivers, serve(repeats(b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.05)))
     assert (status, set(body)) == (200, {ord("x")})
@@ -152,7 +152,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("talk", ENDLESS.values(), ids=ENDLESS.keys())
-def test_endless_headers_end_the_call(serve: Serve, receivers: Receivers, talk: Conversation) -> None:
+def test_endless_headers_end_the_call(serve: Serve, receivers: Strangers, talk: Conversation) -> None:
     status, error, body = post(receivers, serve(talk))
     assert (status, body) == (None, b"")
     assert error in {"The answer is too long.", "The answer is not HTTP."}
@@ -168,13 +168,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("talk", BROKEN.values(), ids=BROKEN.keys())
-def test_what_is_no_answer_is_told_in_words(serve: Serve, receivers: Receivers, talk: Conversation) -> None:
+def test_what_is_no_answer_is_told_in_words(serve: Serve, receivers: Strangers, talk: Conversation) -> None:
     status, error, _ = post(receivers, serve(talk))
     assert status in {None, 200}
     assert error.endswith(".") or status == 200
 
 
-def test_nobody_listening_is_told_in_words(receivers: Receivers) -> None:
+def test_nobody_listening_is_told_in_words(receivers: Strangers) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     assert receivers.post(f"http://127.0.0.1:{port}/", {}, b"").error == "The connection was refused."
@@ -184,7 +184,7 @@ def test_an_unknown_name_is_told_in_words() -> None:
     def unknown(_host: str, _port: int) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
-    outcome = Receivers((), resolver=unknown).post("https://nowhere.example/", {}, b"")
+    outcome = Strangers((), resolver=unknown).post("https://nowhere.example/", {}, b"")
     assert (outcome.status, outcome.error) == (None, "The host's name cannot be resolved.")
 
 
@@ -195,7 +195,7 @@ def test_a_resolver_that_hangs_is_left_at_the_deadline() -> None:
         answered.wait(10)
         return ["8.8.8.8"]
 
-    outcome = Receivers((), resolver=hang, seconds=0.2).post("https://slow.example/", {}, b"")
+    outcome = Strangers((), resolver=hang, seconds=0.2).post("https://slow.example/", {}, b"")
     answered.set()
     assert outcome.error == "There was no whole answer in time."
 
@@ -203,21 +203,21 @@ def test_a_resolver_that_hangs_is_left_at_the_deadline() -> None:
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["8.8.8.8", "127.0.0.1"], ["::1"], ["169.254.169.254"], []])
 def test_a_name_with_a_closed_address_is_not_called_and_the_address_not_told(serve: Serve, found: list[str]) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\n\r\n"))
-    outcome = Receivers((), resolver=lambda _host, _port: found).post("https://inside.example/", {}, b"")
+    outcome = Strangers((), resolver=lambda _host, _port: found).post("https://inside.example/", {}, b"")
     assert outcome.status is None
     assert outcome.error == "The host may not be called: it is not on the public internet."
     assert server.heard == []
 
 
 def test_plain_http_to_a_name_outside_the_allow_list_is_not_called() -> None:
-    outcome = Receivers(LOOPBACK, resolver=lambda _host, _port: ["8.8.8.8"]).post("http://out.localhost:99/", {}, b"")
+    outcome = Strangers(LOOPBACK, resolver=lambda _host, _port: ["8.8.8.8"]).post("http://out.localhost:99/", {}, b"")
     assert outcome.error == "The host may not be called: it is not on the public internet."
 
 
 def test_a_name_is_resolved_once_a_call_and_anew_at_each(serve: Serve) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
     answers = [["127.0.0.1"], ["10.0.0.1"]]
-    receivers = Receivers(LOOPBACK, resolver=lambda _host, _port: answers.pop(0), seconds=2)
+    receivers = Strangers(LOOPBACK, resolver=lambda _host, _port: answers.pop(0), seconds=2)
     url = f"http://changing.localhost:{server.port}/"
     assert receivers.post(url, {}, b"").status == 200
     assert "may not be called" in receivers.post(url, {}, b"").error
@@ -255,8 +255,8 @@ def tls_server(serve: Serve, certificate: Path) -> Server:
     return serve(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), context)
 
 
-def trusting(certificate: Path) -> Receivers:
-    return Receivers(
+def trusting(certificate: Path) -> Strangers:
+    return Strangers(
         LOOPBACK,
         resolver=lambda _host, _port: ["127.0.0.1"],
         tls=ssl.create_default_context(cafile=str(certificate)),
@@ -283,7 +283,7 @@ def test_a_certificate_of_another_name_is_refused(serve: Serve, certificate: Pat
 
 def test_a_certificate_nobody_vouches_for_is_refused(serve: Serve, certificate: Path) -> None:
     server = tls_server(serve, certificate)
-    receivers = Receivers(LOOPBACK, resolver=lambda _host, _port: ["127.0.0.1"], seconds=5)
+    receivers = Strangers(LOOPBACK, resolver=lambda _host, _port: ["127.0.0.1"], seconds=5)
     outcome = receivers.post(f"https://hooks.localhost:{server.port}/", {}, b"{}")
     assert outcome.status is None
     assert outcome.error.startswith("The certificate is not valid")
@@ -292,5 +292,5 @@ def test_a_certificate_nobody_vouches_for_is_refused(serve: Serve, certificate: 
 
 def test_plain_http_on_a_tls_port_is_told_in_words(serve: Serve) -> None:
     server = serve(says(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
-    receivers = Receivers(LOOPBACK, seconds=1)
+    receivers = Strangers(LOOPBACK, seconds=1)
     assert receivers.post(f"https://127.0.0.1:{server.port}/", {}, b"").status is None

@@ -1,0 +1,1 @@
+"""Calls to servers of strangers: webhooks' receivers, identity providers."""
