@@ -6,10 +6,12 @@ from functions.tenants.routes import Organizations, routes
 from shared.identity.gateway.mail import MailQueue
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
+from shared.identity.service.roles import Roles
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
 from tenant_context.clock import uuid7
@@ -34,14 +36,17 @@ kernel = Kernel("tenants")
 settings = TenantSettings.load()
 database = kernel.database(bus=settings.bus)
 sessions = SessionRepository(Table(settings.table_sessions), Table(settings.table_revocations), kernel.clock)
-members = MemberRepository()
+members, roles = MemberRepository(), RoleRepository(database)
 invitations = Invitations(
     InvitationRepository(database),
     members,
+    roles,
     TicketRepository(Table(settings.table_tickets)),
     MailQueue(Queue(settings.queue_mails)),
     clock=kernel.clock,
     new_id=uuid7,
 )
-organizations = Organizations(Tenants(TenantRepository(database)), Members(members, sessions), invitations)
+organizations = Organizations(
+    Tenants(TenantRepository(database)), Members(members, roles, sessions), Roles(roles, sessions), invitations
+)
 handler = kernel.http(routes, organizations, database=database, token=kernel.tokens())

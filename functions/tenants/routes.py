@@ -9,13 +9,19 @@ from functions.tenants.schemas import (
     InvitationOut,
     InvitationsPage,
     MembersPage,
+    NewRoleIn,
     OrganizationIn,
     OrganizationOut,
+    RoleChangeIn,
     RoleIn,
+    RoleOut,
+    RolesOut,
     SecurityIn,
 )
+from shared.identity.model import Role
 from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
+from shared.identity.service.roles import Roles
 from shared.tenants.service import Tenants
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Routes, etag
@@ -30,6 +36,7 @@ class Organizations:
 
     tenants: Tenants
     members: Members
+    roles: Roles
     invitations: Invitations
 
 
@@ -109,6 +116,42 @@ def hand_over(call: Call[HeirIn], tx: Transaction, organizations: Organizations)
     """Hand your ownership over to another member, and become an admin."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     organizations.members.hand_over(tx, call.body.user_id)
+    return Answer()
+
+
+@routes.read(_ONE + "/roles", permission="users.read", answer=RolesOut)
+def roles(call: Call[None], organizations: Organizations) -> Answer:
+    """List the roles of your organization, and what each may do."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    return Answer({"items": organizations.roles.all(call.tenant)})
+
+
+@routes.write(
+    "POST", _ONE + "/roles", permission="users.write", body=NewRoleIn, answer=RoleOut, status=201, recent=True
+)
+def add_role(call: Call[NewRoleIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Make a role that may do no more than you may."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    role = Role(call.body.name, call.body.description, tuple(sorted(set(call.body.permissions))), 1)
+    organizations.roles.add(tx, role)
+    return Answer(role, headers=etag(role.version))
+
+
+@routes.write("PUT", _ONE + "/roles/{role}", permission="users.write", body=RoleChangeIn, answer=RoleOut, recent=True)
+def change_role_permissions(call: Call[RoleChangeIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Replace what a role of your organization's own may do; it holds for everybody within five seconds."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    permissions = tuple(sorted(set(call.body.permissions)))
+    role = Role(call.path["role"], call.body.description, permissions, call.expected_version())
+    changed = organizations.roles.change(tx, role)
+    return Answer(changed, headers=etag(changed.version))
+
+
+@routes.write("DELETE", _ONE + "/roles/{role}", permission="users.write", status=204, recent=True)
+def remove_role(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Remove a role of your organization's own that nobody holds."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.roles.remove(tx, call.path["role"])
     return Answer()
 
 

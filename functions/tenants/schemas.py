@@ -1,9 +1,15 @@
 """The wire's shapes of organizations."""
 
-from typing import Literal
+from typing import Annotated
 from uuid import UUID
 
-from tenant_context.wire import Email, In, Name, Out
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from tenant_context.wire import Email, In, Name, Out, no_nul
+
+RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
+"""owner, admin, manager, member, viewer, or a role of the organization's own making."""
+Grant = Annotated[str, StringConstraints(pattern=r"^([a-z]{2,30}|\*)\.([a-z]{2,30}|\*)$")]
 
 
 class OrganizationIn(In):
@@ -21,14 +27,43 @@ class SecurityIn(In):
 class RoleIn(In):
     """A member's role from now on."""
 
-    role: Literal["owner", "admin", "manager", "member", "viewer"]
+    role: RoleName
+
+
+class RoleChangeIn(In):
+    """What a role may do: permissions, with a wildcard on either side of the dot (`campaigns.*`, `*.read`)."""
+
+    description: Annotated[str, StringConstraints(max_length=255), BeforeValidator(no_nul)] = ""
+    permissions: Annotated[list[Grant], Field(min_length=1, max_length=100)]
+
+
+class NewRoleIn(RoleChangeIn):
+    """A role of the organization's own making."""
+
+    name: RoleName
+
+
+class RoleOut(Out):
+    """A role; those built in are every organization's."""
+
+    name: str
+    description: str
+    permissions: list[str]
+    version: int
+    built_in: bool
+
+
+class RolesOut(Out):
+    """Every role of the organization."""
+
+    items: list[RoleOut]
 
 
 class InvitationIn(In):
     """Whom to ask to join, and as what."""
 
     email: Email
-    role: Literal["owner", "admin", "manager", "member", "viewer"]
+    role: RoleName
 
 
 class InvitationOut(Out):

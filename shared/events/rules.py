@@ -115,6 +115,15 @@ CATALOGUE: tuple[EventType, ...] = (
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
+    *(
+        EventType(
+            f"security.role_{what}",
+            f"A role of the organization's own making was {what}.",
+            "role/<name>",
+            {"role": "buyer", "permissions": ["campaigns.*", "sites.read"]},
+        )
+        for what in ("created", "changed", "deleted")
+    ),
     EventType(
         "security.api_key_created",
         "An API key or a device key was made.",

@@ -61,6 +61,59 @@ class MemberNotFound(NotFound):
     code, title = "member-not-found", "There is no such member"
 
 
+class UnknownRole(Invalid):
+    """No role of this name in this tenant."""
+
+    code, title = "unknown-role", "There is no such role"
+
+    def __init__(self, field: str = "/role") -> None:
+        super().__init__(errors=(FieldError(field, "unknown-role", "is no role of this organization"),))
+
+
+class UnknownPermissions(Invalid):
+    """Some grants mean no permission that there is."""
+
+    code, title = "unknown-permissions", "Some permissions do not exist"
+
+    def __init__(self, positions: list[int]) -> None:
+        super().__init__(
+            errors=tuple(
+                FieldError(f"/permissions/{position}", "unknown-permission", "is no permission and matches none")
+                for position in positions
+            )
+        )
+
+
+class RoleNotHeld(Forbidden):
+    """Nobody gives, takes or changes a role that may more than they themselves."""
+
+    code, title = "role-not-held", "The role may do more than you may"
+
+
+class RoleNotFound(NotFound):
+    """No role of the tenant's own making of this name."""
+
+    code, title = "role-not-found", "There is no such role of your organization's own"
+
+
+class RoleExists(Conflict):
+    """There is a role of this name."""
+
+    code, title = "role-exists", "There is a role of this name"
+
+
+class RoleInUse(Conflict):
+    """Somebody holds the role, or was invited to it."""
+
+    code, title = "role-in-use", "The role is in use; give those who hold it another one first"
+
+
+class TooManyRoles(Conflict):
+    """An organization has so many roles of its own and no more."""
+
+    code, title = "too-many-roles", "There are too many roles"
+
+
 class InvitationNotFound(NotFound):
     """No open invitation of this id in this tenant."""
 

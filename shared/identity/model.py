@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from tenant_context.permissions import ROLES
+
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
@@ -36,6 +38,16 @@ class Membership:
     role: str
     status: str
     mfa_required: bool = False
+    sso_only: bool = False
+    """Whether people come in by the tenant's identity provider alone."""
+    has_provider: bool = False
+    granted: tuple[str, ...] | None = None
+    """What the role grants, where it is of the tenant's own making."""
+
+    @property
+    def permissions(self) -> frozenset[str]:
+        """What the role may do; nothing, for a role that is not there any more."""
+        return ROLES.get(self.role) or frozenset(self.granted or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,8 @@ class Login:
     user: User
     password_hash: str
     memberships: tuple[Membership, ...]
+    confirmed: bool
+    """Whether the address is known to be the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +158,17 @@ class SignedIn:
     tokens: Tokens
     device: str
     """What the device shows at its next log-in to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What its members may do; `built_in` ones are every tenant's, and cannot be changed."""
+
+    name: str
+    description: str
+    permissions: tuple[str, ...]
+    version: int
+    built_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)

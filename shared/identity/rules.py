@@ -12,7 +12,6 @@ from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, WeakPassword
 from shared.identity.model import Membership, Session
-from tenant_context.permissions import ROLES
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -99,7 +98,7 @@ def claims(
         "sub": str(session.user),
         "tid": str(session.tenant),
         "role": membership.role,
-        "permissions": sorted(ROLES[membership.role]),
+        "permissions": sorted(membership.permissions),
         "sid": str(session.id),
         "aal": session.assurance.level,
         "amr": list(session.assurance.proofs),

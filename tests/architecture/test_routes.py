@@ -7,7 +7,7 @@ import pytest
 
 from infra import catalog
 from infra.vocabulary import Function
-from tenant_context.permissions import ROLES, allows
+from tenant_context.permissions import PERMISSIONS, ROLES, allows
 from tenant_context.routing import SIGNED_IN, Proof, Route, Routes
 
 WITH_ROUTES = catalog.http_functions()
@@ -76,6 +76,7 @@ def test_every_permission_is_one_that_some_role_below_the_owner_can_hold(row: Fu
         if route.permission and route.permission != SIGNED_IN and route.proof is Proof.TOKEN:
             assert re.fullmatch(r"[a-z_]+\.[a-z_]+", route.permission), route.permission
             assert any(allows(grants, route.permission) for grants in below), route.permission
+            assert route.permission in PERMISSIONS, f"add {route.permission} to tenant_context.permissions.PERMISSIONS"
 
 
 @every_function

@@ -8,17 +8,21 @@ from psycopg import errors
 from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
-DOOR_TABLES = {"tenants", "users", "memberships", "outbox"}
+DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains"}
 """What the reviewed functions may read, in the columns they need."""
 OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door"}}
-WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey"}
-"""Unique keys without tenant_id: a slug is public; a person is one across tenants (unguessable id, own policies)."""
+WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified"}
+"""Unique keys without tenant_id: a slug is public; a person is one across tenants (unguessable id, own policies);
+a domain is verified by who holds its DNS."""
 REFERENCES_TO_PEOPLE = {("memberships", "users")}
 REVIEWED = {
     "find_login": "rmap_door",
     "memberships_of": "rmap_door",
     "find_user": "rmap_door",
     "places_of": "rmap_door",
+    "places": "rmap_door",
+    "find_account": "rmap_door",
+    "provider_place": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
@@ -162,8 +166,11 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
            GROUP BY 1""",
     )
     assert {str(table): columns for table, columns in found} == {
-        "tenants": ["mfa_required", "name", "plan", "slug", "status", "tenant_id"],
-        "users": ["email", "name", "password_hash", "user_id"],
+        "tenants": ["mfa_required", "name", "plan", "slug", "sso_only", "status", "tenant_id"],
+        "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
+        "roles": ["name", "permissions", "tenant_id"],
+        "identity_providers": ["tenant_id"],
+        "domains": ["domain", "tenant_id", "verified_at"],
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
     }

@@ -11,7 +11,7 @@ from local.stack import Stack
 from tenant_context.aws import AwsClient, AwsError
 from tenant_context.dynamo import Item, Table
 from tenant_context.errors import Unavailable
-from tenant_context.revocations import Revocations, revoke
+from tenant_context.revocations import Revocations, outdate, revoke
 
 WITHIN_SECONDS = 5
 
@@ -141,3 +141,23 @@ def test_a_fresh_sandbox_lets_nobody_in_before_it_knows(table: Watched, revocati
     for _ in range(2):
         with pytest.raises(Unavailable):
             revocations.has(str(uuid4()))
+
+
+def test_a_tenants_tokens_issued_until_a_change_are_outdated_and_no_others(
+    table: Watched, time: Time, revocations: Revocations
+) -> None:
+    tenant, changed_at = uuid4(), time.clock().timestamp()
+    outdate(table, tenant, time.clock())
+    assert revocations.outdates(str(tenant), changed_at)
+    assert revocations.outdates(str(tenant), changed_at - 900)
+    assert not revocations.outdates(str(tenant), changed_at + 1)
+    assert not revocations.outdates(str(uuid4()), changed_at)
+    time.passed += 20 * 60
+    assert not revocations.outdates(str(tenant), changed_at), "no token of that time is left"
+
+
+def test_of_two_changes_the_later_one_counts(table: Watched, time: Time, revocations: Revocations) -> None:
+    tenant = uuid4()
+    outdate(table, tenant, time.clock() + timedelta(seconds=2))
+    outdate(table, tenant, time.clock())
+    assert revocations.outdates(str(tenant), time.clock().timestamp() + 2)

@@ -6,7 +6,7 @@ from uuid import UUID
 from shared.identity.model import Assurance, Session
 from tenant_context.clock import Clock
 from tenant_context.dynamo import ConditionFailed, Item, Table, tenant_key
-from tenant_context.revocations import revoke
+from tenant_context.revocations import outdate, revoke
 
 
 class SessionRepository:
@@ -79,6 +79,10 @@ class SessionRepository:
         """Forget a session: none of its refresh tokens is good any more, nor, within 5 s, any access token."""
         revoke(self._revocations, session, self._clock())
         self._table.delete(f"session#{session}", "session")
+
+    def outdate(self, tenant: UUID) -> None:
+        """Every access token of a tenant that was issued until now is good no more, within 5 s; sessions go on."""
+        outdate(self._revocations, tenant, self._clock())
 
     def of_user(self, tenant: UUID, user: UUID) -> list[Session]:
         """A user's living sessions in a tenant."""

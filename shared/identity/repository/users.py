@@ -41,12 +41,12 @@ class UserRepository:
 
     def find_login(self, email: str) -> Login | None:
         """The user behind a mail address, or None."""
-        rows = self._database.door("SELECT * FROM app.find_user(%s)", (email,))
+        rows = self._database.door("SELECT * FROM app.find_account(%s)", (email,))
         if not rows:
             return None
-        user_id, name, password_hash = rows[0][:3]
-        memberships = tuple(_membership(row[3:]) for row in rows if row[3] is not None)
-        return Login(User(user_id, email.lower(), name), password_hash, memberships)
+        user_id, name, password_hash, confirmed = rows[0][:4]
+        memberships = tuple(_membership(row[4:]) for row in rows if row[4] is not None)
+        return Login(User(user_id, email.lower(), name), password_hash, memberships, confirmed)
 
     def own(self, tenant: TenantContext) -> User:
         """The caller. Errors: SessionEnded, when there is no such user any more."""
@@ -73,7 +73,7 @@ class UserRepository:
 
     def memberships(self, user: UUID) -> tuple[Membership, ...]:
         """A proved user's places."""
-        rows = self._database.door("SELECT * FROM app.places_of(%s)", (user,))
+        rows = self._database.door("SELECT * FROM app.places(%s)", (user,))
         return tuple(_membership(row) for row in rows)
 
     def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
@@ -82,5 +82,6 @@ class UserRepository:
 
 
 def _membership(row: Row) -> Membership:
-    tenant, slug, name, role, status, mfa_required = row
-    return Membership(tenant, slug, name, role, status, mfa_required)
+    tenant, slug, name, role, status, mfa_required, sso_only, has_provider, granted = row
+    own = tuple(granted) if granted is not None else None
+    return Membership(tenant, slug, name, role, status, mfa_required, sso_only, has_provider, own)

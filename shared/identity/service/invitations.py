@@ -9,8 +9,10 @@ from shared.identity.gateway.mail import MailQueue
 from shared.identity.model import Invitation
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.callers import user_of
+from shared.identity.service.roles import check_may_give
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import Source, TenantContext, from_credentials
 from tenant_context.events import Event
@@ -26,6 +28,7 @@ class Invitations:
         self,
         invitations: InvitationRepository,
         members: MemberRepository,
+        roles: RoleRepository,
         tickets: TicketRepository,
         mails: MailQueue,
         *,
@@ -34,16 +37,18 @@ class Invitations:
     ) -> None:
         self._invitations = invitations
         self._members = members
+        self._roles = roles
         self._tickets = tickets
         self._mails = mails
         self._clock = clock
         self._new_id = new_id
 
     def send(self, tx: Transaction, email: str, role: str, organization: str) -> Invitation:
-        """Ask somebody to join; emits member.invited. Errors: OwnersOnly, for the role of an owner."""
+        """Ask somebody to join; emits member.invited. Errors: OwnersOnly, UnknownRole, RoleNotHeld."""
         caller = user_of(tx.tenant)
         if role == "owner" and self._members.lock(tx, caller)[0] != "owner":
             raise OwnersOnly
+        check_may_give(tx, self._roles, role)
         until = tx.now + GOOD_FOR
         invitation = Invitation(self._new_id(), email, role, caller, tx.now, until, "open")
         self._invitations.add(tx, invitation)

@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
-from shared.identity.errors import LastOwner, MemberNotFound, OwnersOnly
+from shared.identity.errors import LastOwner, MemberNotFound, OwnersOnly, RoleNotHeld, UnknownRole
 from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.service.callers import user_of
 from tenant_context.events import Event
+from tenant_context.permissions import covers
 from tenant_context.postgres import Transaction
 
 OWNER = "owner"
@@ -15,12 +17,18 @@ OWNER = "owner"
 class Members:
     """Changes who may do what. Whose role changed, or who went, is logged out of this tenant at once."""
 
-    def __init__(self, members: MemberRepository, sessions: SessionRepository) -> None:
+    def __init__(self, members: MemberRepository, roles: RoleRepository, sessions: SessionRepository) -> None:
         self._members = members
+        self._roles = roles
         self._sessions = sessions
 
     def change_role(self, tx: Transaction, user: UUID, role: str) -> None:
-        """Another role; emits member.role_changed. Errors: MemberNotFound, OwnersOnly, LastOwner."""
+        """Another role; emits member.role_changed.
+
+        Errors: UnknownRole, MemberNotFound, OwnersOnly, LastOwner, RoleNotHeld.
+        """
+        if self._roles.permissions(tx, role) is None:
+            raise UnknownRole
         before = self._check(tx, user, role)
         if before == role:
             return
@@ -29,7 +37,7 @@ class Members:
         tx.after_commit(lambda: self._log_out(tx, user))
 
     def remove(self, tx: Transaction, user: UUID) -> None:
-        """Take a member out; emits member.removed. Errors: MemberNotFound, OwnersOnly, LastOwner."""
+        """Take a member out; emits member.removed. Errors: MemberNotFound, OwnersOnly, LastOwner, RoleNotHeld."""
         self._go(tx, user, "removed")
 
     def leave(self, tx: Transaction) -> None:
@@ -70,7 +78,16 @@ class Members:
             raise OwnersOnly
         if before == OWNER and role != OWNER and owners == 1:
             raise LastOwner
+        if user != tx.tenant.user or role:
+            self._check_held(tx, before, role)
         return before
+
+    def _check_held(self, tx: Transaction, *roles: str) -> None:
+        """Nobody gives or takes a role that may more than they themselves, nor moves who holds one."""
+        for role in roles:
+            permissions = self._roles.permissions(tx, role) or frozenset()
+            if not covers(tx.tenant.permissions, permissions):
+                raise RoleNotHeld(f"The role {role} may do more than you may.")
 
     def _is_owner(self, tx: Transaction) -> bool:
         """By what PostgreSQL says now, not by what the token said a quarter of an hour ago."""

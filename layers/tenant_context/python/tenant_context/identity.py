@@ -155,4 +155,6 @@ class TokenProver:
         claims = self._verifier.verify(credential)
         if self._revocations.has(claims["sid"]):
             raise Unauthenticated("The session has ended; log in again.")
+        if self._revocations.outdates(claims["tid"], claims["iat"]):
+            raise Unauthenticated("Something changed since this token was issued; refresh it.")
         return from_claims(claims, request_id)

@@ -45,6 +45,33 @@ ROLES: dict[str, frozenset[str]] = {
 }
 """The role matrix. `device` is no role: a device key carries its own scopes."""
 
+PERMISSIONS = frozenset(
+    {
+        "analytics.read",
+        "audit.read",
+        "campaigns.create",
+        "campaigns.launch",
+        "campaigns.read",
+        "campaigns.update",
+        "ingest.write",
+        "jobs.read",
+        "jobs.run",
+        "keys.read",
+        "keys.write",
+        "sensors.read",
+        "sensors.write",
+        "settings.read",
+        "settings.write",
+        "sites.read",
+        "sites.write",
+        "users.read",
+        "users.write",
+        "webhooks.read",
+        "webhooks.write",
+    }
+)
+"""Every permission that some address asks for."""
+
 
 def matches(granted: str, needed: str) -> bool:
     """Whether one grant covers one permission: `*`, `campaigns.*`, `*.read` or the very same words."""
@@ -63,3 +90,13 @@ def _allows(granted: frozenset[str], needed: str) -> bool:
 def allows(granted: Iterable[str], needed: str) -> bool:
     """Whether any of the grants covers the permission."""
     return _allows(granted if isinstance(granted, frozenset) else frozenset(granted), needed)
+
+
+def covers(granted: frozenset[str], role: frozenset[str]) -> bool:
+    """Whether whoever holds `granted` may do everything that `role` may."""
+    return all(allows(granted, permission) for permission in PERMISSIONS if allows(role, permission))
+
+
+def is_known(pattern: str) -> bool:
+    """Whether a grant means any permission that there is."""
+    return any(matches(pattern, permission) for permission in PERMISSIONS)

@@ -1,4 +1,7 @@
-"""Sessions that ended before their access tokens expired: known to every function within five seconds.
+"""Access tokens that are good no more before they expire: known to every function within five seconds.
+
+Either their session has ended; or something changed for a whole tenant (what a role may do, whether it is open), and
+its tokens issued until then are refused, so that their bearers refresh them and get what holds now.
 
 Whoever ends a session writes one item; its id stays in the table for as long as an access token of it could live. Each
 sandbox reads what is new at most once in `_PAUSE_SECONDS`, in one query, and answers every request between from
@@ -38,17 +41,26 @@ class Revocations:
         self._clock = clock
         self._monotonic = monotonic
         self._until: dict[str, float] = {}
+        self._before: dict[str, float] = {}
         self._tried_at: float | None = None
         self._read_at: float | None = None
         self._newest: datetime | None = None
 
     def has(self, session: str) -> bool:
         """Whether the session has ended. Errors: Unavailable, when that cannot be known any more."""
+        self._look()
+        return session in self._until
+
+    def outdates(self, tenant: str, issued_at: float) -> bool:
+        """Whether a tenant's tokens of that time (seconds since 1970) are good no more. Errors: Unavailable."""
+        self._look()
+        return issued_at <= self._before.get(tenant, -1.0)
+
+    def _look(self) -> None:
         now = self._monotonic()
         if self._tried_at is None or now - self._tried_at >= _PAUSE_SECONDS:
             self._tried_at = now
             self._catch_up(now)
-        return session in self._until
 
     def _catch_up(self, now: float) -> None:
         moment = self._clock()
@@ -61,8 +73,14 @@ class Revocations:
                 raise Unavailable("Whether your session has ended cannot be checked now; try again.") from error
             return
         self._read_at, self._newest = now, moment
-        known = self._until | {item["session"]: float(item["expires_at"]) for item in found}
-        self._until = {session: until for session, until in known.items() if until > moment.timestamp()}
+        for item in found:
+            if "session" in item:
+                self._until[item["session"]] = float(item["expires_at"])
+            else:
+                self._before[item["tenant"]] = max(float(item["before"]), self._before.get(item["tenant"], 0.0))
+        self._until = {session: until for session, until in self._until.items() if until > moment.timestamp()}
+        oldest = (moment - _LIFETIME).timestamp()
+        self._before = {tenant: before for tenant, before in self._before.items() if before > oldest}
 
 
 def revoke(table: Table, session: UUID, now: datetime) -> None:
@@ -70,4 +88,18 @@ def revoke(table: Table, session: UUID, now: datetime) -> None:
     until = int((now + _LIFETIME).timestamp())
     table.put(
         {"pk": PARTITION, "sk": f"{_stamp(now)}#{session}", "session": str(session), "expires_at": until},
+    )
+
+
+def outdate(table: Table, tenant: UUID, now: datetime) -> None:
+    """Write that a tenant's access tokens issued until now, to the second, are good no more."""
+    until = int((now + _LIFETIME).timestamp())
+    table.put(
+        {
+            "pk": PARTITION,
+            "sk": f"{_stamp(now)}#{tenant}",
+            "tenant": str(tenant),
+            "before": int(now.timestamp()),
+            "expires_at": until,
+        },
     )

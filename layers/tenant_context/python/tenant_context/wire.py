@@ -35,7 +35,8 @@ class Out(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
 
-def _no_nul(value: Any) -> Any:
+def no_nul(value: Any) -> Any:
+    """Refuse what PostgreSQL cannot keep in a text."""
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("must not contain the NUL character")
     return value
@@ -79,8 +80,8 @@ Email = Annotated[
     ),
 ]
 # Constraints first: those that follow a validator would judge the text before it is stripped.
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(_no_nul)]
-Text = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(_no_nul)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(no_nul)]
+Text = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(no_nul)]
 Money = Annotated[
     Decimal,
     BeforeValidator(_money_is_text, json_schema_input_type=str),
