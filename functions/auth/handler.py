@@ -10,10 +10,12 @@ from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.keys import ApiKeyRepository
+from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.service.account import Account
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
@@ -92,8 +94,21 @@ auth = Auth(
         users,
         sessions,
         TicketRepository(tickets),
+        factors=FactorRepository(Table(settings.table_credentials)),
         passwords=passwords,
         proofs=proofs,
+        throttle=throttle,
+        mails=MailQueue(Queue(settings.queue_mails)),
+        clock=kernel.clock,
+    ),
+    account=Account(
+        database,
+        users,
+        sessions,
+        TicketRepository(tickets),
+        members=MemberRepository(),
+        factors=FactorRepository(Table(settings.table_credentials)),
+        tokens=tokens,
         throttle=throttle,
         mails=MailQueue(Queue(settings.queue_mails)),
         clock=kernel.clock,

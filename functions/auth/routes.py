@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.auth import schemas
 from shared.identity.gateway.tokens import jwk
+from shared.identity.service.account import Account
 from shared.identity.service.callers import Caller
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
@@ -25,6 +26,7 @@ class Auth:
     identity: Identity
     proofs: Proofs
     recovery: Recovery
+    account: Account
     keys: ApiKeys
     public_keys: KmsPublicKeys
     issuer: str
@@ -111,6 +113,28 @@ def me(call: Call[None], auth: Auth) -> Answer:
     return Answer({"id": user.id, "email": user.email, "name": user.name, "email_confirmed": confirmed})
 
 
+@routes.act("DELETE", "/api/v1/auth/me", permission=SIGNED_IN, status=204, recent=True)
+def end_account(call: Call[None], auth: Auth) -> Answer:
+    """Delete your account: you leave every organization. Whose last owner you are keeps you."""
+    auth.account.end(call.tenant, _caller(call))
+    return Answer()
+
+
+@routes.act("POST", "/api/v1/auth/email", permission=SIGNED_IN, body=schemas.EmailIn, status=202, recent=True)
+def change_email(call: Call[schemas.EmailIn], auth: Auth) -> Answer:
+    """Ask to change your mail address; a code goes to each of the two, and both are needed."""
+    auth.account.ask_to_change_email(call.tenant, call.body.email, _caller(call))
+    return Answer()
+
+
+@routes.act(
+    "POST", "/api/v1/auth/email/confirm", proof=Proof.PUBLIC, body=schemas.ConfirmIn, answer=schemas.EmailChangedOut
+)
+def confirm_email(call: Call[schemas.ConfirmIn], auth: Auth) -> Answer:
+    """Confirm the change of a mail address with the code that was sent to either."""
+    return Answer({"changed": auth.account.confirm_email(call.body.token, _caller(call))})
+
+
 @routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=schemas.LogInIn, answer=schemas.LoggedInOut)
 def login(call: Call[schemas.LogInIn], auth: Auth) -> Answer:
     """Log in with mail address and password; a user with a second factor gets a challenge instead of tokens."""
@@ -194,6 +218,13 @@ def refresh(call: Call[schemas.RefreshIn], auth: Auth) -> Answer:
 def logout(call: Call[None], auth: Auth) -> Answer:
     """End this session: its refresh token is no longer good, nor, within five seconds, its access token."""
     auth.identity.log_out(call.tenant)
+    return Answer()
+
+
+@routes.act("POST", "/api/v1/auth/logout/everywhere", permission=SIGNED_IN, status=204)
+def log_out_everywhere(call: Call[None], auth: Auth) -> Answer:
+    """End every session of yours, in every organization, this one included."""
+    auth.account.log_out_everywhere(call.tenant)
     return Answer()
 
 

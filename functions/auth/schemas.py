@@ -123,6 +123,18 @@ class PasswordIn(In):
     password: Password
 
 
+class EmailIn(In):
+    """Your mail address from now on."""
+
+    email: Email
+
+
+class EmailChangedOut(Out):
+    """Whether the address has changed; not before both codes were seen."""
+
+    changed: bool
+
+
 class RefreshIn(In):
     """A refresh token."""
 

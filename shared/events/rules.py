@@ -115,6 +115,7 @@ CATALOGUE: tuple[EventType, ...] = (
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
+    _security("address_changed", "A user's mail address was changed, which both addresses confirmed."),
     *(
         EventType(
             f"security.role_{what}",

@@ -168,6 +168,24 @@ class SlugTaken(Conflict):
     code, title = "slug-taken", "The slug is in use; choose another"
 
 
+class EmailUnchanged(Conflict):
+    """It is the user's address already."""
+
+    code, title = "email-unchanged", "This is your mail address already"
+
+
+class OwnProofRequired(Forbidden):
+    """Asked by somebody whom an organization's identity provider vouched for, about what is theirs alone."""
+
+    code, title = "own-proof-required", "Log in with a proof of your own for this"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your organization's identity provider vouched for you; this is about your own account, or about another "
+            "organization. Log in with your password or a passkey. Without one, set a password by mail."
+        )
+
+
 class WeakPassword(Invalid):
     """The password breaks a rule; the field error says which."""
 

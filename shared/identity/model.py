@@ -85,12 +85,23 @@ class Session:
 class Assurance:
     """How sure we are of who it is: level 1 by one proof, level 2 by two; the proofs; when, in seconds since 1970.
 
-    Proofs are named as RFC 8176 names them: `pwd`, `otp`; `recovery` for a recovery code.
+    Proofs are named as RFC 8176 names them: `pwd`, `otp`; `recovery` for a recovery code; `fed` where a tenant's
+    identity provider vouched for the user, with `mfa` where it asked for more than one proof.
     """
 
     level: int
     proofs: tuple[str, ...]
     at: int
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the user proved something themselves, beside what a provider says."""
+        return not set(self.proofs) <= {"fed", "mfa"}
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether a provider vouched for the user."""
+        return "fed" in self.proofs
 
     def with_proof(self, proof: str, at: int) -> "Assurance":
         """With one more proof, given now."""

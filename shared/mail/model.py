@@ -11,6 +11,10 @@ class Kind(StrEnum):
     INVITATION = "invitation"
     RESET_PASSWORD = "reset-password"  # noqa: S105  a word, not a secret
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
+    CHANGE_ADDRESS = "change-address"
+    LEAVE_ADDRESS = "leave-address"
+    ADDRESS_CHANGED = "address-changed"
+    ACCOUNT_ENDED = "account-ended"
     NOBODY = "nobody"
     """Asked for by somebody who is not known: nothing is sent, at the same pace."""
 

@@ -11,6 +11,10 @@ _SUBJECTS = {
     Kind.INVITATION: "You are invited to an organization at RMAP",
     Kind.RESET_PASSWORD: "Set a new password",
     Kind.PASSWORD_CHANGED: "Your password was changed",
+    Kind.CHANGE_ADDRESS: "Confirm your new mail address",
+    Kind.LEAVE_ADDRESS: "Your mail address is about to change",
+    Kind.ADDRESS_CHANGED: "Your mail address was changed",
+    Kind.ACCOUNT_ENDED: "Your account was deleted",
 }
 _TEXTS = {
     Kind.CONFIRM_ADDRESS: """Hello $name,
@@ -41,6 +45,30 @@ the password of your account at RMAP was changed just now, from the address $sou
 the account was logged out.
 
 If it was not you, set a new password at once, and tell the owner of your organization.""",
+    Kind.CHANGE_ADDRESS: """Hello $name,
+
+you asked to use this mail address at RMAP from now on. Confirm it with this code, which is good for a day; the code
+that went to your present address is needed as well:
+
+    $token
+
+If it was not you, you need not do anything.""",
+    Kind.LEAVE_ADDRESS: """Hello $name,
+
+somebody who is logged in to your account at RMAP asked to change its mail address to $email. If it was you, confirm
+it with this code, which is good for a day; the code that went to the new address is needed as well:
+
+    $token
+
+If it was not you, nothing has changed yet: change your password at once, which ends every session.""",
+    Kind.ADDRESS_CHANGED: """Hello $name,
+
+the mail address of your account at RMAP is $email from now on; it was changed from the address $source_ip. This is the
+last mail to the address before.""",
+    Kind.ACCOUNT_ENDED: """Hello $name,
+
+your account at RMAP was deleted just now, from the address $source_ip. You are a member of no organization any
+more.""",
 }
 _PAGE = Template(
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>'

@@ -17,6 +17,7 @@ PUBLIC = {
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
     "POST /api/v1/auth/confirm",
+    "POST /api/v1/auth/email/confirm",
     "POST /api/v1/auth/invitations/sign-up",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/login/verify",

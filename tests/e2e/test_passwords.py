@@ -33,7 +33,7 @@ def mails(stack: Stack, to: str, subject: str) -> list[dict[str, Any]]:
 def code_of(stack: Stack, to: str, subject: str, *, number: int = 1) -> str:
     """The code in the latest mail, once so many have arrived."""
     wait_for(f"mail {number} to {to}", lambda: len(mails(stack, to, subject)) >= number)
-    match = re.search(r"\b(?:em|pw)_[A-Za-z0-9_-]{43}", json.dumps(mails(stack, to, subject)[-1]))
+    match = re.search(r"\b(?:em|pw|ea)_[A-Za-z0-9_-]{43}", json.dumps(mails(stack, to, subject)[-1]))
     assert match
     return match[0]
 

@@ -18,12 +18,12 @@ class Passwords:
         return self._hasher.hash(password)
 
     def matches(self, password_hash: str | None, password: str) -> bool:
-        """Whether the password is the one; an unknown user (None) costs the same time and never matches."""
+        """Whether it is the one; nobody, and a user without a password (empty), cost the same time and never match."""
         try:
             self._hasher.verify(password_hash or self._decoy(), password)
         except (VerificationError, InvalidHashError):
             return False
-        return password_hash is not None
+        return bool(password_hash)
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the costs have changed since the hash was made."""

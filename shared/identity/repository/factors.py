@@ -50,6 +50,10 @@ class FactorRepository:
         self._table.delete(_user(user), "totp")
         self._table.delete(_user(user), "recovery")
 
+    def forget(self, user: UUID) -> None:
+        """Forget everything the user proves themselves with."""
+        self.remove_totp(user)
+
     def put_codes(self, user: UUID, digests: list[str]) -> None:
         """Keep the digests of fresh recovery codes in place of any before."""
         self._table.put({"pk": _user(user), "sk": "recovery", "codes": dict.fromkeys(digests, True)})

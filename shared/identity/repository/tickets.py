@@ -2,7 +2,7 @@
 
 import hashlib
 
-from tenant_context.dynamo import Item, Table
+from tenant_context.dynamo import ConditionFailed, Item, Table
 
 
 class TicketRepository:
@@ -19,6 +19,20 @@ class TicketRepository:
         """The content of a ticket that holds."""
         item = self._table.get(_key(kind, token), "ticket")
         return item if item and int(item["expires_at"]) > now else None
+
+    def mark(self, kind: str, token: str, name: str) -> Item | None:
+        """Set a mark on a ticket; answers its content with all marks, None where it was used up."""
+        try:
+            return self._table.update(
+                _key(kind, token),
+                "ticket",
+                "SET #mark = :yes",
+                {":yes": True},
+                condition="attribute_exists(pk)",
+                names={"#mark": name},
+            )
+        except ConditionFailed:
+            return None
 
     def take(self, kind: str, token: str) -> bool:
         """Use a ticket up; False where somebody else just did."""

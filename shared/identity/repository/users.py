@@ -18,6 +18,12 @@ _INSERT_USER: LiteralString = """
 _INSERT_MEMBERSHIP: LiteralString = """
     INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES (%s, %s, %s, %s)"""
 _CONFIRM: LiteralString = "UPDATE users SET email_verified_at = %s WHERE user_id = %s AND email = %s"
+_CHANGE_EMAIL: LiteralString = """
+    UPDATE users SET email = %s, email_verified_at = %s, updated_at = %s
+    WHERE user_id = %s AND email = %s RETURNING 1"""
+_FORGET: LiteralString = """
+    UPDATE users SET email = %s, name = 'deleted', password_hash = '', email_verified_at = NULL, updated_at = %s
+    WHERE user_id = %s"""
 _REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
 
 
@@ -79,6 +85,17 @@ class UserRepository:
     def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
         """Keep the password under today's costs."""
         tx.run(_REHASH, (password_hash, tx.now, user))
+
+    def change_email(self, tx: Transaction, user: UUID, before: str, email: str) -> None:
+        """Another address, which is the user's, if the present one is still that. Errors: EmailTaken."""
+        try:
+            tx.one(_CHANGE_EMAIL, (email, tx.now, tx.now, user, before))
+        except errors.UniqueViolation as error:
+            raise EmailTaken("There is a user with this mail address.") from error
+
+    def forget(self, tx: Transaction, user: UUID) -> None:
+        """Forget the person; that there was a user stays, for the audit log."""
+        tx.run(_FORGET, (f"{user}@deleted.invalid", tx.now, user))
 
 
 def _membership(row: Row) -> Membership:

@@ -64,7 +64,8 @@ class Proofs:
         self._throttle.succeeded(attempt)
 
     def begin_mfa(self, tenant: TenantContext) -> Enrollment:
-        """What an authenticator app is set up with. Errors: FactorExists."""
+        """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired."""
+        self._tokens.require_own_proof(tenant)
         return self._factors.begin(user_of(tenant), self._users.email_of(tenant))
 
     def confirm_mfa(self, tenant: TenantContext, code: str, caller: Caller) -> tuple[list[str], Tokens]:
@@ -82,12 +83,14 @@ class Proofs:
         return codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
-        """Take the second factor away. Errors: FactorNotFound."""
+        """Take the second factor away. Errors: FactorNotFound, OwnProofRequired."""
+        self._tokens.require_own_proof(tenant)
         self._factors.remove(user_of(tenant))
         self._tell(tenant, "mfa_disabled", caller)
 
     def renew_codes(self, tenant: TenantContext, caller: Caller) -> list[str]:
-        """Fresh recovery codes in place of those before. Errors: FactorNotFound."""
+        """Fresh recovery codes in place of those before. Errors: FactorNotFound, OwnProofRequired."""
+        self._tokens.require_own_proof(tenant)
         user = user_of(tenant)
         if not self._factors.of(user).totp:
             raise FactorNotFound

@@ -8,6 +8,7 @@ from shared.identity.errors import TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import User
+from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
@@ -31,6 +32,7 @@ class Recovery:
         sessions: SessionRepository,
         tickets: TicketRepository,
         *,
+        factors: FactorRepository,
         passwords: Passwords,
         proofs: Proofs,
         throttle: Throttle,
@@ -41,6 +43,7 @@ class Recovery:
         self._users = users
         self._sessions = sessions
         self._tickets = tickets
+        self._factors = factors
         self._passwords = passwords
         self._proofs = proofs
         self._throttle = throttle
@@ -77,14 +80,21 @@ class Recovery:
         self._mails.send("reset-password", email, values, request_id=caller.request_id, tenant=tenant)
 
     def reset(self, token: str, password: str, caller: Caller) -> None:
-        """Another password by a code from a mail; every session ends. Errors: TicketEnded, WeakPassword."""
+        """Another password by a code from a mail; every session ends. Errors: TicketEnded, WeakPassword.
+
+        Who reads the address's mail is its user: one that was never confirmed is from now on, and whatever somebody
+        else set up under it before is taken away.
+        """
         item = self._tickets.find("reset", token, self._clock().timestamp())
         if item is None:
             raise TicketEnded
         # A password that is refused leaves the code as good as it was.
         rules.check_password(password, item["email"], item["name"])
         user = self._taken("reset", token)
-        self._set(user, password, caller, keep="")
+        login = self._users.find_login(user.email)
+        if login is not None and not login.confirmed:
+            self._factors.forget(user.id)
+        self._set(user, password, caller, keep="", by_mail=True)
 
     def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:
         """Another password by the present one; every other session ends. Errors: WrongCredentials, WeakPassword."""
@@ -93,12 +103,14 @@ class Recovery:
         rules.check_password(password, user.email, user.name)
         self._set(user, password, caller, keep=tenant.session)
 
-    def _set(self, user: User, password: str, caller: Caller, *, keep: str) -> None:
+    def _set(self, user: User, password: str, caller: Caller, *, keep: str, by_mail: bool = False) -> None:
         digest = self._passwords.hash(password)
         tenants = self._tenants(user.id, caller)
         for tenant in tenants:
             with self._database.transaction(tenant) as tx:
                 self._users.rehash(tx, user.id, digest)
+                if by_mail:
+                    self._users.confirm(tx, user.id, user.email)
                 tx.emit(security("password_changed", user.id, caller, {}))
         for tenant in tenants:
             for session in self._sessions.of_user(tenant.tenant, user.id):

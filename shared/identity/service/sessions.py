@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.identity import rules
-from shared.identity.errors import SessionEnded, SessionReused
+from shared.identity.errors import OwnProofRequired, SessionEnded, SessionReused
 from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.model import Assurance, Membership, Session, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller
 from tenant_context.clock import Clock, NewId
+from tenant_context.context import TenantContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,14 @@ class SessionTokens:
         if found is None:
             raise SessionEnded
         return found
+
+    def require_own_proof(self, tenant: TenantContext) -> None:
+        """Whether the caller has proved themselves, not only a tenant's provider. Errors: OwnProofRequired, …Ended."""
+        found = self._sessions.find(UUID(tenant.session))
+        if found is None:
+            raise SessionEnded
+        if not found.assurance.is_own:
+            raise OwnProofRequired
 
     def reissue(self, session: Session) -> Tokens:
         """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""

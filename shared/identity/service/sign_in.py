@@ -8,6 +8,7 @@ from shared.identity.errors import (
     ChallengeEnded,
     EmailTaken,
     NoMembership,
+    OwnProofRequired,
     SessionEnded,
     SessionNotFound,
     SessionReused,
@@ -104,9 +105,10 @@ class Identity:
     def join(self, tenant: TenantContext, token: str, caller: Caller) -> tuple[Membership, Tokens]:
         """The caller, who was invited, and their tokens in the other tenant.
 
-        Errors: TicketEnded, InvitedAsAnother, AlreadyMember.
+        Errors: TicketEnded, InvitedAsAnother, AlreadyMember, OwnProofRequired.
         """
         user = user_of(tenant)
+        self._tokens.require_own_proof(tenant)
         tenant_id, invitation, email = self._asked.read(token)
         check_address(self._users.own(tenant).email, email)
         with self._database.transaction(in_tenant(tenant_id, user, caller.request_id)) as tx:
@@ -183,12 +185,14 @@ class Identity:
         return self._tokens.reissue(session)
 
     def switch(self, tenant: TenantContext, organization: str, caller: Caller) -> tuple[Membership, Tokens]:
-        """A session of the same user in another tenant. Errors: NoMembership, SessionEnded."""
+        """A session of the same user in another tenant. Errors: NoMembership, SessionEnded, OwnProofRequired."""
         user = user_of(tenant)
         membership = _choose(self._users.memberships(user), organization)
         present = self._sessions.find(UUID(tenant.session))
         if present is None:
             raise SessionEnded
+        if not present.assurance.is_own:
+            raise OwnProofRequired
         return membership, self._tokens.open(user, membership, caller, present.assurance)
 
     def log_out(self, tenant: TenantContext) -> None:

@@ -7,7 +7,8 @@ import pytest
 from shared.mail.model import Kind
 from shared.mail.rules import write
 
-VALUES = {"name": "Ada", "token": "em_abc", "source_ip": "203.0.113.7", "organization": "Ada", "role": "admin"}
+VALUES = {"name": "Ada", "token": "em_abc", "source_ip": "203.0.113.7", "organization": "Ada", "role": "admin",
+          "email": "ada@new.example"}  # fmt: skip
 
 
 class Words(HTMLParser):

@@ -1,0 +1,147 @@
+"""A user's own account: another mail address, out of every session, gone."""
+
+import secrets
+from uuid import UUID
+
+from shared.identity.errors import EmailUnchanged, LastOwner, TicketEnded
+from shared.identity.gateway.mail import NOBODY, MailQueue
+from shared.identity.model import Membership, User
+from shared.identity.repository.factors import FactorRepository
+from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.tickets import TicketRepository
+from shared.identity.repository.users import UserRepository
+from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.sessions import SessionTokens
+from shared.identity.service.throttle import Throttle
+from tenant_context.clock import Clock
+from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.dynamo import Item
+from tenant_context.events import Event
+from tenant_context.postgres import Database
+
+_DAY = 86_400
+_CHANGE, _SIDE = "address-change", "address"
+
+
+class Account:
+    """What users do to their own accounts. All of it asks for a proof of their own, not of an identity provider."""
+
+    def __init__(
+        self,
+        database: Database,
+        users: UserRepository,
+        sessions: SessionRepository,
+        tickets: TicketRepository,
+        *,
+        members: MemberRepository,
+        factors: FactorRepository,
+        tokens: SessionTokens,
+        throttle: Throttle,
+        mails: MailQueue,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._sessions = sessions
+        self._tickets = tickets
+        self._members = members
+        self._factors = factors
+        self._tokens = tokens
+        self._throttle = throttle
+        self._mails = mails
+        self._clock = clock
+
+    def ask_to_change_email(self, tenant: TenantContext, email: str, caller: Caller) -> None:
+        """Send a code to the present address and one to the new: with both, the address changes.
+
+        Errors: OwnProofRequired, EmailUnchanged, TooManyTries.
+        """
+        self._tokens.require_own_proof(tenant)
+        user = self._users.own(tenant)
+        if email == user.email:
+            raise EmailUnchanged
+        self._throttle.failed(self._throttle.enter("change-email", str(user.id), caller.source_ip))
+        until = int(self._clock().timestamp()) + _DAY
+        change = secrets.token_urlsafe(32)
+        content: Item = {"user": user.id, "old": user.email, "new": email, "name": user.name}
+        self._tickets.put(_CHANGE, change, content, until)
+        for side, kind, to in (("new", "change-address", email), ("old", "leave-address", user.email)):
+            token = f"ea_{secrets.token_urlsafe(32)}"
+            self._tickets.put(_SIDE, token, {"change": change, "side": side}, until)
+            values = {"name": user.name, "token": token, "email": email}
+            self._mails.send(kind, to, values, request_id=caller.request_id, tenant=tenant.tenant)
+
+    def confirm_email(self, token: str, caller: Caller) -> bool:
+        """One of the two codes; answers whether the address has changed by it. Errors: TicketEnded, EmailTaken.
+
+        May be repeated, until the change is done: it is marked first, then made, then forgotten.
+        """
+        now = self._clock().timestamp()
+        ticket = self._tickets.find(_SIDE, token, now)
+        change = self._tickets.find(_CHANGE, ticket["change"], now) if ticket else None
+        if ticket is None or change is None:
+            raise TicketEnded
+        marked = self._tickets.mark(_CHANGE, ticket["change"], f"confirmed_{ticket['side']}")
+        if marked is None:
+            raise TicketEnded
+        if not (marked.get("confirmed_old") and marked.get("confirmed_new")):
+            return False
+        self._change(User(UUID(marked["user"]), marked["old"], marked["name"]), marked["new"], caller)
+        self._tickets.take(_CHANGE, ticket["change"])
+        return True
+
+    def _change(self, user: User, email: str, caller: Caller) -> None:
+        for tenant in self._contexts(user.id, caller):
+            with self._database.transaction(tenant) as tx:
+                self._users.change_email(tx, user.id, user.email, email)
+                tx.emit(security("address_changed", user.id, caller, {}))
+        values = {"name": user.name, "email": email, "source_ip": caller.source_ip}
+        self._mails.send("address-changed", user.email, values, request_id=caller.request_id)
+
+    def log_out_everywhere(self, tenant: TenantContext) -> None:
+        """End every session of the caller, in every tenant."""
+        user = user_of(tenant)
+        for place in {tenant.tenant, *(one.tenant for one in self._users.memberships(user))}:
+            for session in self._sessions.of_user(place, user):
+                self._sessions.end(session.id)
+
+    def end(self, tenant: TenantContext, caller: Caller) -> None:
+        """Leave every tenant and forget the person. Errors: OwnProofRequired, LastOwner.
+
+        May be repeated until it is done: the sessions end last.
+        """
+        self._tokens.require_own_proof(tenant)
+        user, own = user_of(tenant), self._users.own(tenant)
+        places = self._users.memberships(user)
+        for place in places:
+            self._check_dispensable(place, user, caller)
+        for place in places:
+            with self._database.transaction(self._context(place.tenant, user, caller)) as tx:
+                before, owners = self._members.lock(tx, user)
+                if before == "owner" and owners == 1:
+                    raise LastOwner
+                self._members.remove(tx, user)
+                tx.emit(Event("member.left", f"user/{user}", {"user": str(user), "from": before, "to": None}))
+        self._factors.forget(user)
+        with self._database.transaction(self._context(NOBODY, user, caller)) as tx:
+            self._users.forget(tx, user)
+        values = {"name": own.name, "source_ip": caller.source_ip}
+        self._mails.send("account-ended", own.email, values, request_id=caller.request_id)
+        for place in places:
+            for session in self._sessions.of_user(place.tenant, user):
+                self._sessions.end(session.id)
+
+    def _check_dispensable(self, place: Membership, user: UUID, caller: Caller) -> None:
+        with self._database.transaction(self._context(place.tenant, user, caller)) as tx:
+            role, owners = self._members.lock(tx, user)
+            if role == "owner" and owners == 1:
+                raise LastOwner(f"{place.name} would have no owner; make somebody else one first.")
+
+    def _contexts(self, user: UUID, caller: Caller) -> list[TenantContext]:
+        places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
+        return [self._context(place, user, caller) for place in places]
+
+    @staticmethod
+    def _context(place: UUID, user: UUID, caller: Caller) -> TenantContext:
+        return from_credentials(place, user, Source.CREDENTIALS, caller.request_id)
