@@ -79,7 +79,7 @@ node_modules/.package-lock.json: package-lock.json
 	@npm ci --silent --no-audit --no-fund
 
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
-LAYERS := core identity dynamo billing migrations
+LAYERS := core identity federation dynamo billing migrations
 # What the Lambda runtime brings itself is never in a layer.
 RUNTIME := boto3 botocore s3transfer jmespath python-dateutil six
 
@@ -88,6 +88,7 @@ lock: $(UV) ## compile the hashed locks again from pyproject.toml and requiremen
 	$(COMPILE) --group pyproject.toml:cloud -o requirements/cloud.txt
 	$(COMPILE) requirements/bootstrap.in -c requirements/dev.txt -o requirements/bootstrap.txt
 	for layer in $(LAYERS); do \
+	  in_core=$$([ $$layer = core ] || echo "--no-emit-package cryptography"); \
 	  $(COMPILE) requirements/layers/$$layer.in -c requirements/dev.txt \
-	    $(foreach p,$(RUNTIME),--no-emit-package $(p)) -o requirements/layers/$$layer.txt || exit 1; \
+	    $(foreach p,$(RUNTIME),--no-emit-package $(p)) $$in_core -o requirements/layers/$$layer.txt || exit 1; \
 	done

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from aws_cdk import Annotations, App, Validations
+from aws_cdk import Annotations, App, ArnFormat, Validations
 
 from infra import assets, bytecode
 from infra.constructs.resources import DatabaseAccess, Resources, SecretHandle
-from infra.constructs.workload import Surroundings
+from infra.constructs.workload import ALIAS, Surroundings
 from infra.settings import Deployment, LocalCloud, read_deployment
 from infra.stacks.api import ApiStack
+from infra.stacks.base import StageStack
 from infra.stacks.data import DataStack
 from infra.stacks.database import DatabaseStack
 from infra.stacks.edge import EdgeStack
@@ -18,7 +19,7 @@ from infra.stacks.functions import FunctionsStack
 from infra.stacks.messaging import MessagingStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.schema import SchemaStack
-from infra.vocabulary import Secret
+from infra.vocabulary import Callee, Secret
 
 FLAGS: Final = {
     "@aws-cdk/aws-iam:minimizePolicies": True,
@@ -61,6 +62,7 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
             bus=messaging.bus,
             database=database,
             topic=data.topic,
+            callees=_callees(api, deployment),
             mail_identity=data.mail_identity,
             origin_secrets=origin_secrets,
         ),
@@ -71,6 +73,19 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
     schema = SchemaStack(app, deployment, around)
     functions = FunctionsStack(app, deployment, around, api=api, schedule_dead_letters=messaging.schedule_dead_letters)
     functions.add_stack_dependency(schema, "Functions start after the schema they need is there.")
+
+
+def _callees(stack: StageStack, deployment: Deployment) -> dict[Callee, str]:
+    """By their names, which are ours to choose: callers and called stand in one stack, in any order."""
+    return {
+        callee: stack.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=f"{deployment.stage.named(callee)}:{ALIAS}",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for callee in Callee
+    }
 
 
 def _local_database(local: LocalCloud, data: DataStack) -> DatabaseAccess:

@@ -10,6 +10,8 @@ from typing import Final
 
 from infra.vocabulary import (
     Access,
+    Called,
+    Callee,
     CustomResource,
     Function,
     Http,
@@ -62,9 +64,21 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.READ_SECRET, Secret.PEPPER),
             *may(Access.SEND, Queue.MAILS),
+            *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *_EVENTS,
         ),
         extra_settings=(Setting.TRIES_PER_ADDRESS,),
+    ),
+    Function(
+        name="identity_egress",
+        purpose="Asks identity providers, DNS and the list of breached passwords.",
+        triggers=(Called(),),
+        reach=Reach.INTERNET,
+        timeout_s=12,
+        memory_mb=512,
+        layers=("core", "federation"),
+        permissions=may(Access.DECRYPT, Key.FIELD),
+        extra_settings=(Setting.OUTBOUND_ALLOW, Setting.BREACHES_URL, Setting.DNS_SERVER),
     ),
     Function(
         name="mailer",
@@ -87,6 +101,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_TABLE, Table.SESSIONS, Table.REVOCATIONS),  # whoever goes is logged out
             *may(Access.WRITE_TABLE, Table.TICKETS),  # invitations
             *may(Access.SEND, Queue.MAILS),
+            *may(Access.CALL, Callee.IDENTITY_EGRESS),
+            *may(Access.ENCRYPT, Key.FIELD),
             *_EVENTS,
         ),
     ),
@@ -145,7 +161,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.DELIVERIES),
             *_EVENTS,
         ),
-        extra_settings=(Setting.WEBHOOK_ALLOW,),
+        extra_settings=(Setting.OUTBOUND_ALLOW,),
     ),
     Function(
         name="webhooks_fanout",
@@ -170,7 +186,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES),
         ),
-        extra_settings=(Setting.WEBHOOK_ALLOW,),
+        extra_settings=(Setting.OUTBOUND_ALLOW,),
     ),
     Function(
         name="outbox_relay",

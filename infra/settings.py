@@ -58,7 +58,7 @@ class Stage:
     """Requests that one address may make in five minutes before the firewall refuses it."""
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
-    webhook_allow: str = ""
+    outbound_allow: str = ""
     tries_per_address: int = 50
     """Wrong passwords and codes from one address, over all accounts, before it is slowed down."""
     origin_secrets: tuple[str, ...] = ("origin",)
@@ -88,7 +88,7 @@ STAGES: Final[dict[str, Stage]] = {
             target="local",
             log_days=7,
             cors_origins=("*",),
-            webhook_allow="127.0.0.0/8",
+            outbound_allow="127.0.0.0/8",
             tries_per_address=100_000,  # tests and demos all come from one address
         ),
         Stage(
@@ -135,12 +135,14 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class LocalCloud:
-    """Where the pieces that local/ runs are: the AWS endpoint, PostgreSQL and the Stripe stand-in."""
+    """Where the pieces that local/ runs are: the AWS endpoint, PostgreSQL and the stand-ins."""
 
     aws_url: str
     database_host: str
     database_port: int
     stripe_url: str
+    outside_url: str = ""
+    """Where the stand-in for DNS (by UDP) and the list of breached passwords (by HTTP) is."""
 
     @property
     def api_url(self) -> str:
@@ -186,6 +188,7 @@ def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] =
             database_host=given("local_database_host", "127.0.0.1"),
             database_port=int(given("local_database_port", str(DATABASE_PORT))),
             stripe_url=given("local_stripe_url"),
+            outside_url=given("local_outside_url"),
         )
     return Deployment(
         stage=stage,

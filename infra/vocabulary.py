@@ -62,6 +62,12 @@ class Secret(StrEnum):
     OPERATOR = "operator"
 
 
+class Callee(StrEnum):
+    """The functions that others call directly, and wait for."""
+
+    IDENTITY_EGRESS = "identity_egress"
+
+
 class Access(StrEnum):
     """One kind of access; ACTIONS says which IAM actions it is."""
 
@@ -76,6 +82,7 @@ class Access(StrEnum):
     ENCRYPT = "encrypt with a key"
     DECRYPT = "decrypt with a key"
     SEND_MAIL = "send mail in our name"
+    CALL = "call a function"
     READ_SECRET = "read a secret"  # noqa: S105 -- words, not a secret
 
 
@@ -110,6 +117,7 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.ENCRYPT: ("kms:Encrypt",),
     Access.DECRYPT: ("kms:Decrypt",),
     Access.SEND_MAIL: ("ses:SendEmail",),
+    Access.CALL: ("lambda:InvokeFunction",),
     Access.READ_SECRET: ("secretsmanager:GetSecretValue",),
 }
 """The IAM actions of each access, spelled out: no action in any policy of a function holds a wildcard."""
@@ -117,7 +125,7 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
 LOCAL_ACTIONS: Final[dict[Access, tuple[str, ...]]] = {Access.SEND: ("sqs:SendMessageBatch",)}
 """What the local endpoint asks for beside: AWS counts a batch as sqs:SendMessage and knows no such action."""
 
-Resource = Queue | Table | Key | Secret | None
+Resource = Queue | Table | Key | Secret | Callee | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +176,12 @@ class CustomResource:
     """A step of the deploy itself."""
 
 
-Trigger = Http | QueueConsumer | Schedule | CustomResource
+@dataclass(frozen=True, slots=True)
+class Called:
+    """Other functions of ours, which hold the permission to."""
+
+
+Trigger = Http | QueueConsumer | Schedule | CustomResource | Called
 
 
 LOCAL_REQUESTS: Final = 8
@@ -178,8 +191,10 @@ LOCAL_BACKGROUND: Final = 2
 class Setting(StrEnum):
     """Environment variables that follow from no permission and are named by the rows that need them."""
 
-    WEBHOOK_ALLOW = "RMAP_WEBHOOK_ALLOW"
+    OUTBOUND_ALLOW = "RMAP_OUTBOUND_ALLOW"
     STRIPE_URL = "RMAP_STRIPE_URL"
+    BREACHES_URL = "RMAP_BREACHES_URL"
+    DNS_SERVER = "RMAP_DNS_SERVER"
     MAIL_FROM = "RMAP_MAIL_FROM"
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
 
@@ -216,7 +231,7 @@ class Function:
         """
         return LOCAL_REQUESTS if self.has(Http) else LOCAL_BACKGROUND
 
-    def has(self, trigger: type[Http | QueueConsumer | Schedule | CustomResource]) -> bool:
+    def has(self, trigger: type[Trigger]) -> bool:
         """Whether some trigger is of this kind."""
         return any(isinstance(mine, trigger) for mine in self.triggers)
 

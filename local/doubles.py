@@ -1,4 +1,4 @@
-"""The two servers of our own: the Stripe stand-in and the webhook receiver, and the stand-in's registration."""
+"""The servers of our own: the stand-ins and the webhook receiver, and the Stripe stand-in's registration."""
 
 import http.client
 import json
@@ -26,6 +26,11 @@ def stripe_server(instance: Instance, port: int, api_key: str) -> Server:
 def receiver_server(instance: Instance, port: int) -> Server:
     """The webhook receiver."""
     return _server(instance, "receiver", port)
+
+
+def outside_server(instance: Instance, port: int) -> Server:
+    """DNS and the list of breached passwords."""
+    return _server(instance, "outside", port)
 
 
 def _server(instance: Instance, name: str, port: int, *more: str) -> Server:

@@ -12,7 +12,7 @@ from local.instance import MAIN, Instance, read_json, write_json
 
 HOST = "127.0.0.1"
 AWS = 4566
-_HELPERS = {"database": 54_329, "stripe": 8_420, "receiver": 8_430}
+_HELPERS = {"database": 54_329, "stripe": 8_420, "receiver": 8_430, "outside": 8_440}
 _SEARCH = 200
 
 
@@ -24,6 +24,8 @@ class Ports:
     database: int
     stripe: int
     receiver: int
+    outside: int = 0
+    """Zero in what an earlier release remembered: chosen at the next start."""
 
 
 def choose(instance: Instance, running: dict[str, bool]) -> Ports:

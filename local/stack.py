@@ -39,6 +39,7 @@ class Stack:
     webhook_receiver_url: str
     stripe_url: str
     stripe_api_key: str
+    outside_url: str
     operator_secret: str
     deployed: bool
     """Whether this start deployed something."""
@@ -70,6 +71,7 @@ class Stack:
             "webhook_receiver_url": self.webhook_receiver_url,
             "stripe_url": self.stripe_url,
             "stripe_api_key": self.stripe_api_key,
+            "outside_url": self.outside_url,
             "operator_secret": self.operator_secret,
             "demo_users": demo_users,
         }
@@ -77,12 +79,13 @@ class Stack:
 
 @dataclass(frozen=True)
 class Servers:
-    """The four servers of an instance, in the order they start."""
+    """The servers of an instance, in the order they start."""
 
     database: Database
     cloud: Cloud
     stripe: Server
     receiver: Server
+    outside: Server
 
     @classmethod
     def of(cls, instance: Instance, ports: Ports, secrets: Secrets) -> "Servers":
@@ -92,6 +95,7 @@ class Servers:
             Cloud(instance, ports.aws),
             doubles.stripe_server(instance, ports.stripe, secrets.stripe_api_key),
             doubles.receiver_server(instance, ports.receiver),
+            doubles.outside_server(instance, ports.outside),
         )
 
     def all(self) -> dict[str, Server]:
@@ -101,6 +105,7 @@ class Servers:
             "aws": self.cloud.server,
             "stripe": self.stripe,
             "receiver": self.receiver,
+            "outside": self.outside,
         }
 
 
@@ -158,6 +163,7 @@ def _start(instance: Instance, progress: Progress, app: App, *, deploy: bool) ->
             "RMAP_LOCAL_DATABASE_HOST": HOST,
             "RMAP_LOCAL_DATABASE_PORT": str(servers.database.port),
             "RMAP_LOCAL_STRIPE_URL": stack.stripe_url,
+            "RMAP_LOCAL_OUTSIDE_URL": stack.outside_url,
             "AWS_ENDPOINT_URL": stack.aws_endpoint_url,
         }
         deployed = Deployment(instance, servers.cloud, app, settings).run(progress)
@@ -184,7 +190,11 @@ def _start_servers(instance: Instance, servers: Servers, progress: Progress) -> 
             notes.skip("running")
     if fresh:
         _set_aside(instance, servers)
-    for title, server in (("Stripe stand-in", servers.stripe), ("webhook receiver", servers.receiver)):
+    for title, server in (
+        ("Stripe stand-in", servers.stripe),
+        ("webhook receiver", servers.receiver),
+        ("stand-in for DNS and breached passwords", servers.outside),
+    ):
         with progress.step(f"Start the {title}") as notes:
             if not server.start():
                 notes.skip("running")
@@ -220,6 +230,7 @@ def _describe(instance: Instance, servers: Servers, *, deployed: bool) -> Stack:
         webhook_receiver_url=f"http://{HOST}:{ports.receiver}",
         stripe_url=f"http://{HOST}:{ports.stripe}",
         stripe_api_key=secrets.stripe_api_key,
+        outside_url=f"http://{HOST}:{ports.outside}",
         operator_secret=secrets.operator,
         deployed=deployed,
     )
@@ -250,7 +261,7 @@ def stop(instance: Instance | str = TEST, *, progress: Progress | None = None, w
     stopped = False
     with instance.lock(wait=wait):
         servers = Servers.of(instance, ports, secrets_of(instance)).all()
-        for name in ("aws", "stripe", "receiver", "database"):
+        for name in ("aws", "stripe", "receiver", "outside", "database"):
             with progress.step(f"Stop {servers[name].name}") as notes:
                 if servers[name].stop():
                     stopped = True

@@ -22,7 +22,7 @@ class WebhookSettings(Settings):
     bus: str
     field_key: str
     table_deliveries: str
-    webhook_allow: tuple[str, ...] = ()
+    outbound_allow: tuple[str, ...] = ()
 
 
 kernel = Kernel("webhooks_api")
@@ -30,5 +30,5 @@ settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
 stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
-endpoints = Endpoints(stores, SecretKeys(settings.field_key), allow_list(settings.webhook_allow), uuid7)
+endpoints = Endpoints(stores, SecretKeys(settings.field_key), allow_list(settings.outbound_allow), uuid7)
 handler = kernel.http(routes, endpoints, database=database, token=kernel.tokens())

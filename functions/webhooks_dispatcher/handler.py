@@ -22,7 +22,7 @@ class DispatcherSettings(Settings):
     field_key: str
     table_deliveries: str
     queue_deliveries: str
-    webhook_allow: tuple[str, ...] = ()
+    outbound_allow: tuple[str, ...] = ()
 
 
 kernel = Kernel("webhooks_dispatcher")
@@ -32,7 +32,7 @@ dispatch = Dispatch(
     TargetRepository(table),
     DeliveryRepository(table),
     SecretKeys(settings.field_key),
-    Strangers(allow_list(settings.webhook_allow)),
+    Strangers(allow_list(settings.outbound_allow)),
     Queue(settings.queue_deliveries),
     observability=kernel.observability,
     clock=kernel.clock,

@@ -16,6 +16,7 @@ from infra.vocabulary import (
     INDEXED_TABLES,
     LOCAL_ACTIONS,
     Access,
+    Callee,
     Function,
     Http,
     Key,
@@ -54,6 +55,8 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
             arns = [resources.database.owner_secret.arn]
         case Secret() as secret:
             arns = [resources.secrets[secret].arn]
+        case Callee() as callee:
+            arns = [resources.callees[callee]]
         case None if permission.access is Access.PUBLISH:
             arns = [resources.bus.event_bus_arn]
         case None if permission.access is Access.SEND_MAIL:
@@ -98,15 +101,22 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found["RMAP_SIGNING_KEYS"] = ",".join(key.key_id for key in resources.signing_keys)
     for permission in row.permissions:
         found |= _setting(permission, resources)
-    if Setting.WEBHOOK_ALLOW in row.extra_settings:
-        found[Setting.WEBHOOK_ALLOW] = stage.webhook_allow
-    if Setting.TRIES_PER_ADDRESS in row.extra_settings:
-        found[Setting.TRIES_PER_ADDRESS] = str(stage.tries_per_address)
-    if Setting.MAIL_FROM in row.extra_settings:
-        found[Setting.MAIL_FROM] = f"RMAP <no-reply@{deployment.mail_domain}>"
-    if Setting.STRIPE_URL in row.extra_settings:
-        found[Setting.STRIPE_URL] = deployment.local.stripe_url if deployment.local else ""
+    found |= {setting: _extra(setting, deployment) for setting in row.extra_settings}
     return {name: value for name, value in found.items() if value}
+
+
+def _extra(setting: Setting, deployment: Deployment) -> str:
+    """A variable that follows from no permission; empty where the stage needs none."""
+    stage, local = deployment.stage, deployment.local
+    values = {
+        Setting.OUTBOUND_ALLOW: stage.outbound_allow,
+        Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
+        Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
+        Setting.STRIPE_URL: local.stripe_url if local else "",
+        Setting.BREACHES_URL: local.outside_url if local else "",
+        Setting.DNS_SERVER: local.outside_url.removeprefix("http://") if local else "",
+    }
+    return values[setting]
 
 
 def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
@@ -123,6 +133,8 @@ def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
             found = _owner(resources.database)
         case Secret() as secret:
             found = {f"RMAP_{secret.name}_SECRET": resources.secrets[secret].id}
+        case Callee() as callee:
+            found = {f"RMAP_FUNCTION_{callee.name}": resources.callees[callee]}
         case None if permission.access is Access.PUBLISH:
             found = {"RMAP_BUS": resources.bus.event_bus_name}
         case None if permission.access is Access.SEND_MAIL:

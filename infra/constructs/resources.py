@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.vocabulary import Queue, Secret, Table
+from infra.vocabulary import Callee, Queue, Secret, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Resources:
     bus: events.IEventBus
     database: DatabaseAccess
     topic: sns.ITopic | None
+    callees: Mapping[Callee, str]
+    """The ARNs, with the alias, of functions that others call."""
     mail_identity: str
     """The ARN of the domain that mails are sent from."""
     origin_secrets: Sequence[SecretHandle] = ()

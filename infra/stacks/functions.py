@@ -17,7 +17,7 @@ from infra.constructs.workload import Surroundings, Workloads
 from infra.settings import Deployment
 from infra.stacks.api import ApiStack
 from infra.stacks.base import StageStack
-from infra.vocabulary import CustomResource, Function, Http, QueueConsumer, Schedule
+from infra.vocabulary import Called, CustomResource, Function, Http, QueueConsumer, Schedule, Trigger
 
 INTEGRATION_TIMEOUT_MS = 29_000
 
@@ -49,7 +49,7 @@ class FunctionsStack(StageStack):
         self,
         row: Function,
         alias: lambda_.Alias,
-        trigger: Http | QueueConsumer | Schedule | CustomResource,
+        trigger: Trigger,
     ) -> None:
         scope = Construct(self, f"{row.name}-start")
         match trigger:
@@ -59,6 +59,8 @@ class FunctionsStack(StageStack):
                 self._consume(scope, row, alias, trigger)
             case Schedule():
                 self._schedule(scope, row, alias, trigger)
+            case Called():
+                pass  # callers hold the permission
             case CustomResource():
                 raise ValueError(f"{row.name} is started by the deploy, not here.")
 

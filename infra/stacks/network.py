@@ -24,6 +24,7 @@ _DOORS: Final[Mapping[str, tuple[Access, ...]]] = {
     "Events": (Access.PUBLISH,),
     "Keys": (Access.SIGN, Access.READ_PUBLIC_KEY, Access.ENCRYPT, Access.DECRYPT),
     "Secrets": (Access.READ_SECRET,),
+    "Functions": (Access.CALL,),
 }
 """Which access makes which interface endpoint necessary; each costs by the hour and zone."""
 
@@ -34,6 +35,7 @@ def _services() -> dict[str, ec2.InterfaceVpcEndpointAwsService]:
         "Events": ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
         "Keys": ec2.InterfaceVpcEndpointAwsService.KMS,
         "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+        "Functions": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,
     }
 
 

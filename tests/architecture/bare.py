@@ -14,7 +14,7 @@ from infra.assets import Assets
 from infra.constructs import permissions
 from infra.constructs.resources import DatabaseAccess, Resources, SecretHandle
 from infra.settings import read_deployment
-from infra.vocabulary import Function, Queue, Secret, Table
+from infra.vocabulary import Callee, Function, Queue, Secret, Table
 from local.stack import Stack
 
 API_URL = "https://api.example.com"
@@ -81,6 +81,9 @@ def _resources() -> Resources:
             app_secret=secrets[Secret.DATABASE_APP],
         ),
         topic=None,
+        callees={
+            callee: f"arn:aws:lambda:us-east-1:000000000000:function:rmap-test-{callee}:live" for callee in Callee
+        },
         mail_identity="",
     )
 

@@ -27,7 +27,7 @@ ON_REQUEST = {
 TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway", "shared.mail.gateway", "stripe"}
 NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnetlib", "asyncio", "urllib3", "requests",
            "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
-AWS_ONLY = {"tenant_context.aws", "shared.leases.gateway"}
+AWS_ONLY = {"tenant_context.aws", "shared.leases.gateway", "shared.identity.gateway.egress"}
 """Modules that open connections, to AWS and nobody else."""
 
 

@@ -17,6 +17,7 @@ TOOLS = ["pytest", "infra", "local", "bench", "tests", "aws_cdk", "moto", "hypot
 LAYER_PACKAGES = {
     "core": ["msgspec", "psycopg", "pydantic", "aws_lambda_powertools", "cryptography"],
     "identity": ["argon2"],
+    "federation": ["joserfc", "dns"],
     "dynamo": ["pynamodb"],
     "billing": ["stripe"],
     "migrations": ["alembic", "sqlalchemy"],

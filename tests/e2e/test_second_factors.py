@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -35,7 +35,8 @@ class Person:
     def code(self) -> str:
         """A code that was not used yet; the steps beside the present one are good too, so hardly anybody waits."""
         totp = pyotp.TOTP(self.secret)
-        step = max(totp.timecode(datetime.now(UTC)) - 1, self.used + 1)
+        # One that still is, when the request arrives.
+        step = max(totp.timecode(datetime.now(UTC) + timedelta(seconds=STEP / 2)) - 1, self.used + 1)
         while step > totp.timecode(datetime.now(UTC)) + 1:
             time.sleep(0.5)
         self.used = step

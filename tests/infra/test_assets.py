@@ -23,6 +23,7 @@ LAYER_BUDGETS_MB = {
     "tenant_context": 1.5,
     "core": 52.0,
     "identity": 2.5,
+    "federation": 4.6,
     "dynamo": 2.0,
     "billing": 30.0,
     "migrations": 32.0,

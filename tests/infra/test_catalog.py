@@ -10,6 +10,7 @@ from infra import catalog
 from infra.vocabulary import (
     ACTIONS,
     Access,
+    Callee,
     CustomResource,
     Function,
     Key,
@@ -64,6 +65,7 @@ def test_a_permission_names_a_resource_of_its_kind(row: Function) -> None:
         Access.SEND: Queue, Access.READ_TABLE: Table, Access.WRITE_TABLE: Table, Access.SIGN: Key,
         Access.READ_PUBLIC_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,
         Access.CONNECT: type(None), Access.PUBLISH: type(None), Access.SEND_MAIL: type(None),
+        Access.CALL: Callee,
     }  # fmt: skip
     wrong = [p for p in row.permissions if type(p.resource) is not kinds[p.access]]
     assert wrong == []

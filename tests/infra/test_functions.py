@@ -9,6 +9,7 @@ from infra import catalog
 from infra.stacks.schema import ANSWERER
 from infra.vocabulary import (
     Access,
+    Callee,
     CustomResource,
     Function,
     Http,
@@ -162,6 +163,8 @@ def settings_of(permission: Permission) -> set[str]:
             found = DATABASE | {"RMAP_DATABASE_SECRET"}
         case Secret() as secret:
             found = {f"RMAP_{secret.name}_SECRET"}
+        case Callee() as callee:
+            found = {f"RMAP_FUNCTION_{callee.name}"}
         case None if permission.access is Access.SEND_MAIL:
             found = set()
         case None:

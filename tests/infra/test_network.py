@@ -72,6 +72,7 @@ def test_there_is_a_door_to_each_service_that_functions_in_the_network_use(prod:
         "events",
         "kms",
         "secretsmanager",
+        "lambda",
     }
     assert len(endpoints) - len(interfaces) == 2, "S3 (where a custom resource answers) and DynamoDB"
 

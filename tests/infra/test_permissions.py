@@ -9,6 +9,7 @@ from infra.vocabulary import (
     ACTIONS,
     INDEXED_TABLES,
     Access,
+    Callee,
     Function,
     Http,
     Key,
@@ -66,6 +67,8 @@ def resources_of(prod: Templates, permission: Permission) -> list[str]:
             found = ["<AWS::RDS::DBCluster rmap-prod-database>"]
         case Secret() as secret:
             found = [f"<AWS::SecretsManager::Secret rmap/prod/{secret}>"]
+        case Callee() as callee:
+            found = [f"arn:aws:lambda:us-east-1:<AWS::AccountId>:function:{named(callee)}:live"]
         case None if permission.access is Access.SEND_MAIL:
             found = ["arn:aws:ses:us-east-1:<AWS::AccountId>:identity/mail.rmap.example"]
         case None if permission.access is Access.PUBLISH:

@@ -105,7 +105,7 @@ class Line:
             "RMAP_SIGNING_KEYS": keys.signing,
             "RMAP_TABLE_REVOCATIONS": resources.table,
             "RMAP_ISSUER": ISSUER,
-            "RMAP_WEBHOOK_ALLOW": "127.0.0.0/8",
+            "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",
         }
         for name, value in environment.items():
             patch.setenv(name, value)

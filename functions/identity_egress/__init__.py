@@ -1,0 +1,1 @@
+"""Asks strangers on identity's behalf; the only part of identity that reaches the internet."""

@@ -1,0 +1,1 @@
+"""What identity asks of strangers: identity providers, DNS, the list of breached passwords."""
