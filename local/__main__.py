@@ -1,12 +1,11 @@
 """`python -m local up|down|status|logs [--instance NAME]`."""
 
 import argparse
-import importlib
-import importlib.util
 import subprocess
 import sys
 
 from local import stack
+from local.demo import main as do_the_main_job
 from local.errors import LocalError
 from local.instance import MAIN, Instance
 from local.progress import Progress
@@ -42,9 +41,7 @@ def main() -> int:
 def _up(instance: Instance, *, demo: bool) -> int:
     progress = Progress()
     running = stack.start(instance, progress=progress, wait=False)
-    shown = 0
-    if demo and importlib.util.find_spec("local.demo") is not None:
-        shown = int(importlib.import_module("local.demo").main(instance))
+    shown = do_the_main_job(instance) if demo else 0
     progress.say()
     for name, value in (
         ("API", running.api_url),

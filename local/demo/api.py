@@ -22,14 +22,20 @@ class ApiError(Exception):
         self.problem = problem
 
 
+def connection_to(url: str) -> http.client.HTTPConnection:
+    """A connection to an address's host, over TLS where the address begins with https."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.netloc, timeout=_TIMEOUT)
+
+
 class Api:
     """Calls the API at an address, with a bearer token or a device key once it has one."""
 
     def __init__(self, url: str, *, token: str = "", key: str = "") -> None:
         self.url = url
         self.key = key
-        parts = urlsplit(url)
-        self._host, self._base = parts.netloc, parts.path
+        self._base = urlsplit(url).path
         self._credentials = {"authorization": f"Bearer {token}"} if token else {"x-api-key": key} if key else {}
 
     def get(self, path: str) -> Any:
@@ -40,6 +46,11 @@ class Api:
         """The JSON of a POST of JSON."""
         data = None if body is None else json.dumps(body).encode()
         return self.call("POST", path, data, {"content-type": "application/json", **headers})
+
+    def put(self, path: str, body: Any, *, version: int) -> Any:
+        """The JSON of a PUT of JSON over what is at this version."""
+        headers = {"content-type": "application/json", "if-match": f'"{version}"'}
+        return self.call("PUT", path, json.dumps(body).encode(), headers)
 
     def call(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Any:
         """One call; a busy platform (429, 502, 503) is asked again, as a good client does. Raises `ApiError`."""
@@ -54,7 +65,7 @@ class Api:
         raise AssertionError("unreachable")
 
     def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT)
+        connection = connection_to(self.url)
         try:
             connection.request(method, self._base + path, body, {**self._credentials, **headers})
             response = connection.getresponse()

@@ -1,19 +1,23 @@
 """The main job, once: sign-up, campaign, counts in, metrics out, a signed webhook at a receiver."""
 
 import json
-import urllib.request
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from local.demo.api import Api, ApiError, GaveUp, wait_for
-from local.demo.tenants import DEMO_USERS, SignedIn, device_key, find_or_make, know_devices, log_in, sign_up
+from local.demo.campaigns import Launched, launch
+from local.demo.hooks import Listener
+from local.demo.reading import Performance, Unequal, equal, performance, refresh, settled, total
+from local.demo.tenants import DEMO_USERS, SignedIn, device, find_or_make, know_devices, log_in, sign_up
 from local.demo.week import counts, receipts
 from local.errors import LocalError
 from local.instance import Instance, read_json, write_json
 from local.progress import Progress
 
-DOORS = ("door-north", "door-south", "door-east")
+DOORS = ("mitte-north", "mitte-south", "mitte-east")
 _PUSH = 500
 
 
@@ -24,7 +28,7 @@ def main(instance: Instance, progress: Progress | None = None) -> int:
     story = Story(str(about["api_url"]), str(about["webhook_receiver_url"]), progress)
     try:
         told = story.tell()
-    except (ApiError, GaveUp) as error:
+    except (ApiError, GaveUp, Unequal) as error:
         raise LocalError(
             f"The demo stopped: {error}", "see `make logs`; `make up` goes on where it stopped."
         ) from error
@@ -32,6 +36,16 @@ def main(instance: Instance, progress: Progress | None = None) -> int:
     for line in told:
         progress.say(line)
     return 0
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What the devices sent, reckoned from what they were given to send."""
+
+    counts: int
+    receipts: int
+    entries: int
+    revenue: Decimal
 
 
 class Story:
@@ -45,21 +59,24 @@ class Story:
         self._monday = (now - timedelta(days=7)).replace(hour=0, minute=0, second=0, microsecond=0)
 
     def tell(self) -> list[str]:
-        """Run every step; answers the lines of the summary."""
+        """Run every step; answers the lines of the summary. Raises `Unequal` when what is read is not what was sent."""
         acme = self._tenants()
-        endpoint = self._endpoint(acme)
+        listener = Listener(self._receiver, "acme")
+        endpoint = self._endpoint(acme, listener)
         site = self._site(acme)
         campaign = self._campaign(acme, site)
         pushed = self._push(acme, site)
         self._refresh(acme)
-        footfall, days = self._metrics(acme, site, campaign)
-        arrived = self._webhook(campaign)
+        performed = self._metrics(acme, site, campaign, pushed)
+        with self._progress.step("A signed webhook arrives at the receiver and verifies"):
+            arrived = listener.hear(campaign.event, campaign.id)
         return [
             "",
             "  What happened",
-            f"    {pushed[0]} counts and {pushed[1]} till receipts pushed, queued, processed and rolled up",
-            f"    footfall of the week {footfall}; campaign performance over {days} days",
-            f"    webhook {arrived['type']} arrived at endpoint {endpoint['id']}; its signature verifies",
+            f"    {pushed.counts} counts and {pushed.receipts} till receipts pushed, queued, processed and rolled up",
+            f"    footfall of the week {pushed.entries}, revenue {pushed.revenue} EUR: what was pushed",
+            f"    the same as the campaign's performance over {performed.days} days",
+            f"    webhook {arrived['type']} arrived at endpoint {endpoint}; its signature verifies",
             "",
             "  Log in as",
             *(f"    {user.email:<22}{user.password:<24}(organization {user.slug})" for user in DEMO_USERS),
@@ -82,16 +99,9 @@ class Story:
                 wait_for("the subscription", partial(_is_billed, tenant))
         return acme
 
-    def _endpoint(self, acme: SignedIn) -> dict[str, Any]:
+    def _endpoint(self, acme: SignedIn, listener: Listener) -> str:
         with self._progress.step("A webhook endpoint is added at the receiver"):
-            url = f"{self._receiver}/hooks/acme"
-            body = {"url": url, "description": "The demo's receiver", "event_types": ["campaign.*"]}
-            for old in acme.api.get("/api/v1/webhooks/endpoints?limit=200")["items"]:
-                if old["url"] == url:
-                    acme.api.call("DELETE", f"/api/v1/webhooks/endpoints/{old['id']}")
-            endpoint: dict[str, Any] = acme.api.post("/api/v1/webhooks/endpoints", body)
-            _send(f"{self._receiver}/_control/paths/acme", "PUT", {"secret": endpoint["secret"]})
-            return endpoint
+            return listener.subscribe(acme, "The demo's receiver")
 
     def _site(self, acme: SignedIn) -> dict[str, Any]:
         with self._progress.step("A site and its people counters are registered"):
@@ -101,7 +111,7 @@ class Story:
                 "code",
                 {
                     "name": "Acme Berlin",
-                    "code": "berlin",
+                    "code": "berlin-mitte",
                     "address": "Unter den Linden 1",
                     "time_zone": "Europe/Berlin",
                 },
@@ -111,82 +121,57 @@ class Story:
                 find_or_make(acme, "sensors", "serial", body)
             return site
 
-    def _campaign(self, acme: SignedIn, site: dict[str, Any]) -> dict[str, Any]:
-        with self._progress.step("A campaign is created and launched"):
+    def _campaign(self, acme: SignedIn, site: dict[str, Any]) -> Launched:
+        with self._progress.step("A campaign is created and launched") as notes:
             body = {
-                "name": f"Demo of {datetime.now(UTC):%Y-%m-%d %H:%M}",
+                "name": "Demo week",
                 "budget": "2500.00",
                 "currency": "EUR",
                 "starts_at": self._monday.isoformat(),
                 "site_ids": [site["id"]],
             }
-            campaign = acme.api.post("/api/v1/campaigns", body)
-            launched: dict[str, Any] = acme.api.post(f"/api/v1/campaigns/{campaign['id']}/launch")
+            launched = launch(acme, body)
+            notes.text = "before; now moved to this week, paused and resumed" if launched.again else ""
             return launched
 
-    def _push(self, acme: SignedIn, site: dict[str, Any]) -> tuple[int, int]:
+    def _push(self, acme: SignedIn, site: dict[str, Any]) -> Pushed:
         with self._progress.step("A week of counts and receipts is pushed through the ingest address") as notes:
-            device = device_key(acme, "Demo devices")
             rows = [row for door, serial in enumerate(DOORS) for row in counts(serial, door, self._monday)]
             sales = list(receipts(str(site["code"]), self._monday))
-            batches = [
-                *_pushed(device, "counts", rows),
-                *_pushed(device, "transactions", sales),
-            ]
+            with device(acme, "Demo devices") as pusher:
+                batches = [*_pushed(pusher, "counts", rows), *_pushed(pusher, "transactions", sales)]
             for batch in batches:
-                wait_for("the batch", partial(is_done, acme, batch["batch"]))
-            accepted = sum(batch["accepted"] for batch in batches)
-            notes.text = f"{accepted} of {len(rows) + len(sales)} rows accepted"
-            return len(rows), len(sales)
+                settled(acme, batch["batch"])
+            accepted, sent = sum(batch["accepted"] for batch in batches), len(rows) + len(sales)
+            notes.text = f"{accepted} of {sent} rows accepted"
+            equal("rows accepted", accepted, sent)
+            revenue = sum((Decimal(sale["total"]) for sale in sales), Decimal(0))
+            return Pushed(len(rows), len(sales), sum(row["entries"] for row in rows), revenue)
 
     def _refresh(self, acme: SignedIn) -> None:
-        with self._progress.step("The timed refresh runs"):
-            run = acme.api.post("/api/v1/jobs/refresh-performance/run")
-            wait_for("the refresh", lambda: acme.api.get(f"/api/v1/jobs/runs/{run['id']}")["status"] == "done")
+        with self._progress.step("The campaign's performance is refreshed, at once instead of by the next schedule"):
+            refresh(acme)
 
-    def _metrics(self, acme: SignedIn, site: dict[str, Any], campaign: dict[str, Any]) -> tuple[int, int]:
-        with self._progress.step("The metrics are read back"):
-            start, end = self._monday, self._monday + timedelta(days=8)
-            span = f"from={start:%Y-%m-%dT00:00:00Z}&to={end:%Y-%m-%dT00:00:00Z}"
-            series = acme.api.get(f"/api/v1/sites/{site['id']}/metrics?metric=footfall&granularity=day&{span}")
-            performance = acme.api.get(f"/api/v1/campaigns/{campaign['id']}/performance")
-            return int(series["total"]), len(performance["items"])
-
-    def _webhook(self, campaign: dict[str, Any]) -> dict[str, Any]:
-        with self._progress.step("A signed webhook arrives at the receiver and verifies"):
-            return dict(wait_for("the webhook", lambda: self._arrived(str(campaign["id"]))))
-
-    def _arrived(self, campaign: str) -> dict[str, Any] | None:
-        listed = _send(f"{self._receiver}/requests?path=/hooks/acme&limit=1000", "GET")
-        for request in listed["requests"]:
-            body = json.loads(request["body"])
-            if body["type"] == "campaign.launched" and body["data"]["id"] == campaign and request["verified"]:
-                return dict(body)
-        return None
+    def _metrics(self, acme: SignedIn, site: dict[str, Any], campaign: Launched, pushed: Pushed) -> Performance:
+        with self._progress.step("The metrics are read back, and are what was pushed"):
+            # Hours are the same everywhere; the store's days would reach over the ends of this week of UTC.
+            span = f"granularity=hour&from={_zulu(self._monday)}&to={_zulu(self._monday + timedelta(days=7))}"
+            equal("footfall", total(acme, site, "footfall", span), pushed.entries)
+            equal("revenue", total(acme, site, "revenue", span), pushed.revenue)
+            performed = performance(acme, campaign.id)
+            equal("footfall of the campaign", performed.footfall, pushed.entries)
+            equal("revenue of the campaign", performed.revenue, pushed.revenue)
+            return performed
 
 
-def _pushed(device: Api, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _zulu(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _pushed(pusher: Api, kind: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     parts = (rows[start : start + _PUSH] for start in range(0, len(rows), _PUSH))
-    return [device.post(f"/api/v1/ingest/{kind}", {kind: part}) for part in parts]
+    return [pusher.post(f"/api/v1/ingest/{kind}", {kind: part}) for part in parts]
 
 
 def _is_billed(tenant: SignedIn) -> bool:
     return bool(tenant.api.get(f"/api/v1/organizations/{tenant.organization}")["status"] == "active")
-
-
-def is_done(tenant: SignedIn, batch: str) -> dict[str, Any] | None:
-    """What became of a batch, once all of it is processed."""
-    try:
-        shown: dict[str, Any] = tenant.api.get(f"/api/v1/ingest/batches/{batch}")
-    except ApiError as error:
-        if error.status == 404:  # noqa: PLR2004  listed once its first part is processed
-            return None
-        raise
-    return shown if shown["state"] == "done" else None
-
-
-def _send(url: str, method: str, body: Any = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  the receiver is ours, on loopback
-        return json.loads(response.read() or b"null")

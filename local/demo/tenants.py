@@ -1,5 +1,7 @@
 """The demo's two tenants: signed up at the first run, logged in at every later one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,17 +73,37 @@ def device_key(tenant: SignedIn, name: str) -> Api:
     return Api(tenant.api.url, key=made["key"])
 
 
-def find_or_make(tenant: SignedIn, collection: str, field: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The thing of a collection whose field has the body's value, or a new one."""
-    cursor = ""
-    while True:
+@contextmanager
+def device(tenant: SignedIn, name: str) -> Iterator[Api]:
+    """The same with a key that is revoked when the device is done, as are keys of its name that were left behind."""
+    _revoke(tenant, name)
+    try:
+        yield device_key(tenant, name)
+    finally:
+        _revoke(tenant, name)
+
+
+def _revoke(tenant: SignedIn, name: str) -> None:
+    for key in tenant.api.get("/api/v1/api-keys")["items"]:
+        if key["name"] == name and not key["revoked"]:
+            tenant.api.call("DELETE", f"/api/v1/api-keys/{key['prefix']}")
+
+
+def find(tenant: SignedIn, collection: str, field: str, value: Any) -> dict[str, Any] | None:
+    """The first thing of a collection whose field has the value."""
+    cursor: str | None = ""
+    while cursor is not None:
         page = tenant.api.get(f"/api/v1/{collection}?limit=200{cursor}")
         for item in page["items"]:
-            if item[field] == body[field]:
+            if item[field] == value:
                 return dict(item)
-        if not page["next_cursor"]:
-            return dict(tenant.api.post(f"/api/v1/{collection}", body))
-        cursor = f"&cursor={page['next_cursor']}"
+        cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+    return None
+
+
+def find_or_make(tenant: SignedIn, collection: str, field: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The thing of a collection whose field has the body's value, or a new one."""
+    return find(tenant, collection, field, body[field]) or dict(tenant.api.post(f"/api/v1/{collection}", body))
 
 
 def know_devices(tenant: SignedIn) -> None:

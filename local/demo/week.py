@@ -1,4 +1,7 @@
-"""A week of a made-up store: what its people counters and its till would have said. The same at every run."""
+"""A week of a made-up store: what its people counters and its till would have said, at every run the same.
+
+What is said of a moment does not depend on the day the week begins, so weeks of two runs may overlap.
+"""
 
 import math
 from collections.abc import Iterator
@@ -25,19 +28,23 @@ def counts(serial: str, door: int, monday: datetime) -> Iterator[dict[str, Any]]
 
 def receipts(site: str, monday: datetime) -> Iterator[dict[str, Any]]:
     """A receipt for about every fourth visitor of the first door, half past each hour and on the hour."""
-    number = 0
     for step in range(7 * 48):
         moment = monday + step * timedelta(minutes=30)
-        for _ in range(_flow(moment, 0) // 4):
-            number += 1
-            quantity = 1 + number % 3
+        for number in range(_flow(moment, 0) // 4):
+            quantity = 1 + (moment.day + moment.hour + number) % 3
             yield {
-                "id": f"{monday:%G-W%V}-{number:05d}",
+                "id": f"{moment:%Y%m%d-%H%M}-{number:02d}",
                 "site": site,
-                "time": (moment + timedelta(seconds=number % 1500)).isoformat(),
+                "time": (moment + timedelta(seconds=60 * number)).isoformat(),
                 "currency": "EUR",
                 "total": f"{quantity * 12.5:.2f}",
-                "lines": [{"sku": f"SKU-{number % 40:03d}", "quantity": str(quantity), "unit_price": "12.50"}],
+                "lines": [
+                    {
+                        "sku": f"SKU-{(7 * moment.hour + number) % 40:03d}",
+                        "quantity": str(quantity),
+                        "unit_price": "12.50",
+                    }
+                ],
             }
 
 

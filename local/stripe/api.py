@@ -7,7 +7,17 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
-from local.stripe import customers, invoices, item_routes, metering, notices, portal
+from local.stripe import (  # noqa: F401  a module that is imported has its routes in the table
+    catalog,
+    checkout,
+    customers,
+    invoices,
+    item_routes,
+    metering,
+    notices,
+    portal,
+    subscriptions,
+)
 from local.stripe.account import API_VERSION, Account, new_id, public
 from local.stripe.errors import StripeError
 from local.stripe.lists import expand
@@ -15,11 +25,8 @@ from local.stripe.params import Params, decode
 from local.stripe.routes import Call, match
 from local.stripe.store import Obj
 
-# Importing a module registers its routes; catalog, checkout and subscriptions come along with these.
-REGISTERED = (customers, invoices, item_routes, metering, notices, portal)
 KEY_LIFE = 86_400
 MAX_KEY = 255
-PAYMENT_REQUIRED = 402
 
 
 @dataclass(frozen=True)

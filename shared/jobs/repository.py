@@ -15,9 +15,14 @@ from tenant_context.postgres import Database, Transaction
 _PAGE = 500
 
 _INSERT: LiteralString = """
-    INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)"""
+    INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)
+    ON CONFLICT DO NOTHING"""
+# The work may be done before the start of its run is committed: whoever comes second finds the other's row.
 _FINISH: LiteralString = """
-    UPDATE job_runs SET status = %s, detail = %s, finished_at = %s WHERE tenant_id = %s AND id = %s"""
+    INSERT INTO job_runs (tenant_id, id, job, status, detail, created_at, finished_at)
+    VALUES (%(tenant)s, %(id)s, %(job)s, %(status)s, %(detail)s, %(now)s, %(now)s)
+    ON CONFLICT (tenant_id, id) DO UPDATE
+    SET status = excluded.status, detail = excluded.detail, finished_at = excluded.finished_at"""
 _JSON: LiteralString = """
     json_build_object('id', id, 'job', job, 'status', status, 'detail', detail,
                       'created_at', app.rfc3339(created_at), 'finished_at', app.rfc3339(finished_at))::text"""
@@ -101,12 +106,13 @@ class JobRepository:
                 self._database.door("SELECT app.ensure_month(%s, %s)", (table, now + timedelta(days=ahead)))
 
     def add(self, tx: Transaction, run: UUID, job: Job) -> None:
-        """Note a run that is about to start."""
+        """Note a run that is about to start, unless it has ended by now."""
         tx.run(_INSERT, (tx.tenant.tenant, run, job, tx.now))
 
-    def finish(self, tx: Transaction, run: UUID, status: str, detail: dict[str, Any]) -> None:
+    def finish(self, tx: Transaction, run: UUID, job: Job, status: str, detail: dict[str, Any]) -> None:
         """Note how a run ended."""
-        tx.run(_FINISH, (status, Jsonb(detail), tx.now, tx.tenant.tenant, run))
+        run_of = {"tenant": tx.tenant.tenant, "id": run, "job": job}
+        tx.run(_FINISH, {**run_of, "status": status, "detail": Jsonb(detail), "now": tx.now})
 
     def show(self, tenant: TenantContext, run: UUID) -> bytes:
         """The JSON of a run. Errors: RunNotFound."""

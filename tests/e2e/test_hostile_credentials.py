@@ -32,8 +32,8 @@ def signer(stack: Stack) -> Iterator[TokenSigner]:
 
 
 @pytest.fixture(scope="module")
-def owner(stack: Stack) -> SignedIn:
-    return newcomer(stack.api_url, "hostile")
+def owner(api_url: str) -> SignedIn:
+    return newcomer(api_url, "hostile")
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def where(owner: SignedIn) -> str:
 
 
 def invite(stack: Stack, owner: SignedIn, email: str, role: str = "manager", token: str = "") -> Reply:
-    return post(stack, f"{where(owner)}/invitations", {"email": email, "role": role}, token or owner.token)
+    return post(stack.api_url, f"{where(owner)}/invitations", {"email": email, "role": role}, token or owner.token)
 
 
 def code(stack: Stack, email: str) -> str:
@@ -50,7 +50,9 @@ def stranger() -> str:
 
 def joins(stack: Stack, token: str, **more: Any) -> Reply:
     return post(
-        stack, "/api/v1/auth/invitations/sign-up", {"token": token, "name": "Guest", "password": PASSWORD, **more}
+        stack.api_url,
+        "/api/v1/auth/invitations/sign-up",
+        {"token": token, "name": "Guest", "password": PASSWORD, **more},
     )
 
 
@@ -65,7 +67,7 @@ def test_somebody_new_joins_and_the_address_is_confirmed_by_that(stack: Stack, o
     assert wire.send("GET", "/api/v1/auth/me").json["email_confirmed"] is True
     assert wire.send("GET", "/api/v1/campaigns").status == 200
     assert listed(stack, owner) == {email: "accepted"}
-    assert post(stack, "/api/v1/auth/login", {"email": email, "password": PASSWORD}).status == 200
+    assert post(stack.api_url, "/api/v1/auth/login", {"email": email, "password": PASSWORD}).status == 200
     audit = Wire(stack.api_url, owner.token).send("GET", f"{where(owner)}/audit").json["items"]
     assert {"member.invited", "member.joined"} <= {entry["action"] for entry in audit}
 
@@ -75,17 +77,17 @@ def test_a_user_of_another_organization_joins_as_who_they_are(stack: Stack, owne
     invite(stack, owner, guest.user.email, "viewer")
     token = code(stack, guest.user.email)
     assert joins(stack, token).json["code"] == "email-taken"
-    accepted = post(stack, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
+    accepted = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
     assert (accepted.status, accepted.json["organization"]["role"]) == (200, "viewer")
     assert Wire(stack.api_url, accepted.json["access_token"]).send("GET", "/api/v1/sites").status == 200
-    again = post(stack, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
+    again = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
     assert (again.status, again.json["code"]) == (401, "ticket-ended")
 
 
 def test_an_invitation_is_for_one_address(stack: Stack, owner: SignedIn, globex: SignedIn) -> None:
     email = stranger()
     invite(stack, owner, email)
-    stolen = post(stack, "/api/v1/auth/invitations/accept", {"token": code(stack, email)}, globex.token)
+    stolen = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": code(stack, email)}, globex.token)
     assert (stolen.status, stolen.json["code"]) == (403, "invited-as-another")
     assert listed(stack, owner) == {email: "open"}
 
@@ -93,7 +95,7 @@ def test_an_invitation_is_for_one_address(stack: Stack, owner: SignedIn, globex:
 def test_who_belongs_already_is_told(stack: Stack, owner: SignedIn) -> None:
     invite(stack, owner, owner.user.email)
     token = code(stack, owner.user.email)
-    told = post(stack, "/api/v1/auth/invitations/accept", {"token": token}, owner.token)
+    told = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, owner.token)
     assert (told.status, told.json["code"]) == (409, "already-member")
 
 
@@ -143,7 +145,7 @@ def test_only_owners_invite_owners_and_only_admins_invite(stack: Stack, owner: S
 )
 def test_what_is_no_invitation_is_refused(stack: Stack, owner: SignedIn, change: dict[str, Any]) -> None:
     body = {"email": stranger(), "role": "viewer", **change}
-    assert post(stack, f"{where(owner)}/invitations", body, owner.token).status == 422
+    assert post(stack.api_url, f"{where(owner)}/invitations", body, owner.token).status == 422
 
 
 def test_a_weak_password_leaves_the_invitation_open(stack: Stack, owner: SignedIn) -> None:

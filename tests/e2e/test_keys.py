@@ -41,6 +41,7 @@ def shown(owner: SignedIn, prefix: str) -> dict[str, Any]:
     return next(item for item in items if item["prefix"] == prefix)
 
 
+@pytest.mark.usefixtures("stack")  # a caller from 127.0.0.1
 def test_a_key_bound_to_a_network_is_good_there_only(owner: SignedIn) -> None:
     here, elsewhere = made(owner, networks=["127.0.0.0/8"]), made(owner, networks=["192.0.2.0/24", "2001:db8::/32"])
     assert (pushes(owner, here["key"]), pushes(owner, elsewhere["key"])) == (422, 401)
@@ -53,6 +54,7 @@ def test_what_is_no_network_is_refused(owner: SignedIn, networks: object) -> Non
     assert asked(owner, "POST", "/api/v1/api-keys", body).status == 422
 
 
+@pytest.mark.usefixtures("stack")  # a caller from 127.0.0.1
 def test_a_rotated_key_goes_on_for_its_grace_and_the_new_one_is_like_it(owner: SignedIn) -> None:
     old = made(owner, networks=["127.0.0.0/8"])
     new = asked(owner, "POST", f"/api/v1/api-keys/{old['prefix']}/rotate", {"grace_hours": 24})

@@ -18,8 +18,8 @@ NEW = "another password, just as long"
 
 
 @pytest.fixture
-def somebody(stack: Stack) -> SignedIn:
-    return newcomer(stack.api_url, "mail")
+def somebody(api_url: str) -> SignedIn:
+    return newcomer(api_url, "mail")
 
 
 def mails(stack: Stack, to: str, subject: str) -> list[dict[str, Any]]:
@@ -38,75 +38,78 @@ def code_of(stack: Stack, to: str, subject: str, *, number: int = 1) -> str:
     return match[0]
 
 
-def post(stack: Stack, path: str, body: object, token: str = "") -> Reply:
-    return Wire(stack.api_url, token).send("POST", path, json.dumps(body).encode(), content_type="application/json")
+def post(url: str, path: str, body: object, token: str = "") -> Reply:
+    return Wire(url, token).send("POST", path, json.dumps(body).encode(), content_type="application/json")
 
 
-def logs_in(stack: Stack, somebody: SignedIn, password: str) -> int:
-    return post(stack, "/api/v1/auth/login", {"email": somebody.user.email, "password": password}).status
+def logs_in(url: str, somebody: SignedIn, password: str) -> int:
+    return post(url, "/api/v1/auth/login", {"email": somebody.user.email, "password": password}).status
 
 
-def confirmed(stack: Stack, somebody: SignedIn) -> bool:
-    return bool(Wire(stack.api_url, somebody.token).send("GET", "/api/v1/auth/me").json["email_confirmed"])
+def confirmed(url: str, somebody: SignedIn) -> bool:
+    return bool(Wire(url, somebody.token).send("GET", "/api/v1/auth/me").json["email_confirmed"])
 
 
 def test_a_new_user_confirms_the_address_once(stack: Stack, somebody: SignedIn) -> None:
-    assert not confirmed(stack, somebody)
+    assert not confirmed(stack.api_url, somebody)
     code = code_of(stack, somebody.user.email, "Confirm your mail address")
-    assert post(stack, "/api/v1/auth/confirm", {"token": code}).status == 204
-    assert confirmed(stack, somebody)
-    assert post(stack, "/api/v1/auth/confirm", {"token": code}).status == 401
+    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}).status == 204
+    assert confirmed(stack.api_url, somebody)
+    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}).status == 401
 
 
 def test_a_forgotten_password_is_set_anew_and_everybody_is_logged_out(stack: Stack, somebody: SignedIn) -> None:
-    assert post(stack, "/api/v1/auth/password/forgot", {"email": somebody.user.email.upper()}).status == 202
+    assert post(stack.api_url, "/api/v1/auth/password/forgot", {"email": somebody.user.email.upper()}).status == 202
     code = code_of(stack, somebody.user.email, "Set a new password")
-    assert post(stack, "/api/v1/auth/password/reset", {"token": code, "password": "short"}).status == 422
-    assert post(stack, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 204
-    assert post(stack, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 401
+    assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": "short"}).status == 422
+    assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 204
+    assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 401
     wire = Wire(stack.api_url, somebody.token)
     wait_for("the end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=FIVE_SECONDS)
-    assert (logs_in(stack, somebody, somebody.user.password), logs_in(stack, somebody, NEW)) == (401, 200)
+    assert (logs_in(stack.api_url, somebody, somebody.user.password), logs_in(stack.api_url, somebody, NEW)) == (
+        401,
+        200,
+    )
     wait_for("the notice", lambda: mails(stack, somebody.user.email, "Your password was changed"))
 
 
-def test_an_unknown_address_hears_the_same(stack: Stack, somebody: SignedIn) -> None:
+def test_an_unknown_address_hears_the_same(api_url: str, somebody: SignedIn) -> None:
     replies = [
-        post(stack, "/api/v1/auth/password/forgot", {"email": email})
+        post(api_url, "/api/v1/auth/password/forgot", {"email": email})
         for email in (somebody.user.email, f"{uuid4().hex}@nowhere.example", "not an address")
     ]
     assert {(reply.status, reply.body) for reply in replies} == {(202, b"")}
 
 
-def test_asking_for_mails_is_slowed(stack: Stack, somebody: SignedIn) -> None:
+def test_asking_for_mails_is_slowed(api_url: str, somebody: SignedIn) -> None:
     body = {"email": somebody.user.email}
-    statuses = [post(stack, "/api/v1/auth/password/forgot", body).status for _ in range(10)]
+    statuses = [post(api_url, "/api/v1/auth/password/forgot", body).status for _ in range(10)]
     assert statuses[0] == 202
     assert 429 in statuses
 
 
-def test_a_password_is_changed_by_who_knows_it(stack: Stack, somebody: SignedIn) -> None:
-    other = post(stack, "/api/v1/auth/login", {"email": somebody.user.email, "password": somebody.user.password}).json[
-        "access_token"
-    ]
+def test_a_password_is_changed_by_who_knows_it(api_url: str, somebody: SignedIn) -> None:
+    other = post(
+        api_url, "/api/v1/auth/login", {"email": somebody.user.email, "password": somebody.user.password}
+    ).json["access_token"]
     change = {"present": somebody.user.password, "password": NEW}
-    wrong = post(stack, "/api/v1/auth/password", {**change, "present": "not it"}, somebody.token)
+    wrong = post(api_url, "/api/v1/auth/password", {**change, "present": "not it"}, somebody.token)
     assert (wrong.status, wrong.json["code"]) == (401, "wrong-credentials")
-    weak = post(stack, "/api/v1/auth/password", {**change, "password": somebody.user.email}, somebody.token)
+    weak = post(api_url, "/api/v1/auth/password", {**change, "password": somebody.user.email}, somebody.token)
     assert (weak.status, weak.json["code"]) == (422, "weak-password")
-    assert post(stack, "/api/v1/auth/password", change, somebody.token).status == 204
-    wire = Wire(stack.api_url, other)
+    assert post(api_url, "/api/v1/auth/password", change, somebody.token).status == 204
+    wire = Wire(api_url, other)
     wait_for("the other's end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=FIVE_SECONDS)
-    assert Wire(stack.api_url, somebody.token).send("GET", "/api/v1/campaigns").status == 200
-    assert logs_in(stack, somebody, NEW) == 200
+    assert Wire(api_url, somebody.token).send("GET", "/api/v1/campaigns").status == 200
+    assert logs_in(api_url, somebody, NEW) == 200
 
 
 @pytest.mark.parametrize("token", ["em_", "pw_" + "A" * 43, "x", "../..", "\u00e4"])
-def test_a_code_of_ones_own_is_good_for_nothing(stack: Stack, token: str) -> None:
-    assert post(stack, "/api/v1/auth/confirm", {"token": token}).status == 401
-    assert post(stack, "/api/v1/auth/password/reset", {"token": token, "password": NEW}).status == 401
+def test_a_code_of_ones_own_is_good_for_nothing(api_url: str, token: str) -> None:
+    assert post(api_url, "/api/v1/auth/confirm", {"token": token}).status == 401
+    assert post(api_url, "/api/v1/auth/password/reset", {"token": token, "password": NEW}).status == 401
 
 
 def test_a_code_for_one_thing_is_not_good_for_another(stack: Stack, somebody: SignedIn) -> None:
     code = code_of(stack, somebody.user.email, "Confirm your mail address")
-    assert post(stack, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 401
+    assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 401
