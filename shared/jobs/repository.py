@@ -87,9 +87,8 @@ class JobRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tenants(self) -> Iterator[list[UUID]]:
-        """The ids of the tenants at work, page by page."""
-        after: UUID | None = None
+    def tenants(self, after: UUID | None = None) -> Iterator[list[UUID]]:
+        """The ids of the tenants at work, in order and page by page; those after one where a run went so far."""
         while rows := self._database.door("SELECT tenant_id FROM app.tenants_at_work(%s, %s)", (after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]
