@@ -113,7 +113,7 @@ def test_every_try_of_a_scheduled_call_names_the_same_slot(prod: Templates, loca
         for templates in (prod, local)
     }
     # Scheduler fills it in; the local endpoint would hand it over as it stands, the same at every call.
-    assert slots == {"synth-prod": {"<aws.scheduler.scheduled-time>"}, "synth-local": {None}}
+    assert slots == {"prod": {"<aws.scheduler.scheduled-time>"}, "local": {None}}
 
 
 def test_the_gateway_has_the_catalogs_routes_and_no_others(prod: Templates) -> None:
