@@ -1,7 +1,7 @@
 """Runs and housekeeping in PostgreSQL."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -14,10 +14,16 @@ from tenant_context.postgres import Database, Transaction
 
 _PAGE = 500
 
+# A worker may be done before the transaction that queued the run has committed: whoever is first adds the row.
 _INSERT: LiteralString = """
-    INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)"""
+    INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)
+    ON CONFLICT (tenant_id, id) DO NOTHING"""
 _FINISH: LiteralString = """
-    UPDATE job_runs SET status = %s, detail = %s, finished_at = %s WHERE tenant_id = %s AND id = %s"""
+    INSERT INTO job_runs AS r (tenant_id, id, job, status, detail, created_at, finished_at)
+    VALUES (%(tenant)s, %(run)s, %(job)s, %(status)s, %(detail)s, %(now)s, %(now)s)
+    ON CONFLICT (tenant_id, id) DO UPDATE
+    SET status = excluded.status, detail = excluded.detail, finished_at = excluded.finished_at
+    WHERE r.finished_at IS NULL RETURNING id"""
 _JSON: LiteralString = """
     json_build_object('id', id, 'job', job, 'status', status, 'detail', detail,
                       'created_at', app.rfc3339(created_at), 'finished_at', app.rfc3339(finished_at))::text"""
@@ -44,7 +50,7 @@ _REFRESH: LiteralString = """
         SELECT c.id, c.currency, c.starts_at, least(coalesce(c.ends_at, %(now)s), %(now)s) AS ends_at
         FROM campaigns c
         WHERE c.tenant_id = %(tenant)s AND c.status IN ('active', 'paused', 'completed')
-          AND c.starts_at < %(now)s
+          AND c.starts_at IS NOT NULL
     ), places AS (
         SELECT f.*, s.id AS site_id, s.time_zone
         FROM flights f JOIN sites s ON s.tenant_id = %(tenant)s
@@ -95,17 +101,26 @@ class JobRepository:
 
     def ensure_months(self, now: datetime) -> None:
         """The partitions of this month and the next two, ahead of the first row that needs them."""
+        month = now.astimezone(UTC).replace(day=1)
         for table in ("people_counts", "transactions"):
-            for ahead in (0, 31, 62):
-                self._database.door("SELECT app.ensure_month(%s, %s)", (table, now + timedelta(days=ahead)))
+            for ahead in (0, 31, 62):  # from the first of a month, these lead into the next and the one after
+                self._database.door("SELECT app.ensure_month(%s, %s)", (table, month + timedelta(days=ahead)))
 
     def add(self, tx: Transaction, run: UUID, job: Job) -> None:
         """Note a run that is about to start."""
         tx.run(_INSERT, (tx.tenant.tenant, run, job, tx.now))
 
-    def finish(self, tx: Transaction, run: UUID, status: str, detail: dict[str, Any]) -> None:
-        """Note how a run ended."""
-        tx.run(_FINISH, (status, Jsonb(detail), tx.now, tx.tenant.tenant, run))
+    def finish(self, tx: Transaction, run: UUID, job: Job, status: str, detail: dict[str, Any]) -> bool:
+        """Note how a run ended; False when that was noted before."""
+        values = {
+            "tenant": tx.tenant.tenant,
+            "run": run,
+            "job": job,
+            "status": status,
+            "detail": Jsonb(detail),
+            "now": tx.now,
+        }
+        return tx.one(_FINISH, values) is not None
 
     def show(self, tenant: TenantContext, run: UUID) -> bytes:
         """The JSON of a run. Errors: RunNotFound."""
