@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from functions.migrations.runner import migrate
@@ -26,6 +27,10 @@ from tenant_context.postgres import Database
 from tenant_context.settings import DatabaseSettings
 
 ROOT = Path(__file__).parent.parent
+
+# A busy machine is slow, and that says nothing of the code: no example is judged by its time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

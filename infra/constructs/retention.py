@@ -1,4 +1,4 @@
-"""Log groups that forget."""
+"""What stays when its resource leaves a template, and log groups that forget."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _RETENTION = {
 }
 
 
+def kept(stage: Stage) -> RemovalPolicy:
+    """What becomes of a thing that holds data when its resource leaves the template."""
+    return RemovalPolicy.RETAIN if stage.protected else RemovalPolicy.DESTROY
+
+
 def log_group(scope: Construct, construct_id: str, stage: Stage, name: str) -> logs.LogGroup:
     """A log group that keeps its lines as long as the stage says."""
     return logs.LogGroup(
@@ -23,5 +28,5 @@ def log_group(scope: Construct, construct_id: str, stage: Stage, name: str) -> l
         construct_id,
         log_group_name=name,
         retention=_RETENTION[stage.log_days],
-        removal_policy=RemovalPolicy.RETAIN if stage.protected else RemovalPolicy.DESTROY,
+        removal_policy=kept(stage),
     )

@@ -8,6 +8,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.alarms import PERIOD, alarm
+from infra.constructs.retention import kept
 from infra.settings import Stage
 
 MAX_RECEIVES = 5
@@ -27,6 +28,7 @@ class DeadLetters(sqs.Queue):
             retention_period=KEPT,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=_tls(stage),
+            removal_policy=kept(stage),
         )
         if topic is not None:
             alarm(
@@ -56,6 +58,7 @@ class WorkQueue(Construct):
             retention_period=KEPT,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=_tls(stage),
+            removal_policy=kept(stage),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_RECEIVES),
         )
         if topic is not None:

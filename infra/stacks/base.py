@@ -5,6 +5,7 @@ from __future__ import annotations
 from aws_cdk import CfnOutput, CliCredentialsStackSynthesizer, Environment, RemovalPolicy, Stack, Tags
 from constructs import Construct
 
+from infra.constructs.retention import kept
 from infra.settings import REGION, Deployment, Stage
 
 
@@ -37,7 +38,7 @@ class StageStack(Stack):
     @property
     def keep(self) -> RemovalPolicy:
         """What becomes of data when its resource leaves the template."""
-        return RemovalPolicy.RETAIN if self.stage.protected else RemovalPolicy.DESTROY
+        return kept(self.stage)
 
     def tell(self, name: str, value: str) -> None:
         """Print a value after the deploy, and write it to its outputs file."""

@@ -38,7 +38,7 @@ class EdgeStack(StageStack):
     """The public door of a protected stage."""
 
     def __init__(self, scope: Construct, deployment: Deployment, api: ApiStack) -> None:
-        super().__init__(scope, "edge", deployment, about="CloudFront and its firewall")
+        super().__init__(scope, "edge", deployment, about="CloudFront and its firewall", stateful=True)
         self.origin_secrets = [self._origin_secret(name) for name in self.stage.origin_secrets]
         self.distribution = self._distribution(api, self._firewall())
         domain = deployment.domain
@@ -97,6 +97,7 @@ class EdgeStack(StageStack):
             secret_name=self.stage.secret(name),
             description="The header by which functions know CloudFront.",
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
+            removal_policy=self.keep,
         )
         accept(
             secret,

@@ -21,6 +21,12 @@ class CampaignNotEditable(Conflict):
     code, title = "campaign-not-editable", "The campaign can no longer be changed"
 
 
+class FlightIsOver(Conflict):
+    """A campaign that would start with its launch, after its end."""
+
+    code, title = "flight-over", "The flight ended before the campaign was launched"
+
+
 class FlightEndsBeforeItStarts(Invalid):
     """ends_at is not after starts_at."""
 

@@ -1,7 +1,7 @@
 """Runs and housekeeping in PostgreSQL."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -14,15 +14,16 @@ from tenant_context.postgres import Database, Transaction
 
 _PAGE = 500
 
+# A worker may be done before the transaction that queued the run has committed: whoever is first adds the row.
 _INSERT: LiteralString = """
     INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)
-    ON CONFLICT DO NOTHING"""
-# The work may be done before the start of its run is committed: whoever comes second finds the other's row.
+    ON CONFLICT (tenant_id, id) DO NOTHING"""
 _FINISH: LiteralString = """
-    INSERT INTO job_runs (tenant_id, id, job, status, detail, created_at, finished_at)
-    VALUES (%(tenant)s, %(id)s, %(job)s, %(status)s, %(detail)s, %(now)s, %(now)s)
+    INSERT INTO job_runs AS r (tenant_id, id, job, status, detail, created_at, finished_at)
+    VALUES (%(tenant)s, %(run)s, %(job)s, %(status)s, %(detail)s, %(now)s, %(now)s)
     ON CONFLICT (tenant_id, id) DO UPDATE
-    SET status = excluded.status, detail = excluded.detail, finished_at = excluded.finished_at"""
+    SET status = excluded.status, detail = excluded.detail, finished_at = excluded.finished_at
+    WHERE r.finished_at IS NULL RETURNING id"""
 _JSON: LiteralString = """
     json_build_object('id', id, 'job', job, 'status', status, 'detail', detail,
                       'created_at', app.rfc3339(created_at), 'finished_at', app.rfc3339(finished_at))::text"""
@@ -49,7 +50,7 @@ _REFRESH: LiteralString = """
         SELECT c.id, c.currency, c.starts_at, least(coalesce(c.ends_at, %(now)s), %(now)s) AS ends_at
         FROM campaigns c
         WHERE c.tenant_id = %(tenant)s AND c.status IN ('active', 'paused', 'completed')
-          AND c.starts_at < %(now)s
+          AND c.starts_at IS NOT NULL
     ), places AS (
         SELECT f.*, s.id AS site_id, s.time_zone
         FROM flights f JOIN sites s ON s.tenant_id = %(tenant)s
@@ -92,27 +93,34 @@ class JobRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tenants(self) -> Iterator[list[UUID]]:
-        """The ids of the tenants at work, page by page."""
-        after: UUID | None = None
+    def tenants(self, after: UUID | None = None) -> Iterator[list[UUID]]:
+        """The ids of the tenants at work, in order and page by page; those after one where a run went so far."""
         while rows := self._database.door("SELECT tenant_id FROM app.tenants_at_work(%s, %s)", (after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]
 
     def ensure_months(self, now: datetime) -> None:
         """The partitions of this month and the next two, ahead of the first row that needs them."""
+        month = now.astimezone(UTC).replace(day=1)
         for table in ("people_counts", "transactions"):
-            for ahead in (0, 31, 62):
-                self._database.door("SELECT app.ensure_month(%s, %s)", (table, now + timedelta(days=ahead)))
+            for ahead in (0, 31, 62):  # from the first of a month, these lead into the next and the one after
+                self._database.door("SELECT app.ensure_month(%s, %s)", (table, month + timedelta(days=ahead)))
 
     def add(self, tx: Transaction, run: UUID, job: Job) -> None:
         """Note a run that is about to start, unless it has ended by now."""
         tx.run(_INSERT, (tx.tenant.tenant, run, job, tx.now))
 
-    def finish(self, tx: Transaction, run: UUID, job: Job, status: str, detail: dict[str, Any]) -> None:
-        """Note how a run ended."""
-        run_of = {"tenant": tx.tenant.tenant, "id": run, "job": job}
-        tx.run(_FINISH, {**run_of, "status": status, "detail": Jsonb(detail), "now": tx.now})
+    def finish(self, tx: Transaction, run: UUID, job: Job, status: str, detail: dict[str, Any]) -> bool:
+        """Note how a run ended; False when that was noted before."""
+        values = {
+            "tenant": tx.tenant.tenant,
+            "run": run,
+            "job": job,
+            "status": status,
+            "detail": Jsonb(detail),
+            "now": tx.now,
+        }
+        return tx.one(_FINISH, values) is not None
 
     def show(self, tenant: TenantContext, run: UUID) -> bytes:
         """The JSON of a run. Errors: RunNotFound."""

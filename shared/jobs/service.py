@@ -70,5 +70,6 @@ class Worker:
             detail = self._work[job](tx)
             if "run" in message.data:
                 run = UUID(message.data["run"])
-                self._repository.finish(tx, run, job, "done", detail)
-                tx.emit(Event("job.finished", f"job-run/{run}", {"id": str(run), "job": job, **detail}))
+                # A message may be delivered twice; its run finishes once.
+                if self._repository.finish(tx, run, job, "done", detail):
+                    tx.emit(Event("job.finished", f"job-run/{run}", {"id": str(run), "job": job, **detail}))

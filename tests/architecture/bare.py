@@ -13,13 +13,19 @@ from infra import catalog
 from infra.assets import Assets
 from infra.constructs import permissions
 from infra.constructs.resources import DatabaseAccess, Resources, SecretHandle
-from infra.settings import read_deployment
+from infra.settings import Stage, read_deployment
 from infra.vocabulary import Callee, Function, Queue, Secret, Table
 from local.stack import Stack
 
 API_URL = "https://api.example.com"
 CLOSED_PORT = "1"
 """Nothing listens there: a handler that opened a connection when it is imported would say so."""
+LAMBDA = {
+    "AWS_REGION": "us-east-1",
+    "LAMBDA_TASK_ROOT": "/var/task",
+    "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+}
+"""What Lambda tells every function; while one is imported, there is no trace yet."""
 
 _PROGRAM = """
 import sys
@@ -55,14 +61,15 @@ class Started:
     places: tuple[Path, ...]
 
 
-def environment(row: Function, servers: Stack) -> dict[str, str]:
-    """What the stacks would give the function, with the test instance's addresses, and what Lambda adds."""
-    deployment = read_deployment({}, {"AWS_ENDPOINT_URL": servers.aws_endpoint_url, "RMAP_VERSION": "test"})
-    given = permissions.environment(row, deployment, _resources(), api_url=API_URL)
-    return {**given, **servers.aws_environment(), "AWS_REGION": "us-east-1", "AWS_LAMBDA_FUNCTION_NAME": row.name}
+def environment(row: Function, servers: Stack, stage: str) -> dict[str, str]:
+    """What a stage's stacks would give the function, with the test instance's addresses, and what Lambda adds."""
+    said = {"AWS_ENDPOINT_URL": servers.aws_endpoint_url, "RMAP_VERSION": "test", "RMAP_STAGE": stage}
+    deployment = read_deployment({}, said)
+    given = permissions.environment(row, deployment, _resources(deployment.stage), api_url=API_URL)
+    return {**given, **servers.aws_environment(), **LAMBDA, "AWS_LAMBDA_FUNCTION_NAME": row.name}
 
 
-def _resources() -> Resources:
+def _resources(stage: Stage) -> Resources:
     """The names a row's permissions lead to; the secrets are the ones that the local cloud made."""
     secrets = {secret: SecretHandle(f"rmap/local/{secret.value}", "") for secret in Secret}
     return Resources(
@@ -78,13 +85,15 @@ def _resources() -> Resources:
             port=CLOSED_PORT,
             owner_host="127.0.0.1",
             owner_secret=secrets[Secret.DATABASE_OWNER],
-            app_secret=secrets[Secret.DATABASE_APP],
+            app_secret=secrets[Secret.DATABASE_APP] if stage.local else None,
+            user_arn=None if stage.local else "arn:aws:rds-db:us-east-1:111122223333:dbuser:prx-1/rmap_app",
         ),
         topic=None,
         callees={
             callee: f"arn:aws:lambda:us-east-1:000000000000:function:rmap-test-{callee}:live" for callee in Callee
         },
         mail_identity="",
+        origin_secrets=[SecretHandle(stage.secret(name), "") for name in stage.origin_secrets if stage.edge],
     )
 
 

@@ -28,8 +28,13 @@ WITH_BOTO3 = {"mailer"}
 DEPENDENCIES = {package for packages in LAYER_PACKAGES.values() for package in packages}
 
 
+@pytest.fixture(params=["local", "prod"])
+def stage(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def started(row: Function, built: Assets, runtime: Path, servers: Stack, tmp_path: Path) -> Started:
+def started(row: Function, stage: str, built: Assets, runtime: Path, servers: Stack, tmp_path: Path) -> Started:
     ask = [
         *TOOLS,
         *(f"functions.{other.name}" for other in catalog.FUNCTIONS),
@@ -38,7 +43,7 @@ def started(row: Function, built: Assets, runtime: Path, servers: Stack, tmp_pat
     ]
     places = unpack(row, built, tmp_path)
     module = row.handler.removesuffix(".handler")
-    return start(module, places, runtime, environment(row, servers), ask=ask)
+    return start(module, places, runtime, environment(row, servers, stage), ask=ask)
 
 
 def _importable(row: Function) -> set[str]:
@@ -57,7 +62,7 @@ def _strangers(started: Started) -> dict[str, str]:
 
 
 @every_function
-def test_a_handler_starts_from_its_bundle_alone(row: Function, started: Started) -> None:
+def test_a_handler_starts_from_its_bundle_alone(row: Function, stage: str, started: Started) -> None:
     assert started.handler_is_callable
     assert _strangers(started) == {}
     assert _importable(row) <= set(started.found)
@@ -67,6 +72,7 @@ def test_a_handler_starts_from_its_bundle_alone(row: Function, started: Started)
     assert {"boto3", "botocore.client"}.isdisjoint(started.loaded) or "dynamo" in row.layers or row.name in WITH_BOTO3
     if row.reach is not Reach.DATABASE:
         assert {"psycopg", "tenant_context.postgres"}.isdisjoint(started.loaded)
+    assert ("aws_xray_sdk" in started.loaded) == (stage == "prod"), "traces are written in an account, and only there"
 
 
 def test_every_layer_is_known_here() -> None:

@@ -61,6 +61,16 @@ class Templates:
             if "Export" in output
         }
 
+    def violations(self) -> list[Any]:
+        """What cdk-nag and the CDK's own rules found; a judge who found nothing is not named."""
+        reports = json.loads((self.folder / "validation-report.json").read_text())["pluginReports"]
+        return [violation for report in reports for violation in report["violations"]]
+
+    def protected(self) -> set[str]:
+        """The stacks that refuse to be deleted."""
+        artifacts = json.loads((self.folder / "manifest.json").read_text())["artifacts"]
+        return {name for name, made in artifacts.items() if made.get("properties", {}).get("terminationProtection")}
+
     def all(self, kind: str | None = None) -> list[Resource]:
         """Every resource, or those of one type."""
         return [

@@ -105,6 +105,18 @@ def test_every_trigger_leads_to_the_alias(prod: Templates, row: Function) -> Non
     }
 
 
+def test_every_try_of_a_scheduled_call_names_the_same_slot(prod: Templates, local: Templates) -> None:
+    slots = {
+        templates.folder.name: {
+            json.loads(made.properties["Target"]["Input"]).get("slot")
+            for made in templates.all("AWS::Scheduler::Schedule")
+        }
+        for templates in (prod, local)
+    }
+    # Scheduler fills it in; the local endpoint would hand it over as it stands, the same at every call.
+    assert slots == {"prod": {"<aws.scheduler.scheduled-time>"}, "local": {None}}
+
+
 def test_the_gateway_has_the_catalogs_routes_and_no_others(prod: Templates) -> None:
     routes = sorted(route.properties["RouteKey"] for route in prod.all("AWS::ApiGatewayV2::Route"))
     assert routes == sorted(key for row in catalog.FUNCTIONS for key in catalog.routes(row))

@@ -19,6 +19,8 @@ STATEFUL = {
     "AWS::RDS::DBCluster",
     "AWS::RDS::DBInstance",
     "AWS::S3::Bucket",
+    "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
 }
 """What must stay when its stack goes."""
 
@@ -50,6 +52,12 @@ def test_data_stays_when_its_resource_leaves_the_template(prod: Templates) -> No
         and resource.type != "AWS::RDS::DBInstance"  # the cluster holds the data
     ]
     assert lost == []
+
+
+def test_a_stack_that_holds_data_refuses_to_be_deleted(prod: Templates) -> None:
+    holding = {resource.stack for resource in prod.all() if resource.type in STATEFUL}
+    assert holding == {"data", "messaging", "database", "edge"}
+    assert holding <= prod.protected()
 
 
 def test_the_database_is_encrypted_recoverable_and_protected(prod: Templates) -> None:

@@ -1,7 +1,8 @@
 """Logs, metrics and traces of an invocation, through Powertools.
 
-Every line is JSON with level, timestamp, requestId, userId, tenantId, operation, duration (ms) and success. Nothing
-is kept between invocations: a warm sandbox remembers its last caller otherwise.
+Every line of an invocation is JSON with level, timestamp, requestId and operation, and with tenantId and userId from
+when the caller is known. The last one, `done`, adds duration (ms) and success. Nothing is kept between invocations: a
+warm sandbox remembers its last caller otherwise.
 """
 
 import logging
@@ -62,11 +63,14 @@ class Observability:
             sys.stderr.write("invocation\n")
             sys.stderr.flush()
         self._logger.clear_state()
-        self._logger.append_keys(requestId=request_id)
+        self._logger.append_keys(requestId=request_id, operation=operation)
         invocation = Invocation(self._logger, operation)
         with self._traced(invocation):
             try:
                 yield invocation
+            except BaseException:
+                invocation.success = False
+                raise
             finally:
                 self._finish(invocation)
 
@@ -77,10 +81,12 @@ class Observability:
             yield
             return
         with self._tracer.provider.in_subsegment("## invocation") as subsegment:
-            yield
-            subsegment.put_annotation("operation", invocation.operation)
-            subsegment.put_annotation("tenant", invocation.tenant)
-            subsegment.put_annotation("success", invocation.success)
+            try:
+                yield
+            finally:
+                subsegment.put_annotation("operation", invocation.operation)
+                subsegment.put_annotation("tenant", invocation.tenant)
+                subsegment.put_annotation("success", invocation.success)
 
     def _finish(self, invocation: "Invocation") -> None:
         duration = invocation.elapsed_ms()
@@ -90,12 +96,7 @@ class Observability:
         self._metrics.flush_metrics()
         self._logger.info(
             "done",
-            extra={
-                "operation": invocation.operation,
-                "duration": duration,
-                "success": invocation.success,
-                **_free(invocation.keys),
-            },
+            extra={"duration": duration, "success": invocation.success, **_free(invocation.keys)},
         )
 
 
@@ -112,10 +113,20 @@ class Invocation:
     def __init__(self, logger: Logger, operation: str) -> None:
         self._logger = logger
         self._started = time.perf_counter()
-        self.operation = operation
+        self._operation = operation
         self.success = True
         self.tenant = ""
         self.keys: dict[str, Any] = {}
+
+    @property
+    def operation(self) -> str:
+        """What is being done, as far as it is known by now."""
+        return self._operation
+
+    @operation.setter
+    def operation(self, name: str) -> None:
+        self._operation = name
+        self._logger.append_keys(operation=name)
 
     def caller(self, tenant: TenantContext) -> None:
         """Say who is asking in every line from here on."""

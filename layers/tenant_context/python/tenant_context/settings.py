@@ -67,6 +67,17 @@ class RuntimeSettings(Settings):
 
 
 @dataclass(frozen=True)
+class AwsSettings(Settings):
+    """Where AWS is, as Lambda and the SDKs name it, for libraries that must be told."""
+
+    prefix: ClassVar[str] = "AWS_"
+
+    region: str = "us-east-1"
+    endpoint_url: str = ""
+    """Set where another endpoint stands for AWS; empty for AWS itself."""
+
+
+@dataclass(frozen=True)
 class DatabaseSettings(Settings):
     """Where PostgreSQL is, and how the function proves itself to it."""
 

@@ -1,0 +1,55 @@
+"""Which work a call of the schedule starts: every tenant's refresh, and once a day what is done daily."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from shared.jobs.gateway import Work
+from shared.jobs.model import Job
+from shared.jobs.repository import JobRepository
+from shared.leases.gateway import Lease, Leases
+from tenant_context.clock import Clock
+
+_AT_ONCE = 10
+"""Tenants a call to SQS; how far a run came is known to that many."""
+
+
+class Plan:
+    """The job of the schedule. Each job of a slot is started once, and a run that follows a failed one goes on from it.
+
+    A call that SQS took only in part is sent again, so a tenant may be worked on twice; workers are made to bear that.
+    """
+
+    def __init__(self, repository: JobRepository, work: Work, leases: Leases, clock: Clock) -> None:
+        self._repository = repository
+        self._work = work
+        self._leases = leases
+        self._clock = clock
+
+    def __call__(self, run: str, schedule: Mapping[str, Any]) -> int:
+        """Queue what is due; answers how many work items. The schedule's slot is the moment it was due itself."""
+        now = self._clock()
+        slot = str(schedule.get("slot") or now.strftime("%Y-%m-%dT%H:%MZ"))
+        day = now.strftime("%Y-%m-%d")
+        due = ((Job.REFRESH_PERFORMANCE, slot), (Job.HOUSEKEEPING, day), (Job.REBUILD_DIRECTORY, day))
+        started = 0
+        for job, when in due:
+            with self._leases.held(job, when, now) as lease:
+                if lease is None:
+                    continue
+                if job is Job.HOUSEKEEPING:
+                    self._repository.ensure_months(now)
+                started += self._start(job, lease, run)
+        return started
+
+    def _start(self, job: Job, lease: Lease, run: str) -> int:
+        started = 0
+        for page in self._repository.tenants(after=UUID(lease.mark) if lease.mark else None):
+            waiting = iter(page)
+            while tenants := list(islice(waiting, _AT_ONCE)):
+                self._work.start(job, tenants, run)
+                lease.mark = str(tenants[-1])
+                started += len(tenants)
+            self._leases.note(lease)
+        return started
