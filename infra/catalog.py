@@ -64,7 +64,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.MAILS),
             *_EVENTS,
         ),
-        extra_settings=(Setting.TRIES_PER_ADDRESS,),
+        extra_settings=(Setting.TRIES_PER_ADDRESS, Setting.RP_ID, Setting.RP_ORIGINS),
     ),
     Function(
         name="mailer",

