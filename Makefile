@@ -81,7 +81,7 @@ COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-has
 LAYERS := core identity dynamo billing migrations
 # What the Lambda runtime brings itself is never in a layer.
 RUNTIME := boto3 botocore s3transfer jmespath python-dateutil six
-# The layer core stands beside every other one, and holds it: 20 MB that need not be there twice.
+# The layer core stands beside every other one, and holds it: 16 MB that need not be there twice.
 CORE_HOLDS := cryptography
 
 lock: $(UV) ## compile the hashed locks again from pyproject.toml and requirements/layers/*.in
