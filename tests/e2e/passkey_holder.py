@@ -21,10 +21,10 @@ class Person:
     token: str
     device: Authenticator = field(default_factory=Authenticator)
 
-    def send(self, method: str, path: str, body: object = None) -> Reply:
+    def send(self, method: str, path: str, body: object = None, **headers: str) -> Reply:
         raw = None if body is None else json.dumps(body).encode()
         kind = {} if body is None else {"content_type": "application/json"}
-        return Wire(self.url, self.token).send(method, path, raw, **kind)
+        return Wire(self.url, self.token).send(method, path, raw, **kind, **headers)
 
     def begin(self) -> dict[str, Any]:
         """The question for a new passkey."""

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pyotp
 import pytest
 
 from local.demo.api import wait_for
@@ -137,3 +138,30 @@ def test_what_is_sensitive_about_passkeys_asks_again(person: Person, stale: str)
     old = Person(person.url, person.signed_in, stale)
     for method, path in (("POST", f"{MFA}/begin"), ("DELETE", f"{MFA}/AAAA")):
         assert old.send(method, path).json["code"] == "step-up-required", path
+
+
+def test_an_app_and_a_passkey_stand_side_by_side(person: Person) -> None:
+    secret = person.send("POST", "/api/v1/auth/mfa/totp").json["secret"]
+    code = pyotp.TOTP(secret).now()
+    confirmed = person.send("POST", "/api/v1/auth/mfa/totp/confirm", {"code": code}).json
+    person.token = confirmed["access_token"]
+    assert (len(confirmed["recovery_codes"]), person.enrolled()["recovery_codes"]) == (10, [])
+    assert person.challenge()["methods"] == ["totp", "passkey", "recovery"]
+    assert person.send("DELETE", "/api/v1/auth/mfa/totp").status == 204
+    assert person.challenge()["methods"] == ["passkey", "recovery"]
+    assert person.send("GET", "/api/v1/auth/mfa").json == {"totp": False, "passkeys": 1, "recovery_codes": 10}
+    fresh = person.send("POST", "/api/v1/auth/mfa/recovery-codes").json["recovery_codes"]
+    assert len(set(fresh) - set(confirmed["recovery_codes"])) == 10
+
+
+def test_a_passkey_is_what_an_organization_asks_everybody_for(person: Person) -> None:
+    where = f"/api/v1/organizations/{person.signed_in.organization}"
+    etag = person.send("GET", where).headers["etag"]
+    changed = person.send("PUT", f"{where}/security", {"mfa_required": True}, if_match=etag)
+    assert changed.status == 200, changed.body
+    person.token = person.challenge()["access_token"]
+    assert person.send("GET", "/api/v1/campaigns").json["code"] == "second-factor-required"
+    person.enrolled()
+    assert person.send("GET", "/api/v1/campaigns").status == 200
+    person.token = person.answer(person.asked()).json["access_token"]
+    assert person.send("GET", "/api/v1/campaigns").status == 200
