@@ -67,7 +67,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *_EVENTS,
         ),
-        extra_settings=(Setting.TRIES_PER_ADDRESS,),
+        extra_settings=(Setting.TRIES_PER_ADDRESS, Setting.RP_ID, Setting.RP_ORIGINS),
     ),
     Function(
         name="identity_egress",

@@ -161,6 +161,10 @@ class Deployment:
     alarm_email: str = ""
     mail_domain: str = "mail.rmap.example"
     """Whose mails these are: SES sends for it once its DNS holds the records that SES asks for."""
+    passkey_domain: str = ""
+    """Whom passkeys are for, the API's own host when empty: it can never be changed without losing all of them."""
+    passkey_origins: tuple[str, ...] = ()
+    """The pages that may ask for them, on that domain or below; the API's own origin when there is none."""
 
 
 def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> Deployment:
@@ -197,7 +201,19 @@ def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] =
         local=local,
         alarm_email=given("alarm_email"),
         mail_domain=given("mail_domain", f"mail.{domain.name}" if domain else "mail.rmap.example"),
+        passkey_domain=given("rp_id", "localhost" if local else domain.name if domain else ""),
+        passkey_origins=_listed(given("rp_origins", _origins(domain, local))),
     )
+
+
+def _origins(domain: Domain | None, local: LocalCloud | None) -> str:
+    if local:
+        return f"http://localhost,http://localhost:{local.aws_url.rpartition(':')[2]},{local.aws_url}"
+    return f"https://{domain.name}" if domain else ""
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _project_version() -> str:

@@ -197,6 +197,8 @@ class Setting(StrEnum):
     DNS_SERVER = "RMAP_DNS_SERVER"
     MAIL_FROM = "RMAP_MAIL_FROM"
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
+    RP_ID = "RMAP_RP_ID"
+    RP_ORIGINS = "RMAP_RP_ORIGINS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,25 @@ from dataclasses import dataclass, replace
 from functions.auth.routes import Auth, routes
 from shared.identity.gateway.fields import UserSecrets
 from shared.identity.gateway.mail import MailQueue
+from shared.identity.gateway.passkeys import RelyingParty
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.gateway.tokens import TokenSigner
+from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.passkeys import PasskeyRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
+from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.account import Account
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.passkeys import Passkeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
@@ -45,6 +50,10 @@ class AuthSettings(Settings):
     pepper_secret: str
     field_key: str
     queue_mails: str
+    rp_id: str
+    """The domain that passkeys are for."""
+    rp_origins: tuple[str, ...]
+    """The origins of the pages that may ask for them."""
     # The memory-constrained choice of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
@@ -69,10 +78,29 @@ passwords = Passwords(
 tickets = Table(settings.table_tickets)
 limits = Limits(address=replace(Limits().address, free=settings.tries_per_address))
 throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
-factors = SecondFactors(
-    FactorRepository(Table(settings.table_credentials)), UserSecrets(settings.field_key), throttle, pepper, kernel.clock
+credentials = Table(settings.table_credentials)
+known_factors, known_passkeys = FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS)
+known_credentials = CredentialRepository(known_factors, known_passkeys)
+factors = SecondFactors(known_factors, UserSecrets(settings.field_key), throttle, pepper, kernel.clock)
+passkeys = Passkeys(
+    database,
+    users,
+    known_passkeys,
+    TicketRepository(tickets),
+    party=RelyingParty(settings.rp_id, settings.rp_origins),
+    throttle=throttle,
+    clock=kernel.clock,
 )
-proofs = Proofs(database, users, sessions, tokens=tokens, passwords=passwords, factors=factors, throttle=throttle)
+proofs = Proofs(
+    database,
+    users,
+    sessions,
+    tokens=tokens,
+    passwords=passwords,
+    factors=factors,
+    passkeys=passkeys,
+    throttle=throttle,
+)
 auth = Auth(
     identity=Identity(
         database,
@@ -82,6 +110,7 @@ auth = Auth(
         tokens=tokens,
         passwords=passwords,
         factors=factors,
+        passkeys=passkeys,
         throttle=throttle,
         asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
         pepper=pepper,
@@ -94,7 +123,7 @@ auth = Auth(
         users,
         sessions,
         TicketRepository(tickets),
-        factors=FactorRepository(Table(settings.table_credentials)),
+        credentials=known_credentials,
         passwords=passwords,
         proofs=proofs,
         throttle=throttle,
@@ -107,7 +136,7 @@ auth = Auth(
         sessions,
         TicketRepository(tickets),
         members=MemberRepository(),
-        factors=FactorRepository(Table(settings.table_credentials)),
+        credentials=known_credentials,
         tokens=tokens,
         throttle=throttle,
         mails=MailQueue(Queue(settings.queue_mails)),

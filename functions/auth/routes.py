@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from functions.auth import schemas
+from functions.auth import credentials, schemas
 from shared.identity.gateway.tokens import jwk
 from shared.identity.service.account import Account
 from shared.identity.service.callers import Caller
@@ -149,11 +149,58 @@ def verify(call: Call[schemas.VerifyIn], auth: Auth) -> Answer:
     return Answer(schemas.signed_in(auth.identity.answer(call.body.challenge, call.body.code, _caller(call))))
 
 
-@routes.act("POST", "/api/v1/auth/step-up", permission=SIGNED_IN, body=schemas.StepUpIn, answer=schemas.TokensOut)
+@routes.act(
+    "POST",
+    "/api/v1/auth/login/passkey/options",
+    proof=Proof.PUBLIC,
+    body=schemas.PasskeyAskIn,
+    answer=credentials.CeremonyOut,
+)
+def ask_to_log_in(call: Call[schemas.PasskeyAskIn], auth: Auth) -> Answer:
+    """Get what to ask a passkey for a log-in: by the passkey alone, or as the second step after the password."""
+    return Answer(auth.identity.ask_passkey(call.body.challenge))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/login/passkey",
+    proof=Proof.PUBLIC,
+    body=schemas.PasskeyLogInIn,
+    answer=schemas.SignedInOut,
+    max_body=credentials.MAX_BODY,
+)
+def login_by_passkey(call: Call[schemas.PasskeyLogInIn], auth: Auth) -> Answer:
+    """Log in with a passkey, or finish a log-in with one."""
+    body = call.body
+    came = auth.identity.answer_passkey(
+        body.ticket, body.credential.sent(), body.organization, _caller(call), body.device_token
+    )
+    return Answer(schemas.signed_in(came))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/step-up",
+    permission=SIGNED_IN,
+    body=schemas.StepUpIn,
+    answer=schemas.TokensOut,
+    max_body=credentials.MAX_BODY,
+)
 def step_up(call: Call[schemas.StepUpIn], auth: Auth) -> Answer:
     """Prove once more who you are; the tokens answered open what is sensitive for fifteen minutes."""
-    found = auth.proofs.step_up(call.tenant, _caller(call), password=call.body.password, code=call.body.code)
+    body, tenant, caller = call.body, call.tenant, _caller(call)
+    if body.passkey is not None:
+        answer = body.passkey
+        found = auth.proofs.step_up_by_passkey(tenant, answer.ticket, answer.credential.sent(), caller)
+    else:
+        found = auth.proofs.step_up(tenant, caller, password=body.password, code=body.code)
     return Answer(schemas.tokens(found))
+
+
+@routes.act("POST", "/api/v1/auth/step-up/passkey/options", permission=SIGNED_IN, answer=credentials.CeremonyOut)
+def ask_to_step_up(call: Call[None], auth: Auth) -> Answer:
+    """Get what to ask your passkeys for a step-up."""
+    return Answer(auth.proofs.ask_passkey(call.tenant))
 
 
 @routes.read("/api/v1/auth/mfa", permission=SIGNED_IN, answer=schemas.FactorsOut)
@@ -190,8 +237,51 @@ def confirm_totp(call: Call[schemas.CodeIn], auth: Auth) -> Answer:
 
 @routes.act("DELETE", "/api/v1/auth/mfa/totp", permission=SIGNED_IN, status=204, recent=True)
 def remove_totp(call: Call[None], auth: Auth) -> Answer:
-    """Take the authenticator app and the recovery codes away."""
+    """Take the authenticator app away; with the last second factor the recovery codes go too."""
     auth.proofs.remove_mfa(call.tenant, _caller(call))
+    return Answer()
+
+
+@routes.read("/api/v1/auth/mfa/passkeys", permission=SIGNED_IN, answer=credentials.PasskeysOut)
+def passkeys(call: Call[None], auth: Auth) -> Answer:
+    """List your passkeys."""
+    return Answer({"items": [credentials.passkey(one) for one in auth.proofs.passkeys(call.tenant)]})
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/mfa/passkeys/begin",
+    permission=SIGNED_IN,
+    answer=credentials.CeremonyOut,
+    recent=True,
+)
+def begin_passkey(call: Call[None], auth: Auth) -> Answer:
+    """Begin to set up a passkey: get what to ask your authenticator."""
+    return Answer(auth.proofs.begin_passkey(call.tenant))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/auth/mfa/passkeys",
+    permission=SIGNED_IN,
+    body=schemas.PasskeyIn,
+    answer=schemas.PasskeyAddedOut,
+    status=201,
+    max_body=credentials.MAX_BODY,
+)
+def add_passkey(call: Call[schemas.PasskeyIn], auth: Auth) -> Answer:
+    """Set a passkey up with its answer; with your first second factor your other sessions here end."""
+    body = call.body
+    added, codes, tokens = auth.proofs.add_passkey(
+        call.tenant, body.ticket, body.credential.sent(), body.name, _caller(call)
+    )
+    return Answer({"passkey": credentials.passkey(added), "recovery_codes": codes, **schemas.tokens(tokens)})
+
+
+@routes.act("DELETE", "/api/v1/auth/mfa/passkeys/{credential}", permission=SIGNED_IN, status=204, recent=True)
+def remove_passkey(call: Call[None], auth: Auth) -> Answer:
+    """Take a passkey away; with the last second factor the recovery codes go too."""
+    auth.proofs.remove_passkey(call.tenant, call.path["credential"], _caller(call))
     return Answer()
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, IPvAnyNetwork, RootModel, StringConstraints, model_validator
 
+from functions.auth.credentials import AssertionIn, PasskeyOut, RegistrationIn
 from shared.identity.model import ApiKey, Challenge, Membership, Session, SignedIn, SignUp, Tokens
 from tenant_context.clock import rfc3339
 from tenant_context.wire import Address, Email, In, Moment, Name, Out
@@ -62,16 +63,48 @@ class VerifyIn(In):
     code: Code
 
 
+Ticket = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+class PasskeyAnswerIn(In):
+    """What a passkey was asked under, and what it answered."""
+
+    ticket: Ticket
+    credential: AssertionIn
+
+
+class PasskeyAskIn(In):
+    """The challenge of a log-in that waits for its second step; left out to log in by the passkey alone."""
+
+    challenge: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class PasskeyLogInIn(PasskeyAnswerIn):
+    """A log-in by a passkey; `organization` and `device_token` as at a log-in, where it is no second step."""
+
+    organization: Organization | None = None
+    device_token: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class PasskeyIn(In):
+    """A new passkey's answer, and what its user calls it."""
+
+    ticket: Ticket
+    credential: RegistrationIn
+    name: Name
+
+
 class StepUpIn(In):
-    """A code where there is a second factor, else the password."""
+    """A code or a passkey where there is a second factor, else the password."""
 
     password: Password | None = None
     code: Code | None = None
+    passkey: PasskeyAnswerIn | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        if (self.password is None) == (self.code is None):
-            raise ValueError("send `code` or `password`")
+        if [self.password, self.code, self.passkey].count(None) != 2:  # noqa: PLR2004  all but one
+            raise ValueError("send `passkey`, `code` or `password`")
         return self
 
 
@@ -79,9 +112,6 @@ class CodeIn(In):
     """A code of the authenticator app."""
 
     code: Code
-
-
-Ticket = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class JoinIn(In):
@@ -204,6 +234,7 @@ class FactorsOut(Out):
     """What the user has beside the password."""
 
     totp: bool
+    passkeys: int
     recovery_codes: int
 
 
@@ -222,9 +253,15 @@ class RecoveryCodesOut(Out):
 
 
 class ConfirmedOut(TokensOut):
-    """Recovery codes, and tokens of the session that now stands on two proofs."""
+    """Recovery codes where there were none, and tokens of the session that now stands on two proofs."""
 
     recovery_codes: list[str]
+
+
+class PasskeyAddedOut(ConfirmedOut):
+    """The new passkey, with the same."""
+
+    passkey: PasskeyOut
 
 
 class SwitchedOut(TokensOut):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aws_cdk import Stack
+from aws_cdk import Fn, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
@@ -101,22 +101,29 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found["RMAP_SIGNING_KEYS"] = ",".join(key.key_id for key in resources.signing_keys)
     for permission in row.permissions:
         found |= _setting(permission, resources)
-    found |= {setting: _extra(setting, deployment) for setting in row.extra_settings}
+    found |= {setting: _extra(setting, deployment, api_url) for setting in row.extra_settings}
     return {name: value for name, value in found.items() if value}
 
 
-def _extra(setting: Setting, deployment: Deployment) -> str:
+def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
     """A variable that follows from no permission; empty where the stage needs none."""
     stage, local = deployment.stage, deployment.local
     values = {
         Setting.OUTBOUND_ALLOW: stage.outbound_allow,
         Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
+        Setting.RP_ID: deployment.passkey_domain or _host(api_url),
+        Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
         Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
         Setting.STRIPE_URL: local.stripe_url if local else "",
         Setting.BREACHES_URL: local.outside_url if local else "",
         Setting.DNS_SERVER: local.outside_url.removeprefix("http://") if local else "",
     }
     return values[setting]
+
+
+def _host(url: str) -> str:
+    """The host of an https address that may be known only once it is deployed."""
+    return Fn.select(2, Fn.split("/", url))
 
 
 def _setting(permission: Permission, resources: Resources) -> dict[str, str]:

@@ -142,6 +142,13 @@ CATALOGUE: tuple[EventType, ...] = (
     _security("password_changed", "A user has another password; their sessions were ended."),
     _security("mfa_enabled", "A user set up an authenticator app."),
     _security("mfa_disabled", "A user took their authenticator app away."),
+    _security("passkey_added", "A user set up a passkey.", {"name": "Laptop"}),
+    _security("passkey_removed", "A user took a passkey away.", {"name": "Laptop"}),
+    _security(
+        "passkey_cloned",
+        "A passkey's counter went back: it may have been copied; what it was shown for was refused.",
+        {"name": "Laptop"},
+    ),
     _security("recovery_codes_renewed", "A user has new recovery codes; those before are void."),
     _security(
         "refresh_token_reused",

@@ -29,6 +29,52 @@ class TicketEnded(Unauthenticated):
     code, title = "ticket-ended", "The code is not good any more; ask for another"
 
 
+class CeremonyEnded(Unauthenticated):
+    """What a passkey was asked has expired, was answered, was asked of somebody else, or never was."""
+
+    code, title = "ceremony-ended", "The passkey was asked too long ago, or has answered; begin again"
+
+
+class WrongPasskey(Unauthenticated):
+    """Not an answer of a passkey of this user to what was asked: never told which part is wrong."""
+
+    code, title = "wrong-passkey", "The passkey's answer is not good"
+
+
+class PasskeyCloned(Unauthenticated):
+    """A passkey's signature is good, but its counter went back: somebody may have copied it."""
+
+    code, title = "passkey-cloned", "The passkey's counter went back"
+
+    def __init__(self, user: UUID, name: str) -> None:
+        super().__init__("Somebody may have copied this passkey: log in another way, and remove it.")
+        self.user, self.name = user, name
+
+
+class PasskeyRefused(Invalid):
+    """What a new passkey answered is not good."""
+
+    code, title = "passkey-refused", "The passkey cannot be set up"
+
+
+class PasskeyExists(Conflict):
+    """The passkey is set up already, here or by somebody else."""
+
+    code, title = "passkey-exists", "This passkey is set up already"
+
+
+class TooManyPasskeys(Conflict):
+    """The user has as many passkeys as one may have."""
+
+    code, title = "too-many-passkeys", "You have as many passkeys as one may have; remove one first"
+
+
+class PasskeyNotFound(NotFound):
+    """No such passkey of this user."""
+
+    code, title = "passkey-not-found", "There is no such passkey"
+
+
 class FactorExists(Conflict):
     """An authenticator app is set up already."""
 
@@ -36,9 +82,9 @@ class FactorExists(Conflict):
 
 
 class FactorNotFound(NotFound):
-    """No authenticator app is set up, or about to be."""
+    """No authenticator app is set up, or about to be; or, for recovery codes, no second factor at all."""
 
-    code, title = "factor-not-found", "There is no authenticator app"
+    code, title = "factor-not-found", "There is no such second factor"
 
 
 class SessionEnded(Unauthenticated):

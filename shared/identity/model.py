@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from tenant_context.permissions import ROLES
@@ -85,8 +86,9 @@ class Session:
 class Assurance:
     """How sure we are of who it is: level 1 by one proof, level 2 by two; the proofs; when, in seconds since 1970.
 
-    Proofs are named as RFC 8176 names them: `pwd`, `otp`; `recovery` for a recovery code; `fed` where a tenant's
-    identity provider vouched for the user, with `mfa` where it asked for more than one proof.
+    Proofs are named as RFC 8176 names them: `pwd`, `otp`, `hwk` and `swk` for a passkey that cannot or can be copied,
+    `user` for one that made sure of its user itself; `recovery` for a recovery code; `fed` where a tenant's identity
+    provider vouched for the user, with `mfa` where it asked for more than one proof.
     """
 
     level: int
@@ -129,17 +131,60 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """What a user has beside the password: a confirmed authenticator app, so many unused recovery codes."""
+    """What a user has beside the password: a confirmed authenticator app, passkeys, unused recovery codes."""
 
     totp: bool
+    passkeys: int
     recovery_codes: int
 
     @property
     def methods(self) -> tuple[str, ...]:
         """What a second step may be made with; nothing, while none is set up."""
-        if not self.totp:
-            return ()
-        return ("totp", "recovery") if self.recovery_codes else ("totp",)
+        has = {"totp": self.totp, "passkey": self.passkeys, "recovery": self.recovery_codes}
+        return tuple(name for name, held in has.items() if held) if self.totp or self.passkeys else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A key pair on a user's device, of which we keep the public half."""
+
+    id: str
+    """The credential id in base64url."""
+    user: UUID
+    name: str
+    public_key: bytes
+    """As COSE writes it."""
+    sign_count: int
+    """How often it has signed, as it says itself; 0 for those that do not count."""
+    transports: tuple[str, ...]
+    synced: bool
+    """Whether it may be copied between its user's devices."""
+    backed_up: bool
+    """Whether it was, when it signed last."""
+    created_at: datetime
+    last_used_at: datetime | None = None
+
+    @property
+    def proof(self) -> str:
+        """What it proves, as RFC 8176 names it."""
+        return "swk" if self.synced else "hwk"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a passkey's good answer says beside who: how often it has signed, whether it is backed up."""
+
+    sign_count: int
+    backed_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ceremony:
+    """A question put to an authenticator: the ticket to answer under, and the browser's options, as W3C's JSON."""
+
+    ticket: str
+    options: dict[str, Any]
+    expires_in: int
 
 
 @dataclass(frozen=True, slots=True)

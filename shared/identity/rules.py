@@ -21,6 +21,9 @@ MIN_PASSWORD, MAX_PASSWORD = 12, 128
 CLOSED = frozenset({"suspended", "closed"})
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
+MAX_PASSKEYS = 10
+CREDENTIAL_ID = r"[A-Za-z0-9_-]{1,934}"
+"""A passkey's id in base64url, of 700 bytes at most: a sort key of DynamoDB has 1,024."""
 _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "docs", "rmap", "status", "support", "www"})
 
@@ -85,6 +88,11 @@ def code_digest(code: str, user: UUID, pepper: str) -> str:
     """What is kept of a recovery code; typed with or without hyphens, in capitals or not."""
     plain = "".join(code.split()).replace("-", "").lower()
     return hmac.new(pepper.encode(), f"recovery|{user}|{plain}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_credential_id(text: str) -> bool:
+    """Whether it can be a passkey's id."""
+    return re.fullmatch(CREDENTIAL_ID, text) is not None
 
 
 def claims(

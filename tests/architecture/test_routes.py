@@ -20,6 +20,8 @@ PUBLIC = {
     "POST /api/v1/auth/email/confirm",
     "POST /api/v1/auth/invitations/sign-up",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/login/passkey",
+    "POST /api/v1/auth/login/passkey/options",
     "POST /api/v1/auth/login/verify",
     "POST /api/v1/auth/password/forgot",
     "POST /api/v1/auth/password/reset",

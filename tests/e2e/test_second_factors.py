@@ -82,7 +82,7 @@ def test_an_app_is_set_up_and_asked_for_ever_after(person: Person) -> None:
     assert "challenge" not in person.log_in(), "it counts only once it is confirmed"
     codes = person.enroll()
     assert len(set(codes)) == 10
-    assert person.send("GET", "/api/v1/auth/mfa").json == {"totp": True, "recovery_codes": 10}
+    assert person.send("GET", "/api/v1/auth/mfa").json == {"totp": True, "passkeys": 0, "recovery_codes": 10}
     begun = person.log_in()
     assert (begun["methods"], "access_token" in begun) == (["totp", "recovery"], False)
     done = person.verify(begun["challenge"], person.code())

@@ -22,7 +22,7 @@ every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda ro
 LAYER_BUDGETS_MB = {
     "tenant_context": 1.5,
     "core": 52.0,
-    "identity": 2.5,
+    "identity": 8,
     "federation": 4.6,
     "dynamo": 2.0,
     "billing": 30.0,

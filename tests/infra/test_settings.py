@@ -55,3 +55,20 @@ def test_prod_can_be_taken_back_to_any_moment_of_five_weeks() -> None:
 def test_names_in_aws_have_dashes() -> None:
     assert STAGES["prod"].named("billing_outcomes") == "rmap-prod-billing-outcomes"
     assert STAGES["local"].secret("database/app") == "rmap/local/database/app"
+
+
+def test_passkeys_are_for_the_apis_name_unless_said_otherwise() -> None:
+    named = {"stage": "prod", "domain": "api.example.com", "certificate": "arn"}
+    found = read_deployment(named, {})
+    assert (found.passkey_domain, found.passkey_origins) == ("api.example.com", ("https://api.example.com",))
+    pages = {"rp_id": "example.com", "rp_origins": "https://app.example.com, https://example.com"}
+    found = read_deployment({**named, **pages}, {})
+    assert found.passkey_domain == "example.com"
+    assert found.passkey_origins == ("https://app.example.com", "https://example.com")
+    assert read_deployment({"stage": "prod"}, {}).passkey_domain == "", "known once it is deployed"
+
+
+def test_locally_passkeys_are_for_localhost() -> None:
+    found = read_deployment({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:14566"})
+    assert found.passkey_domain == "localhost"
+    assert set(found.passkey_origins) == {"http://localhost", "http://localhost:14566", "http://127.0.0.1:14566"}

@@ -9,6 +9,7 @@ from uuid import uuid4
 from local.demo.api import ApiError, wait_for
 from local.demo.tenants import SignedIn, device_key
 from tenant_context.routing import Route
+from tests.authenticator import Authenticator
 
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
 QUERIES = {"/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"}
@@ -40,6 +41,8 @@ class Things:
         count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
         batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count]})["batch"]
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
+        begun = post("/api/v1/auth/mfa/passkeys/begin")
+        passkey = {"ticket": begun["ticket"], "credential": Authenticator().create(begun["options"]), "name": "Laptop"}
         ids = {
             "organization_id": owner.organization,
             "invitation_id": post(
@@ -60,6 +63,7 @@ class Things:
             "prefix": key,
             "batch_id": batch,
             "session_id": sessions[0]["id"],
+            "credential": post("/api/v1/auth/mfa/passkeys", passkey)["passkey"]["id"],
         }
         made = cls(owner, ids, serial)
         # Queues bring these two about.

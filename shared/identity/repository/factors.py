@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from shared.identity.model import Totp
+from shared.identity.model import Factors, Totp
 from tenant_context.dynamo import ConditionFailed, Table
 
 
@@ -11,6 +11,15 @@ class FactorRepository:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+
+    def of(self, user: UUID) -> Factors:
+        """What the user has set up, read at once."""
+        items = {item["sk"]: item for item in self._table.query_from(_user(user), "passkey#")}
+        return Factors(
+            totp=bool(items.get("totp", {}).get("confirmed")),
+            passkeys=sum(sort_key.startswith("passkey#") for sort_key in items),
+            recovery_codes=len(items.get("recovery", {}).get("codes", ())),
+        )
 
     def totp(self, user: UUID) -> Totp | None:
         """The user's authenticator app, set up or about to be."""
@@ -46,22 +55,21 @@ class FactorRepository:
         return True
 
     def remove_totp(self, user: UUID) -> None:
-        """Forget the app and the recovery codes."""
+        """Forget the app."""
         self._table.delete(_user(user), "totp")
+
+    def remove_codes(self, user: UUID) -> None:
+        """Forget the recovery codes."""
         self._table.delete(_user(user), "recovery")
 
     def forget(self, user: UUID) -> None:
-        """Forget everything the user proves themselves with."""
+        """Forget the app and the recovery codes."""
         self.remove_totp(user)
+        self.remove_codes(user)
 
     def put_codes(self, user: UUID, digests: list[str]) -> None:
         """Keep the digests of fresh recovery codes in place of any before."""
         self._table.put({"pk": _user(user), "sk": "recovery", "codes": dict.fromkeys(digests, True)})
-
-    def codes_left(self, user: UUID) -> int:
-        """How many recovery codes are unused."""
-        item = self._table.get(_user(user), "recovery")
-        return len(item["codes"]) if item else 0
 
     def use_code(self, user: UUID, digest: str) -> bool:
         """Use a recovery code up; False where it is none, or was used."""

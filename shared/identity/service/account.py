@@ -6,7 +6,7 @@ from uuid import UUID
 from shared.identity.errors import EmailUnchanged, LastOwner, TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.model import Membership, User
-from shared.identity.repository.factors import FactorRepository
+from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
@@ -35,7 +35,7 @@ class Account:
         tickets: TicketRepository,
         *,
         members: MemberRepository,
-        factors: FactorRepository,
+        credentials: CredentialRepository,
         tokens: SessionTokens,
         throttle: Throttle,
         mails: MailQueue,
@@ -46,7 +46,7 @@ class Account:
         self._sessions = sessions
         self._tickets = tickets
         self._members = members
-        self._factors = factors
+        self._credentials = credentials
         self._tokens = tokens
         self._throttle = throttle
         self._mails = mails
@@ -123,7 +123,7 @@ class Account:
                     raise LastOwner
                 self._members.remove(tx, user)
                 tx.emit(Event("member.left", f"user/{user}", {"user": str(user), "from": before, "to": None}))
-        self._factors.forget(user)
+        self._credentials.forget(user)
         with self._database.transaction(self._context(NOBODY, user, caller)) as tx:
             self._users.forget(tx, user)
         values = {"name": own.name, "source_ip": caller.source_ip}

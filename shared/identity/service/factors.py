@@ -35,10 +35,7 @@ class SecondFactors:
 
     def of(self, user: UUID) -> Factors:
         """What the user has set up."""
-        totp = self._factors.totp(user)
-        if totp is None or not totp.confirmed:
-            return Factors(totp=False, recovery_codes=0)
-        return Factors(totp=True, recovery_codes=self._factors.codes_left(user))
+        return self._factors.of(user)
 
     def begin(self, user: UUID, email: str) -> Enrollment:
         """A fresh secret for an authenticator app; it counts from its first code on. Errors: FactorExists."""
@@ -49,14 +46,21 @@ class SecondFactors:
         return Enrollment(secret, uri, _drawn(uri))
 
     def confirm(self, user: UUID, code: str, address: str) -> list[str]:
-        """The app's first code sets it up; answers the recovery codes. Errors: FactorNotFound, WrongCode, …Exists."""
+        """The app's first code sets it up; answers recovery codes, where there were none.
+
+        Errors: FactorNotFound, WrongCode, FactorExists.
+        """
         totp = self._factors.totp(user)
         if totp is None:
             raise FactorNotFound
         if totp.confirmed:
             raise FactorExists
         self.check(user, code, address)
-        return self.renew_codes(user)
+        return self.first_codes(user)
+
+    def first_codes(self, user: UUID) -> list[str]:
+        """Recovery codes for somebody who has none, else nothing: those printed already stay good."""
+        return [] if self._factors.of(user).recovery_codes else self.renew_codes(user)
 
     def renew_codes(self, user: UUID) -> list[str]:
         """Ten fresh recovery codes in place of any before; shown now and never again."""
@@ -65,10 +69,16 @@ class SecondFactors:
         return codes
 
     def remove(self, user: UUID) -> None:
-        """Take the app and the recovery codes away. Errors: FactorNotFound."""
+        """Take the app away. Errors: FactorNotFound."""
         if self._factors.totp(user) is None:
             raise FactorNotFound
         self._factors.remove_totp(user)
+        self.drop_idle_codes(user)
+
+    def drop_idle_codes(self, user: UUID) -> None:
+        """Take the recovery codes away from somebody who has no second factor left."""
+        if not self._factors.of(user).methods:
+            self._factors.remove_codes(user)
 
     def check(self, user: UUID, code: str, address: str) -> str:
         """Use a code up; answers what it proves. Errors: WrongCode, TooManyTries."""

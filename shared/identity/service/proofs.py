@@ -1,14 +1,16 @@
 """Proving once more who you are, and setting up what you prove it with."""
 
+from typing import Any
 from uuid import UUID
 
 from shared.identity.errors import FactorNotFound, WrongCredentials
 from shared.identity.gateway.passwords import Passwords
-from shared.identity.model import Enrollment, Factors, Tokens
+from shared.identity.model import Ceremony, Enrollment, Factors, Passkey, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.passkeys import STEP_UP, Passkeys
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
 from tenant_context.assurance import SecondFactorRequired
@@ -28,6 +30,7 @@ class Proofs:
         tokens: SessionTokens,
         passwords: Passwords,
         factors: SecondFactors,
+        passkeys: Passkeys,
         throttle: Throttle,
     ) -> None:
         self._database = database
@@ -36,10 +39,13 @@ class Proofs:
         self._tokens = tokens
         self._passwords = passwords
         self._factors = factors
+        self._passkeys = passkeys
         self._throttle = throttle
 
     def step_up(self, tenant: TenantContext, caller: Caller, *, password: str | None, code: str | None) -> Tokens:
         """Tokens that say that the user has just proved who they are, by a code where they have a second factor.
+
+        With a passkey, `step_up_by_passkey`.
 
         Errors: WrongCredentials, WrongCode, SecondFactorRequired, TooManyTries, SessionEnded.
         """
@@ -47,11 +53,22 @@ class Proofs:
         if code is not None:
             proof = self._factors.check(user, code, caller.source_ip)
         elif self._factors.of(user).methods:
-            raise SecondFactorRequired("You have a second factor: prove who you are with a code of it.")
+            raise SecondFactorRequired("You have a second factor: prove who you are with it.")
         else:
             self.check_password(tenant, password or "", caller)
             proof = "pwd"
         return self._tokens.reissue(self._tokens.assure(UUID(tenant.session), proof))
+
+    def ask_passkey(self, tenant: TenantContext) -> Ceremony:
+        """Ask the caller's passkeys who they are. Errors: PasskeyNotFound."""
+        return self._passkeys.ask(STEP_UP, user_of(tenant))
+
+    def step_up_by_passkey(
+        self, tenant: TenantContext, token: str, credential: dict[str, Any], caller: Caller
+    ) -> Tokens:
+        """The same by a passkey. Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded."""
+        passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
+        return self._tokens.reissue(self._tokens.assure(UUID(tenant.session), passkey.proof))
 
     def check_password(self, tenant: TenantContext, password: str, caller: Caller) -> None:
         """Whether it is the caller's. Errors: WrongCredentials, TooManyTries."""
@@ -77,22 +94,58 @@ class Proofs:
         user = user_of(tenant)
         codes = self._factors.confirm(user, code, caller.source_ip)
         self._tell(tenant, "mfa_enabled", caller)
-        for other in self._sessions.of_user(tenant.tenant, user):
-            if str(other.id) != tenant.session:
-                self._sessions.end(other.id)
+        self._end_others(tenant)
         return codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
-        """Take the second factor away. Errors: FactorNotFound, OwnProofRequired."""
+        """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired."""
         self._tokens.require_own_proof(tenant)
         self._factors.remove(user_of(tenant))
         self._tell(tenant, "mfa_disabled", caller)
+
+    def passkeys(self, tenant: TenantContext) -> list[Passkey]:
+        """The caller's passkeys."""
+        return self._passkeys.of_user(user_of(tenant))
+
+    def begin_passkey(self, tenant: TenantContext) -> Ceremony:
+        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired."""
+        self._tokens.require_own_proof(tenant)
+        user_of(tenant)
+        return self._passkeys.begin(self._users.own(tenant))
+
+    def add_passkey(
+        self, tenant: TenantContext, token: str, credential: dict[str, Any], name: str, caller: Caller
+    ) -> tuple[Passkey, list[str], Tokens]:
+        """The new passkey, recovery codes where there were none, and tokens of a session that stands on two proofs.
+
+        With the first second factor the user's other sessions in this tenant end: they stand on one proof alone.
+        Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys.
+        """
+        user = user_of(tenant)
+        is_first = not self._factors.of(user).methods
+        added = self._passkeys.add(self._users.own(tenant), token, credential, name)
+        self._tell(tenant, "passkey_added", caller, {"name": name})
+        codes = self._factors.first_codes(user)
+        if is_first:
+            self._end_others(tenant)
+        return added, codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), added.proof))
+
+    def remove_passkey(self, tenant: TenantContext, credential: str, caller: Caller) -> None:
+        """Take a passkey away, and the recovery codes with the last second factor.
+
+        Errors: PasskeyNotFound, OwnProofRequired.
+        """
+        self._tokens.require_own_proof(tenant)
+        user = user_of(tenant)
+        removed = self._passkeys.remove(user, credential)
+        self._factors.drop_idle_codes(user)
+        self._tell(tenant, "passkey_removed", caller, {"name": removed.name})
 
     def renew_codes(self, tenant: TenantContext, caller: Caller) -> list[str]:
         """Fresh recovery codes in place of those before. Errors: FactorNotFound, OwnProofRequired."""
         self._tokens.require_own_proof(tenant)
         user = user_of(tenant)
-        if not self._factors.of(user).totp:
+        if not self._factors.of(user).methods:
             raise FactorNotFound
         codes = self._factors.renew_codes(user)
         self._tell(tenant, "recovery_codes_renewed", caller)
@@ -102,6 +155,11 @@ class Proofs:
         """What the caller has set up."""
         return self._factors.of(user_of(tenant))
 
-    def _tell(self, tenant: TenantContext, what: str, caller: Caller) -> None:
+    def _end_others(self, tenant: TenantContext) -> None:
+        for other in self._sessions.of_user(tenant.tenant, user_of(tenant)):
+            if str(other.id) != tenant.session:
+                self._sessions.end(other.id)
+
+    def _tell(self, tenant: TenantContext, what: str, caller: Caller, details: dict[str, object] | None = None) -> None:
         with self._database.transaction(tenant) as tx:
-            tx.emit(security(what, user_of(tenant), caller, {}))
+            tx.emit(security(what, user_of(tenant), caller, details or {}))

@@ -8,7 +8,7 @@ from shared.identity.errors import TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import User
-from shared.identity.repository.factors import FactorRepository
+from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
@@ -32,7 +32,7 @@ class Recovery:
         sessions: SessionRepository,
         tickets: TicketRepository,
         *,
-        factors: FactorRepository,
+        credentials: CredentialRepository,
         passwords: Passwords,
         proofs: Proofs,
         throttle: Throttle,
@@ -43,7 +43,7 @@ class Recovery:
         self._users = users
         self._sessions = sessions
         self._tickets = tickets
-        self._factors = factors
+        self._credentials = credentials
         self._passwords = passwords
         self._proofs = proofs
         self._throttle = throttle
@@ -93,7 +93,7 @@ class Recovery:
         user = self._taken("reset", token)
         login = self._users.find_login(user.email)
         if login is not None and not login.confirmed:
-            self._factors.forget(user.id)
+            self._credentials.forget(user.id)
         self._set(user, password, caller, keep="", by_mail=True)
 
     def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:

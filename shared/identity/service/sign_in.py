@@ -1,6 +1,7 @@
 """Sign-up, log-in with a second step, proving once more, and switching."""
 
 import secrets
+from typing import Any
 from uuid import UUID
 
 from shared.identity import rules
@@ -17,6 +18,7 @@ from shared.identity.errors import (
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import (
     Assurance,
+    Ceremony,
     Challenge,
     Membership,
     Session,
@@ -31,10 +33,12 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.invitations import Asked, check_address, in_tenant
+from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle, device_token, known_device
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.dynamo import Item
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 
@@ -52,6 +56,7 @@ class Identity:
         tokens: SessionTokens,
         passwords: Passwords,
         factors: SecondFactors,
+        passkeys: Passkeys,
         throttle: Throttle,
         asked: Asked,
         pepper: str,
@@ -65,6 +70,7 @@ class Identity:
         self._tokens = tokens
         self._passwords = passwords
         self._factors = factors
+        self._passkeys = passkeys
         self._throttle = throttle
         self._asked = asked
         self._pepper = pepper
@@ -151,13 +157,46 @@ class Identity:
 
     def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
         """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
-        ticket = self._tickets.find("challenge", token, self._clock().timestamp())
+        ticket = self._waiting(token)
+        proof = self._factors.check(UUID(ticket["user"]), code, caller.source_ip)
+        return self._finish(token, ticket, proof, caller)
+
+    def ask_passkey(self, challenge: str | None) -> Ceremony:
+        """Ask a passkey for a log-in: one of the user whose log-in waits for it, or whichever the device offers.
+
+        Errors: ChallengeEnded, PasskeyNotFound.
+        """
+        if challenge is None:
+            return self._passkeys.ask(LOG_IN, None)
+        return self._passkeys.ask(LOG_IN, UUID(self._waiting(challenge)["user"]), challenge)
+
+    def answer_passkey(
+        self, token: str, credential: dict[str, Any], organization: str | None, caller: Caller, device: str = ""
+    ) -> SignedIn:
+        """A log-in by a passkey, as the second step after the password or as both in one.
+
+        Errors: ChallengeEnded, CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, NoMembership.
+        """
+        if challenge := carried_by(token):
+            ticket = self._waiting(challenge)
+            passkey = self._passkeys.check(LOG_IN, token, credential, UUID(ticket["user"]), caller)
+            return self._finish(challenge, ticket, passkey.proof, caller)
+        passkey = self._passkeys.check(LOG_IN, token, credential, None, caller)
+        membership = _choose(self._users.memberships(passkey.user), organization)
+        tenant = from_credentials(membership.tenant, passkey.user, Source.CREDENTIALS, caller.request_id)
+        known = known_device(device, str(passkey.user), self._pepper)
+        return self._enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
+
+    def _waiting(self, challenge: str) -> Item:
+        ticket = self._tickets.find("challenge", challenge, self._clock().timestamp())
         if ticket is None:
             raise ChallengeEnded
-        user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
-        proof = self._factors.check(user.id, code, caller.source_ip)
-        if not self._tickets.take("challenge", token):
+        return ticket
+
+    def _finish(self, challenge: str, ticket: Item, proof: str, caller: Caller) -> SignedIn:
+        if not self._tickets.take("challenge", challenge):
             raise ChallengeEnded
+        user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
         membership = _choose(self._users.memberships(user.id), ticket["tenant"])
         return self._enter(user, membership, caller, self._assured("pwd", proof), ticket["device"])
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from local.stack import Stack
 from shared.identity.errors import TooManyTries
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.service.throttle import Limits, Throttle, device_token, known_device, network_of
@@ -25,21 +24,6 @@ class Clock:
 
     def __call__(self) -> datetime:
         return datetime(2026, 3, 2, 9, 0, tzinfo=UTC) + timedelta(seconds=self.passed)
-
-
-@pytest.fixture(scope="module")
-def table_name(servers: Stack) -> Iterator[str]:
-    client = servers.client("dynamodb")
-    name = f"test-{uuid4().hex}"
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield name
-    client.delete_table(TableName=name)
-    client.close()
 
 
 @pytest.fixture

@@ -11,19 +11,30 @@ below `shared/`, on keys made by `tenant_key`.
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from tenant_context.aws import AwsClient, AwsError
 from tenant_context.context import TenantContext
 
 Item = dict[str, Any]
 _BATCH = 100
+_RACES = 5
+"""How often changes are made that met others' changes of the same items under way."""
 
 
 class ConditionFailed(Exception):
     """The item was not as the condition asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One of several changes that are made together: Put, Update or Delete, and the request's own words."""
+
+    kind: str
+    request: Mapping[str, Any]
 
 
 def tenant_key(tenant: UUID, key: str) -> str:
@@ -66,6 +77,35 @@ def decode(value: Mapping[str, Any]) -> Any:
         case "NULL":
             return None
     return content
+
+
+def put_new(item: Item) -> Change:
+    """An item that does not exist yet."""
+    encoded = {name: encode(value) for name, value in item.items()}
+    return Change("Put", {"Item": encoded, "ConditionExpression": "attribute_not_exists(pk)"})
+
+
+def delete_existing(pk: str, sk: str) -> Change:
+    """The end of an item that is there."""
+    return Change("Delete", {"Key": _key(pk, sk), "ConditionExpression": "attribute_exists(pk)"})
+
+
+def count(pk: str, sk: str, name: str, step: int, *, most: int) -> Change:
+    """A number of an item moved by a step, from 0 where there is none; it stays below `most` beforehand."""
+    return Change(
+        "Update",
+        {
+            "Key": _key(pk, sk),
+            "UpdateExpression": "ADD #name :step",
+            "ConditionExpression": "attribute_not_exists(#name) OR #name < :most",
+            "ExpressionAttributeNames": {"#name": name},
+            "ExpressionAttributeValues": {":step": encode(step), ":most": encode(most)},
+        },
+    )
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
 def _decode_item(item: Mapping[str, Any]) -> Item:
@@ -152,6 +192,24 @@ class Table:
         except ConditionFailed:
             return False
         return True
+
+    def together(self, *changes: Change) -> None:
+        """Make all of the changes or none; `ConditionFailed` where one's condition does not hold."""
+        request = {
+            "TransactItems": [{change.kind: {"TableName": self._name, **change.request}} for change in changes],
+            "ClientRequestToken": str(uuid4()),  # a request that is sent again counts once
+        }
+        for _ in range(_RACES):
+            try:
+                self._client.call("TransactWriteItems", request)
+            except AwsError as error:
+                if "ConditionalCheckFailed" in str(error):
+                    raise ConditionFailed from error
+                if "TransactionConflict" not in str(error):
+                    raise
+            else:
+                return
+        raise ConditionFailed
 
     def query_from(self, pk: str, sk: str) -> list[Item]:
         """Every item of a partition from a sort key on, as last written."""
