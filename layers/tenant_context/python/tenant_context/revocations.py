@@ -1,4 +1,4 @@
-"""Sessions that ended before their access tokens expired: known to every function within five seconds.
+"""Sessions and signing keys that ended before their access tokens expired: known everywhere within five seconds.
 
 Whoever ends a session writes one item; its id stays in the table for as long as an access token of it could live. Each
 sandbox reads what is new at most once in `_PAUSE_SECONDS`, in one query, and answers every request between from
@@ -18,6 +18,8 @@ from tenant_context.dynamo import Table
 from tenant_context.errors import Unavailable
 
 PARTITION = "revoked"
+_KEY = "key#"
+"""In front of the name of a signing key, where else a session's id stands."""
 _PAUSE_SECONDS = 3.0
 _BLIND_SECONDS = 60.0
 _OVERLAP = timedelta(seconds=30)
@@ -50,6 +52,10 @@ class Revocations:
             self._catch_up(now)
         return session in self._until
 
+    def has_key(self, kid: str) -> bool:
+        """Whether a signing key was ended before its time; asks nothing that `has` would not."""
+        return self.has(_KEY + kid)
+
     def _catch_up(self, now: float) -> None:
         moment = self._clock()
         since = (self._newest or moment - _LIFETIME) - _OVERLAP
@@ -67,7 +73,16 @@ class Revocations:
 
 def revoke(table: Table, session: UUID, now: datetime) -> None:
     """Write that a session has ended."""
+    _tell(table, str(session), now)
+
+
+def revoke_key(table: Table, kid: str, now: datetime) -> None:
+    """Write that a signing key has ended; until this is forgotten, everybody has read the ring anew."""
+    _tell(table, _KEY + kid, now)
+
+
+def _tell(table: Table, what: str, now: datetime) -> None:
     until = int((now + _LIFETIME).timestamp())
     table.put(
-        {"pk": PARTITION, "sk": f"{_stamp(now)}#{session}", "session": str(session), "expires_at": until},
+        {"pk": PARTITION, "sk": f"{_stamp(now)}#{what}", "session": what, "expires_at": until},
     )
