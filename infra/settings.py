@@ -40,7 +40,7 @@ class SigningKeyTimes:
     """How many seconds a key signs access tokens, is published before that, and is believed after.
 
     Before: at least as long as others may keep the key set (five minutes). After: at least an access token's life,
-    the skew it is allowed and what sandboxes may be behind (18 minutes together).
+    the skew it is allowed and what sandboxes may be behind (16 minutes together).
     """
 
     rotate_after_s: int = 90 * 86_400

@@ -26,10 +26,11 @@ from infra.vocabulary import (
 )
 from shared.identity.rules import ACCESS_SECONDS
 from tenant_context.identity import SKEW_SECONDS
+from tenant_context.key_ring import PAUSE_S, SIGNER_READS_EVERY_S
 from tests.infra.templates import Resource, Templates, named
 
-JWKS_SECONDS, UNKNOWN_SECONDS, SIGNER_SECONDS = 300, 10, 60
-"""How long others may keep the key set, and how late a verifier and the signer may learn of a key."""
+JWKS_SECONDS = 300
+"""How long others may keep the key set."""
 
 every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda row: row.name)
 
@@ -234,8 +235,8 @@ def test_a_deploy_ends_with_a_key_that_signs(prod: Templates) -> None:
 def test_keys_are_known_before_they_sign_and_believed_until_their_last_token_has_expired(stage: Stage) -> None:
     times = stage.signing_keys
     others_keep_the_key_set = 0 if stage.local else JWKS_SECONDS
-    assert times.publish_for_s > max(UNKNOWN_SECONDS, others_keep_the_key_set)
-    assert times.overlap_s > ACCESS_SECONDS + SKEW_SECONDS + SIGNER_SECONDS
+    assert times.publish_for_s > max(PAUSE_S, others_keep_the_key_set)
+    assert times.overlap_s > ACCESS_SECONDS + SKEW_SECONDS + SIGNER_READS_EVERY_S
     assert times.rotate_after_s > times.publish_for_s + times.overlap_s
 
 

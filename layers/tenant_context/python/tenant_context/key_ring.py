@@ -24,8 +24,9 @@ from tenant_context.errors import Unavailable
 RING = ("ring", "ring")
 """Keys `pk` and `sk` of the ring's item."""
 _READ_EVERY_S = 300.0
-_SIGNER_READS_EVERY_S = 60.0
-_PAUSE_S = 10.0
+SIGNER_READS_EVERY_S = 30.0
+PAUSE_S = 10.0
+"""Between two readings for the sake of a name that is not known, or for the published set."""
 _LONGEST_KID = 128
 
 
@@ -65,13 +66,13 @@ class KeyRing:
             return None
         self._be_younger_than(_READ_EVERY_S)
         if kid not in self._keys:
-            self._be_younger_than(_PAUSE_S)
+            self._be_younger_than(PAUSE_S)
         key = self._keys.get(kid)
         return None if key is None or self._ended(kid) else key
 
     def signing(self) -> PublishedKey:
         """The key that signs. Errors: Unavailable, while there is none."""
-        self._be_younger_than(_SIGNER_READS_EVERY_S)
+        self._be_younger_than(SIGNER_READS_EVERY_S)
         for again in (False, True):
             if again:
                 self.read()
@@ -82,7 +83,7 @@ class KeyRing:
 
     def published(self) -> list[PublishedKey]:
         """Every key to believe, the signing one first. Errors: Unavailable."""
-        self._be_younger_than(_SIGNER_READS_EVERY_S)
+        self._be_younger_than(PAUSE_S)
         keys = [key for key in self._keys.values() if not self._ended(key.kid)]
         return sorted(keys, key=lambda key: not key.signs)
 
@@ -109,5 +110,5 @@ class KeyRing:
 
     def _be_younger_than(self, seconds: float) -> None:
         now = self._clock().timestamp()
-        if now - self._read_at >= seconds and now - self._tried_at >= _PAUSE_S:
+        if now - self._read_at >= seconds and now - self._tried_at >= PAUSE_S:
             self.read()
