@@ -32,6 +32,8 @@ demo: $(READY) ## the main job on real input: make demo DATA=<folder with calit2
 test: $(READY) ## the whole test suite: unit, integration on PostgreSQL, end-to-end on the deployed local stacks
 	@$(BIN)/python -m local up --instance test --no-demo
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS); outcome=$$?; \
+	  $(BIN)/python -m pytest -q -m alone $(ARGS); alone=$$?; \
+	  [ $$outcome -ne 0 ] || [ $$alone -eq 5 ] || outcome=$$alone; \
 	  $(BIN)/python -m local down --instance test; exit $$outcome
 
 check: $(READY) node_modules/.package-lock.json ## lint, types, import contracts, OpenAPI, templates, budgets

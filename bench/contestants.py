@@ -19,7 +19,9 @@ from fastapi import FastAPI
 from bench.peers.service import PeerSettings, make
 from bench.world import AUDIENCE, ISSUER, World, wire_function
 from shared.identity.gateway.tokens import jwk
-from tenant_context.identity import KmsPublicKeys
+from tenant_context.clock import utc_now
+from tenant_context.dynamo import Table
+from tenant_context.key_ring import KeyRing
 
 _STARTS_WITHIN_S = 20.0
 
@@ -56,7 +58,7 @@ class Ours:
 def peer_settings(world: World) -> PeerSettings:
     """The peer in a world, with the same key that signs our tokens."""
     address = world.address
-    key = KmsPublicKeys((world.key_id,)).find(world.key_id)
+    key = KeyRing(Table(world.ring), utc_now).find(world.key_id)
     if key is None:
         raise WrongAnswerError("the signing key is gone")
     return PeerSettings(
@@ -64,7 +66,7 @@ def peer_settings(world: World) -> PeerSettings:
             f"postgresql+psycopg://{address.user}:{quote(address.password, safe='')}"
             f"@{address.host}:{address.port}/{address.name}"
         ),
-        public_key=json.dumps(jwk(world.key_id, key)),
+        public_key=json.dumps(jwk(key)),
         issuer=ISSUER,
         audience=AUDIENCE,
     )

@@ -17,9 +17,12 @@ from psycopg import sql
 from functions.migrations.runner import migrate
 from local import stack as local_stack
 from local.instance import TEST, Instance
+from local.rings import publish
 from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
 from tenant_context.clock import utc_now, uuid7
+from tenant_context.dynamo import Table as DynamoTable
+from tenant_context.key_ring import KeyRing
 from tenant_context.permissions import ROLES
 
 ISSUER = "https://api.example.com"
@@ -81,6 +84,8 @@ class World:
     key_id: str
     token: str
     revocations: str
+    ring: str
+    """The table that holds the key's public half."""
     names: dict[str, str] = field(default_factory=dict)
     """Names of AWS resources of this run, by what they are."""
 
@@ -101,7 +106,7 @@ class World:
             "RMAP_API_URL": ISSUER,
             "RMAP_ISSUER": ISSUER,
             "RMAP_AUDIENCE": AUDIENCE,
-            "RMAP_SIGNING_KEYS": self.key_id,
+            "RMAP_TABLE_SIGNING_KEYS": self.ring,
             "RMAP_TABLE_REVOCATIONS": self.revocations,
             "RMAP_DATABASE_HOST": self.address.host,
             "RMAP_DATABASE_PORT": str(self.address.port),
@@ -126,14 +131,19 @@ def world(*, campaigns: int = 200) -> Iterator[World]:
     stack = local_stack.start(TEST, deploy=False)
     os.environ.update(stack.aws_environment())
     try:
-        with _database(stack) as address, _signing_key(stack) as key_id, table(stack) as revocations:
+        with (
+            _database(stack) as address,
+            table(stack) as ring,
+            _signing_key(stack, ring) as key_id,
+            table(stack) as revocations,
+        ):
             tenant, user = uuid7(), uuid7()
             with psycopg.connect(stack.database_admin_url, dbname=address.name, autocommit=True) as admin:
                 for slug, one, owner in (("acme", tenant, user), ("globex", uuid7(), uuid7())):
                     values = {"slug": slug, "tenant": one, "user": owner, "campaigns": campaigns}
                     admin.execute(_SEED, values)
                 admin.execute("ANALYZE")
-            yield World(stack, address, tenant, user, key_id, token(key_id, tenant, user), revocations)
+            yield World(stack, address, tenant, user, key_id, token(ring, tenant, user), revocations, ring)
     finally:
         if not ran:
             local_stack.stop(TEST)
@@ -154,9 +164,10 @@ def _database(stack: Stack) -> Iterator[Address]:
 
 
 @contextmanager
-def _signing_key(stack: Stack) -> Iterator[str]:
+def _signing_key(stack: Stack, ring: str) -> Iterator[str]:
     client = stack.client("kms")
     key_id = client.create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")["KeyMetadata"]["KeyId"]
+    publish(DynamoTable(ring), client, key_id)
     yield key_id
     client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=7)
 
@@ -176,10 +187,10 @@ def table(stack: Stack) -> Iterator[str]:
     client.delete_table(TableName=name)
 
 
-def token(key_id: str, tenant: UUID, user: UUID) -> str:
+def token(ring: str, tenant: UUID, user: UUID) -> str:
     """An access token of an owner, signed by KMS as the auth function has it signed."""
     issued = int(utc_now().timestamp())
-    return TokenSigner(key_id).sign(
+    return TokenSigner(KeyRing(DynamoTable(ring), utc_now)).sign(
         {
             "sub": str(user),
             "tid": str(tenant),

@@ -57,7 +57,7 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
             queues=messaging.queues,
             tables=data.tables,
             secrets=data.secrets,
-            signing_keys=data.signing_keys,
+            signing_keys_arn=data.signing_keys_arn,
             field_key=data.field_key,
             bus=messaging.bus,
             database=database,

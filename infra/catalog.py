@@ -30,7 +30,7 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-_TOKENS: Final = (*may(Access.READ_PUBLIC_KEY, Key.SIGNING), *may(Access.READ_TABLE, Table.REVOCATIONS))
+_TOKENS: Final = may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS)
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
 
@@ -280,6 +280,22 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         permissions=(*_SQL, *may(Access.READ_SECRET, Secret.OPERATOR)),
         holds_api_page=True,
+    ),
+    Function(
+        name="key_rotation",
+        purpose="Makes the keys that sign access tokens, and retires them; nobody is logged out by it.",
+        triggers=(Schedule(minutes=24 * 60, local_minutes=2), CustomResource()),
+        reach=Reach.NEITHER,
+        timeout_s=120,
+        memory_mb=512,
+        permissions=(
+            *may(Access.MAKE_KEY, Key.SIGNING),
+            *may(Access.TAG_KEY, Key.SIGNING),
+            *may(Access.TEND_KEY, Key.SIGNING),
+            *may(Access.WRITE_TABLE, Table.SIGNING_KEYS),
+            *may(Access.WRITE_TABLE, Table.REVOCATIONS),  # keys that end at once
+        ),
+        extra_settings=(Setting.KEYS_ROTATE_AFTER, Setting.KEYS_PUBLISH_FOR, Setting.KEYS_OVERLAP),
     ),
     Function(
         name="migrations",

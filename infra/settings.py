@@ -36,13 +36,21 @@ class DatabaseNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage. `protected`: nothing that holds data can be deleted by a deploy. `edge`: CloudFront and WAF.
+class SigningKeyTimes:
+    """How many seconds a key signs access tokens, is published before that, and is believed after.
 
-    `signing_keys` names the KMS keys of access tokens: the first one signs, all are published. To rotate, add a
-    new name last and deploy (verifiers learn it), put it first and deploy, and move the old name to
-    `retired_keys` when its last token has expired: an export may only go when nothing imports it any more.
+    Before: at least as long as others may keep the key set (five minutes). After: at least an access token's life,
+    the skew it is allowed and what sandboxes may be behind (16 minutes together).
     """
+
+    rotate_after_s: int = 90 * 86_400
+    publish_for_s: int = 3600
+    overlap_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage. `protected`: nothing that holds data can be deleted by a deploy. `edge`: CloudFront and WAF."""
 
     name: StageName
     target: Target = "cloud"
@@ -63,8 +71,7 @@ class Stage:
     """Wrong passwords and codes from one address, over all accounts, before it is slowed down."""
     origin_secrets: tuple[str, ...] = ("origin",)
     """What CloudFront proves itself to functions by: the first is sent, all are accepted."""
-    signing_keys: tuple[str, ...] = ("first",)
-    retired_keys: tuple[str, ...] = ()
+    signing_keys: SigningKeyTimes = SigningKeyTimes()
 
     @property
     def local(self) -> bool:
@@ -90,6 +97,8 @@ STAGES: Final[dict[str, Stage]] = {
             cors_origins=("*",),
             outbound_allow="127.0.0.0/8",
             tries_per_address=100_000,  # tests and demos all come from one address
+            # What a sandbox waits before it reads the ring for a name it does not know, and a little more.
+            signing_keys=SigningKeyTimes(publish_for_s=12),
         ),
         Stage(
             name="dev",

@@ -39,6 +39,7 @@ class Table(StrEnum):
     DEVICES = "devices"
     DELIVERIES = "deliveries"
     LEASES = "leases"
+    SIGNING_KEYS = "signing_keys"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
@@ -46,7 +47,10 @@ INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
 
 
 class Key(StrEnum):
-    """The KMS keys that functions use themselves (the data key is used by AWS's stores on their behalf)."""
+    """The KMS keys that functions use themselves (the data key is used by AWS's stores on their behalf).
+
+    Of signing keys there are several, made while the platform runs; their tags say that they are ours.
+    """
 
     SIGNING = "signing"
     FIELD = "field"
@@ -78,7 +82,9 @@ class Access(StrEnum):
     WRITE_TABLE = "read and write a table"
     PUBLISH = "publish on the bus"
     SIGN = "sign with a key"
-    READ_PUBLIC_KEY = "read a key's public part"
+    MAKE_KEY = "make a key"
+    TAG_KEY = "tag a key that is being made"
+    TEND_KEY = "read a key's public part, and end it"
     ENCRYPT = "encrypt with a key"
     DECRYPT = "decrypt with a key"
     SEND_MAIL = "send mail in our name"
@@ -113,7 +119,9 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.WRITE_TABLE: (*_TABLE_READS, *_TABLE_WRITES),
     Access.PUBLISH: ("events:PutEvents",),
     Access.SIGN: ("kms:Sign",),
-    Access.READ_PUBLIC_KEY: ("kms:GetPublicKey",),
+    Access.MAKE_KEY: ("kms:CreateKey",),
+    Access.TAG_KEY: ("kms:TagResource",),
+    Access.TEND_KEY: ("kms:DescribeKey", "kms:DisableKey", "kms:GetPublicKey", "kms:ScheduleKeyDeletion"),
     Access.ENCRYPT: ("kms:Encrypt",),
     Access.DECRYPT: ("kms:Decrypt",),
     Access.SEND_MAIL: ("ses:SendEmail",),
@@ -124,6 +132,12 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
 
 LOCAL_ACTIONS: Final[dict[Access, tuple[str, ...]]] = {Access.SEND: ("sqs:SendMessageBatch",)}
 """What the local endpoint asks for beside: AWS counts a batch as sqs:SendMessage and knows no such action."""
+
+SIGNING_KEY_TAG: Final = ("rmap:use", "signing")
+"""The tag, beside the stage's, by which a key is known to sign access tokens."""
+
+LOCAL_UNJUDGED: Final = frozenset({"kms:KeySpec", "kms:KeyUsage"})
+"""Keys of conditions that the local endpoint knows nothing of, so that they would never hold there."""
 
 Resource = Queue | Table | Key | Secret | Callee | None
 
@@ -184,6 +198,7 @@ class Called:
 Trigger = Http | QueueConsumer | Schedule | CustomResource | Called
 
 
+RARE_MINUTES: Final = 60
 LOCAL_REQUESTS: Final = 8
 LOCAL_BACKGROUND: Final = 2
 
@@ -199,6 +214,9 @@ class Setting(StrEnum):
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
     RP_ID = "RMAP_RP_ID"
     RP_ORIGINS = "RMAP_RP_ORIGINS"
+    KEYS_ROTATE_AFTER = "RMAP_KEYS_ROTATE_AFTER"
+    KEYS_PUBLISH_FOR = "RMAP_KEYS_PUBLISH_FOR"
+    KEYS_OVERLAP = "RMAP_KEYS_OVERLAP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +254,11 @@ class Function:
     def has(self, trigger: type[Trigger]) -> bool:
         """Whether some trigger is of this kind."""
         return any(isinstance(mine, trigger) for mine in self.triggers)
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether its schedule calls it so seldom that a failure is over before a second one could be counted."""
+        return any(isinstance(trigger, Schedule) and trigger.minutes > RARE_MINUTES for trigger in self.triggers)
 
     def may(self, access: Access, resource: Resource = None) -> bool:
         """Whether the row holds this permission; without a resource, on any resource."""

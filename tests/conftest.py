@@ -33,6 +33,14 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what has to be alone with the platform, where it is not; `make test` runs it afterwards."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for item in items:
+            if item.get_closest_marker("alone"):
+                item.add_marker(pytest.mark.skip(reason="has to be alone with the platform: pytest -m alone"))
+
+
 @pytest.fixture(scope="session")
 def servers() -> Stack:
     """PostgreSQL, the AWS endpoint and the stand-ins, running; nothing needs to be deployed."""

@@ -101,7 +101,6 @@ def _environment(aws: dict[str, str]) -> dict[str, str]:
         "RMAP_API_URL": ISSUER,
         "RMAP_ISSUER": ISSUER,
         "RMAP_AUDIENCE": "rmap",
-        "RMAP_SIGNING_KEYS": "first",
         "RMAP_FIELD_KEY": "field",
         "RMAP_BUS": "bus",
         "RMAP_DATABASE_HOST": "127.0.0.1",

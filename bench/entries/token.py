@@ -20,7 +20,8 @@ from shared.identity.gateway.tokens import jwk
 from tenant_context.aws import AwsClient
 from tenant_context.clock import utc_now
 from tenant_context.dynamo import Table
-from tenant_context.identity import KmsPublicKeys, TokenProver, TokenVerifier
+from tenant_context.identity import TokenProver, TokenVerifier
+from tenant_context.key_ring import KeyRing
 from tenant_context.revocations import Revocations
 from tenant_context.settings import TokenSettings
 
@@ -30,9 +31,9 @@ _COLUMNS = (Column("client_us", "CPU µs", 1), Column("wall_us", "wall µs", 1))
 class Layer:
     """The kernel's prover, as every function has it."""
 
-    def __init__(self, place: World, keys: KmsPublicKeys, client: AwsClient) -> None:
-        settings = TokenSettings((place.key_id,), ISSUER, place.revocations, AUDIENCE)
-        self._verifier = TokenVerifier(settings, utc_now, keys)
+    def __init__(self, place: World, ring: KeyRing, client: AwsClient) -> None:
+        settings = TokenSettings(ISSUER, place.revocations, place.ring, AUDIENCE)
+        self._verifier = TokenVerifier(settings, utc_now, ring)
         self._prover = TokenProver(self._verifier, Revocations(Table(place.revocations, client), utc_now))
         self._token = place.token
 
@@ -63,17 +64,17 @@ class Plain:
 def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
     """Measure."""
     rounds, times = (3, 300) if quick else (9, 2000)
-    with world(campaigns=1) as place, closing(AwsClient("kms")) as kms, closing(AwsClient("dynamodb")) as dynamodb:
-        keys = KmsPublicKeys((place.key_id,), kms)
-        layer = Layer(place, keys, dynamodb)
-        with _served(place, keys) as url:
-            rows = _compete(place, keys, layer, Plain(place, url), rounds, times, tell)
+    with world(campaigns=1) as place, closing(AwsClient("dynamodb")) as dynamodb:
+        ring = KeyRing(Table(place.ring, dynamodb), utc_now)
+        layer = Layer(place, ring, dynamodb)
+        with _served(place, ring) as url:
+            rows = _compete(place, ring, layer, Plain(place, url), rounds, times, tell)
     return Result("token", __doc__ or "", rounds, _COLUMNS, rows, _goals(rows), _NOTES)
 
 
 def _compete(
     place: World,
-    keys: KmsPublicKeys,
+    ring: KeyRing,
     layer: Layer,
     plain: Plain,
     rounds: int,
@@ -83,7 +84,8 @@ def _compete(
     if {layer.check(), layer.check_anew(), plain.check()} != {str(place.user)}:
         raise WrongAnswerError("the contestants do not see the same user")
     signed, _, signature = place.token.rpartition(".")
-    key, proof = keys.all()[place.key_id], jwt.utils.base64url_decode(signature)
+    (published,) = ring.published()
+    key, proof = published.public, jwt.utils.base64url_decode(signature)
 
     def limit() -> None:
         key.verify(proof, signed.encode(), PKCS1v15(), SHA256())
@@ -101,9 +103,9 @@ def _compete(
 
 
 @contextmanager
-def _served(place: World, keys: KmsPublicKeys) -> Iterator[str]:
+def _served(place: World, ring: KeyRing) -> Iterator[str]:
     """The key set at an address, as the auth function serves it."""
-    body = json.dumps({"keys": [jwk(kid, key) for kid, key in keys.all().items()]}).encode()
+    body = json.dumps({"keys": [jwk(key) for key in ring.published()]}).encode()
 
     class Keys(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

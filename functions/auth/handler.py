@@ -31,7 +31,6 @@ from shared.identity.service.sign_in import Identity
 from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
-from tenant_context.identity import KmsPublicKeys
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.secrets import secret
@@ -70,7 +69,8 @@ pepper = secret(settings.pepper_secret)
 issuer = Issuer(token_settings.issuer, token_settings.audience, kernel.settings.stage)
 users = UserRepository(database)
 sessions = SessionRepository(Table(settings.table_sessions), Table(token_settings.table_revocations), kernel.clock)
-signer = TokenSigner(token_settings.signing_keys[0])
+ring = kernel.ring()
+signer = TokenSigner(ring)
 tokens = SessionTokens(sessions, users, signer, issuer, pepper=pepper, clock=kernel.clock, new_id=uuid7)
 passwords = Passwords(
     time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib, lanes=settings.argon2_lanes
@@ -143,7 +143,7 @@ auth = Auth(
         clock=kernel.clock,
     ),
     keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), issuer, pepper),
-    public_keys=KmsPublicKeys(token_settings.signing_keys),
+    ring=ring,
     issuer=token_settings.issuer,
 )
 handler = kernel.http(routes, auth, database=database, token=kernel.tokens())

@@ -12,7 +12,7 @@ from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sign_in import Identity
-from tenant_context.identity import KmsPublicKeys
+from tenant_context.key_ring import KeyRing
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Routes
 
@@ -28,7 +28,7 @@ class Auth:
     recovery: Recovery
     account: Account
     keys: ApiKeys
-    public_keys: KmsPublicKeys
+    ring: KeyRing
     issuer: str
 
 
@@ -393,8 +393,8 @@ def rotate_key(call: Call[schemas.RotateIn], tx: Transaction, auth: Auth) -> Ans
 
 @routes.read("/.well-known/jwks.json", proof=Proof.PUBLIC, answer=schemas.JwksOut)
 def jwks(_call: Call[None], auth: Auth) -> Answer:
-    """The public keys that access tokens are signed with."""
-    keys = [jwk(kid, key) for kid, key in auth.public_keys.all().items()]
+    """The public keys that access tokens are, were lately or will soon be signed with."""
+    keys = [jwk(key) for key in auth.ring.published()]
     return Answer({"keys": keys}, headers={"cache-control": "public, max-age=300"})
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aws_cdk import Fn, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 
 from infra import catalog
 from infra.constructs.resources import DatabaseAccess, Resources
-from infra.settings import AUDIENCE, DATABASE_NAME, DATABASE_OWNER, DATABASE_USER, Deployment
+from infra.settings import AUDIENCE, DATABASE_NAME, DATABASE_OWNER, DATABASE_USER, Deployment, Stage
 from infra.vocabulary import (
     ACTIONS,
     INDEXED_TABLES,
     LOCAL_ACTIONS,
+    LOCAL_UNJUDGED,
+    SIGNING_KEY_TAG,
     Access,
     Callee,
     Function,
@@ -28,15 +27,47 @@ from infra.vocabulary import (
 )
 
 
-def statements(row: Function, resources: Resources) -> list[iam.PolicyStatement]:
+def statements(row: Function, stage: Stage, resources: Resources) -> list[iam.PolicyStatement]:
     """One statement per kind of access, naming exactly the row's resources."""
     granted: dict[tuple[str, ...], list[str]] = {}
+    of_keys: list[iam.PolicyStatement] = []
     for permission in catalog.permissions_of(row):
+        if permission.resource is Key.SIGNING:
+            of_keys.append(_of_signing_keys(permission.access, stage, resources))
+            continue
         actions, arns = _grant(permission, resources)
         granted.setdefault(actions, []).extend(arns)
     if row.has(Http) and resources.origin_secrets:
         granted.setdefault(ACTIONS[Access.READ_SECRET], []).extend(secret.arn for secret in resources.origin_secrets)
-    return [iam.PolicyStatement(actions=list(actions), resources=arns) for actions, arns in granted.items()]
+    named = [iam.PolicyStatement(actions=list(actions), resources=arns) for actions, arns in granted.items()]
+    return named + of_keys
+
+
+def _of_signing_keys(access: Access, stage: Stage, resources: Resources) -> iam.PolicyStatement:
+    """The right to keys that have no name yet: bounded by kind and by tags instead.
+
+    CreateKey knows no resource (AWS's rule). A key is tagged while it is made, when it has no tags; one that has a
+    stage's tag, such as the data key, cannot be given another.
+    """
+    use, signing = SIGNING_KEY_TAG
+    asked = {f"aws:RequestTag/{use}": signing, "aws:RequestTag/rmap:stage": stage.name}
+    tagged = {f"aws:ResourceTag/{use}": signing, "aws:ResourceTag/rmap:stage": stage.name}
+    kind = {"kms:KeySpec": "RSA_2048", "kms:KeyUsage": "SIGN_VERIFY"}
+    untagged: dict[str, str] = {}
+    match access:
+        case Access.MAKE_KEY:
+            equal = asked | kind
+        case Access.TAG_KEY:
+            equal, untagged = asked, {"aws:ResourceTag/rmap:stage": "true"}
+        case _:
+            equal = tagged | kind
+    if stage.local:
+        equal = {name: value for name, value in equal.items() if name not in LOCAL_UNJUDGED}
+    return iam.PolicyStatement(
+        actions=list(ACTIONS[access]),
+        resources=["*" if access is Access.MAKE_KEY else resources.signing_keys_arn],
+        conditions={"StringEquals": equal, **({"Null": untagged} if untagged else {})},
+    )
 
 
 def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...], list[str]]:
@@ -49,8 +80,6 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
             arns = [arn, f"{arn}/index/gsi1"] if table in INDEXED_TABLES else [arn]
         case Key.FIELD:
             arns = [resources.field_key.key_arn]
-        case Key.SIGNING:
-            arns = [key.key_arn for key in _keys_for(permission.access, resources.signing_keys)]
         case Secret.DATABASE_OWNER:
             arns = [resources.database.owner_secret.arn]
         case Secret() as secret:
@@ -65,11 +94,6 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
             return _login(resources.database)
     local = resources.database.app_secret is not None
     return ACTIONS[permission.access] + (LOCAL_ACTIONS.get(permission.access, ()) if local else ()), arns
-
-
-def _keys_for(access: Access, keys: Iterable[kms.IKey]) -> list[kms.IKey]:
-    """Only the first key signs; older ones are still published."""
-    return list(keys)[:1] if access is Access.SIGN else list(keys)
 
 
 def _login(database: DatabaseAccess) -> tuple[tuple[str, ...], list[str]]:
@@ -95,10 +119,9 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
     if row.has(Http):
         found["RMAP_API_URL"] = api_url
         found["RMAP_ORIGIN_SECRETS"] = ",".join(secret.id for secret in resources.origin_secrets)
-    if row.may(Access.READ_PUBLIC_KEY, Key.SIGNING):
+    if row.may(Access.READ_TABLE, Table.SIGNING_KEYS):
         found["RMAP_ISSUER"] = api_url
         found["RMAP_AUDIENCE"] = AUDIENCE
-        found["RMAP_SIGNING_KEYS"] = ",".join(key.key_id for key in resources.signing_keys)
     for permission in row.permissions:
         found |= _setting(permission, resources)
     found |= {setting: _extra(setting, deployment, api_url) for setting in row.extra_settings}
@@ -111,6 +134,9 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
     values = {
         Setting.OUTBOUND_ALLOW: stage.outbound_allow,
         Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
+        Setting.KEYS_ROTATE_AFTER: str(stage.signing_keys.rotate_after_s),
+        Setting.KEYS_PUBLISH_FOR: str(stage.signing_keys.publish_for_s),
+        Setting.KEYS_OVERLAP: str(stage.signing_keys.overlap_s),
         Setting.RP_ID: deployment.passkey_domain or _host(api_url),
         Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
         Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",

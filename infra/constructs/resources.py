@@ -65,7 +65,8 @@ class Resources:
     queues: Mapping[Queue, sqs.IQueue]
     tables: Mapping[Table, dynamodb.ITable]
     secrets: Mapping[Secret, SecretHandle]
-    signing_keys: Sequence[kms.IKey]
+    signing_keys_arn: str
+    """What covers every signing key, and other keys too: the policies add the tags."""
     field_key: kms.IKey
     bus: events.IEventBus
     database: DatabaseAccess

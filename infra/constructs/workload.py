@@ -19,7 +19,7 @@ from infra.constructs.resources import Resources
 from infra.constructs.retention import log_group
 from infra.stacks.base import StageStack
 from infra.stacks.network import NetworkStack
-from infra.vocabulary import Access, Function, Reach, Secret
+from infra.vocabulary import Access, Function, Key, Reach, Secret
 
 ALIAS = "live"
 """Everything calls functions through this alias, so that it decides which version answers."""
@@ -87,7 +87,7 @@ class Workloads(Construct):
     def _role(self, scope: Construct, row: Function, name: str, log_arn: str, *, networked: bool) -> iam.IRole:
         """A role whose policy is complete here: nothing that uses the function can widen it later."""
         traced = not self._home.stage.local
-        granted = permissions.statements(row, self._around.resources)
+        granted = permissions.statements(row, self._home.stage, self._around.resources)
         granted += permissions.runtime_statements(log_arn, traced=traced)
         if networked:
             granted += permissions.network_statements(self._home, name)
@@ -103,8 +103,15 @@ class Workloads(Construct):
             accept(
                 role,
                 "IAM5[Resource::*]",
-                "X-Ray and network interfaces know no resource-level permissions; the function's own code is "
-                "denied the latter, and no other statement names every resource.",
+                "X-Ray, network interfaces and kms:CreateKey know no resource-level permissions; the function's own "
+                "code is denied the second, the third is bounded by kind and tags, and no other statement names "
+                "every resource.",
+            )
+        if any(permission.resource is Key.SIGNING for permission in row.permissions):
+            accept(
+                role,
+                "IAM5[Resource::arn:aws:kms:us-east-1:<AWS::AccountId>:key/*]",
+                "Signing keys are made while the platform runs and have no name yet: tags and kind bound the right.",
             )
         return role.without_policy_updates()
 
@@ -132,7 +139,7 @@ class Workloads(Construct):
             "Errors",
             function.metric_errors(period=PERIOD),
             above=0,
-            periods=2,
+            periods=1 if row.is_rare else 2,
             topic=topic,
             about=f"{row.name} ends in an exception or a timeout.",
         )

@@ -21,22 +21,18 @@ _STRING = dynamodb.AttributeType.STRING
 
 
 class DataStack(StageStack):
-    """What functions keep in DynamoDB, the keys they sign and encrypt with, and the secrets they read."""
+    """What functions keep in DynamoDB, the keys they encrypt with, and the secrets they read."""
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         super().__init__(scope, "data", deployment, about="keys, tables and secrets", stateful=True)
         self.data_key = None if self.stage.local else self._data_key()
         self.topic = self._alarm_topic(self.data_key) if self.data_key else None
-        self.signing_keys = [self._signing_key(name) for name in self.stage.signing_keys]
-        for name in self.stage.retired_keys:
-            retired = self._signing_key(name)
-            self.export_value(retired.key_id)
-            self.export_value(retired.key_arn)
+        # Signing keys are made by key_rotation while the platform runs; policies know them by their tags.
+        self.signing_keys_arn = self.format_arn(service="kms", resource="key", resource_name="*")
         self.field_key = self._field_key()
         self.tables = {table: self._table(table) for table in Table}
         self.secrets = self._secrets()
         self.mail_identity = self._mail_identity()
-        self.tell("SigningKeys", ",".join(key.key_id for key in self.signing_keys))
         self.tell("FieldKey", self.field_key.key_id)
         for table, made in self.tables.items():
             self.tell(f"Table{_camel(table)}", made.table_name)
@@ -103,17 +99,6 @@ class DataStack(StageStack):
         if self.deployment.alarm_email:
             topic.add_subscription(subscriptions.EmailSubscription(self.deployment.alarm_email))
         return topic
-
-    def _signing_key(self, name: str) -> kms.Key:
-        return kms.Key(
-            self,
-            f"SigningKey{name.capitalize()}",
-            alias=f"alias/{self.stage.named(f'signing-{name}')}",
-            description="Signs access tokens (RS256); its private part never leaves KMS.",
-            key_spec=kms.KeySpec.RSA_2048,
-            key_usage=kms.KeyUsage.SIGN_VERIFY,
-            removal_policy=self.keep,
-        )
 
     def _field_key(self) -> kms.Key:
         return kms.Key(

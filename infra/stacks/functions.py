@@ -1,9 +1,10 @@
-"""Every function of the catalog but the migrations, and what starts it."""
+"""Every function of the catalog but the migrations, and what starts it; and the first signing key."""
 
 from __future__ import annotations
 
 import json
 
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -12,14 +13,18 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import catalog
+from infra.constructs.answerer import DeployStep
 from infra.constructs.nag import accept
 from infra.constructs.workload import Surroundings, Workloads
 from infra.settings import Deployment
 from infra.stacks.api import ApiStack
 from infra.stacks.base import StageStack
-from infra.vocabulary import Called, CustomResource, Function, Http, QueueConsumer, Schedule, Trigger
+from infra.vocabulary import Called, CustomResource, Function, Http, QueueConsumer, Schedule
 
 INTEGRATION_TIMEOUT_MS = 29_000
+KEYS_ANSWERER = "keys_answer"
+MIGRATIONS = "migrations"
+"""The one function that another stack has, which is deployed before."""
 
 
 class FunctionsStack(StageStack):
@@ -40,17 +45,21 @@ class FunctionsStack(StageStack):
         self._schedule_dead_letters = schedule_dead_letters
         workloads = Workloads(self, around)
         for row in catalog.FUNCTIONS:
-            if not row.has(CustomResource):
+            if row.name != MIGRATIONS:
                 alias = workloads.add(row)
                 for trigger in row.triggers:
-                    self._start(row, alias, trigger)
+                    if isinstance(trigger, CustomResource):
+                        self._make_first_key(alias)
+                    else:
+                        self._start(row, alias, trigger)
 
-    def _start(
-        self,
-        row: Function,
-        alias: lambda_.Alias,
-        trigger: Trigger,
-    ) -> None:
+    def _make_first_key(self, key_rotation: lambda_.Alias) -> None:
+        """The deploy ends with a key that signs; with another version anew, which mends a ring that was lost."""
+        version = {"Version": self.deployment.version}
+        timeout = Duration.minutes(5)
+        DeployStep(self, "KeyRing", key_rotation, answerer=KEYS_ANSWERER, properties=version, timeout=timeout)
+
+    def _start(self, row: Function, alias: lambda_.Alias, trigger: Http | QueueConsumer | Schedule | Called) -> None:
         scope = Construct(self, f"{row.name}-start")
         match trigger:
             case Http():
@@ -61,8 +70,6 @@ class FunctionsStack(StageStack):
                 self._schedule(scope, row, alias, trigger)
             case Called():
                 pass  # callers hold the permission
-            case CustomResource():
-                raise ValueError(f"{row.name} is started by the deploy, not here.")
 
     def _route(self, scope: Construct, row: Function, alias: lambda_.Alias) -> None:
         api_id = self._api.api.ref

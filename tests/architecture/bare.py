@@ -76,7 +76,7 @@ def _resources(stage: Stage) -> Resources:
         queues=cast("Any", {queue: SimpleNamespace(queue_url=f"{API_URL}/{queue}") for queue in Queue}),
         tables=cast("Any", {table: SimpleNamespace(table_name=f"rmap-local-{table}") for table in Table}),
         secrets=secrets,
-        signing_keys=cast("Any", [SimpleNamespace(key_id="signing-key")]),
+        signing_keys_arn="arn:aws:kms:us-east-1:000000000000:key/*",
         field_key=cast("Any", SimpleNamespace(key_id="field-key")),
         bus=cast("Any", SimpleNamespace(event_bus_name="rmap-local-bus")),
         database=DatabaseAccess(

@@ -6,7 +6,8 @@ address (database, queues, keys, mails, the receiver) and is skipped where RMAP_
 
 import json
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +16,15 @@ from uuid import uuid4
 import jwt
 import pytest
 
+from infra.settings import STAGES
 from local.demo.api import Api, connection_to
 from local.demo.tenants import DemoUser, SignedIn, log_in, sign_up
 from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
 from tenant_context.aws import AwsClient
+from tenant_context.clock import utc_now
+from tenant_context.dynamo import Table
+from tenant_context.key_ring import KeyRing
 
 
 @dataclass(frozen=True)
@@ -116,10 +121,17 @@ def anonymous(api_url: str) -> Api:
     return Api(api_url)
 
 
+@contextmanager
+def platform_signer(stack: Stack) -> Iterator[TokenSigner]:
+    """Signs what a thief of the platform's key could, so that only the claims are judged."""
+    assert stack.aws_endpoint_url
+    with closing(AwsClient("kms")) as kms, closing(AwsClient("dynamodb")) as dynamodb:
+        yield TokenSigner(KeyRing(Table(STAGES["local"].named("signing_keys"), dynamodb), utc_now), kms)
+
+
 @pytest.fixture
 def stale(stack: Stack, person: Any) -> str:
     """A token of this person, good in every way, whose log-in was an hour ago."""
-    with closing(stack.client("kms")) as keys, closing(AwsClient("kms")) as wire:
-        key = keys.describe_key(KeyId="alias/rmap-local-signing-first")["KeyMetadata"]["KeyId"]
-        claims = jwt.decode(person.token, options={"verify_signature": False})
-        return TokenSigner(key, wire).sign({**claims, "auth_time": claims["auth_time"] - 3600})
+    claims = jwt.decode(person.token, options={"verify_signature": False})
+    with platform_signer(stack) as signer:
+        return signer.sign({**claims, "auth_time": claims["auth_time"] - 3600})

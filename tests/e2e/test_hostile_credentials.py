@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import jwt
@@ -17,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from local.demo.tenants import SignedIn
 from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
-from tenant_context.aws import AwsClient
-from tests.e2e.conftest import Reply, Wire, newcomer
+from tests.e2e.conftest import Reply, Wire, newcomer, platform_signer
 
 REFUSED = {400, 401, 403, 404, 422, 431}
 HOUR = 3600
@@ -26,9 +24,8 @@ HOUR = 3600
 
 @pytest.fixture(scope="module")
 def signer(stack: Stack) -> Iterator[TokenSigner]:
-    """Signs what a thief of the key could, so that only the claims are judged."""
-    with closing(stack.client("kms")) as keys, closing(AwsClient("kms")) as wire:
-        yield TokenSigner(keys.describe_key(KeyId="alias/rmap-local-signing-first")["KeyMetadata"]["KeyId"], wire)
+    with platform_signer(stack) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from infra.vocabulary import (
     ACTIONS,
     Access,
     Callee,
-    CustomResource,
     Function,
     Key,
     Queue,
@@ -55,7 +54,7 @@ def test_a_function_reaches_the_database_or_the_internet_never_both(row: Functio
 
 @every_function
 def test_only_migrations_hold_the_owners_secret_and_nobody_the_apps(row: Function) -> None:
-    assert row.may(Access.READ_SECRET, Secret.DATABASE_OWNER) == row.has(CustomResource)
+    assert row.may(Access.READ_SECRET, Secret.DATABASE_OWNER) == (row.name == "migrations")
     assert not row.may(Access.READ_SECRET, Secret.DATABASE_APP)
 
 
@@ -63,7 +62,8 @@ def test_only_migrations_hold_the_owners_secret_and_nobody_the_apps(row: Functio
 def test_a_permission_names_a_resource_of_its_kind(row: Function) -> None:
     kinds = {
         Access.SEND: Queue, Access.READ_TABLE: Table, Access.WRITE_TABLE: Table, Access.SIGN: Key,
-        Access.READ_PUBLIC_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,
+        Access.MAKE_KEY: Key,
+        Access.TAG_KEY: Key, Access.TEND_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,
         Access.CONNECT: type(None), Access.PUBLISH: type(None), Access.SEND_MAIL: type(None),
         Access.CALL: Callee,
     }  # fmt: skip
@@ -87,6 +87,12 @@ def test_scheduled_work_ends_before_it_starts_again(row: Function) -> None:
 
 def test_only_the_issuer_of_tokens_may_sign() -> None:
     assert [row.name for row in catalog.holders(Access.SIGN)] == ["auth"]
+
+
+def test_only_one_function_makes_signing_keys_and_says_which_ones_hold() -> None:
+    for access in (Access.MAKE_KEY, Access.TAG_KEY, Access.TEND_KEY):
+        assert [row.name for row in catalog.holders(access)] == ["key_rotation"]
+    assert [row.name for row in catalog.holders(Access.WRITE_TABLE, Table.SIGNING_KEYS)] == ["key_rotation"]
 
 
 def test_whoever_encrypts_fields_cannot_read_them_back() -> None:

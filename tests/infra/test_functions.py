@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from infra import catalog
+from infra.settings import STAGES, Stage
+from infra.stacks.functions import KEYS_ANSWERER
 from infra.stacks.schema import ANSWERER
 from infra.vocabulary import (
     Access,
@@ -23,7 +25,13 @@ from infra.vocabulary import (
     Setting,
     Table,
 )
+from shared.identity.rules import ACCESS_SECONDS
+from tenant_context.identity import SKEW_SECONDS
+from tenant_context.key_ring import PAUSE_S, SIGNER_READS_EVERY_S
 from tests.infra.templates import Resource, Templates, named
+
+JWKS_SECONDS = 300
+"""How long others may keep the key set."""
 
 every_function = pytest.mark.parametrize("row", catalog.FUNCTIONS, ids=lambda row: row.name)
 
@@ -160,17 +168,19 @@ ALWAYS = {
 }
 
 
-def settings_of(permission: Permission) -> set[str]:
+def settings_of(permission: Permission) -> set[str]:  # noqa: C901  one case for each kind
     """The variables that a permission brings with it."""
     match permission.resource:
         case Queue() as queue:
             found = {f"RMAP_QUEUE_{queue.name}"}
+        case Table.SIGNING_KEYS if permission.access is Access.READ_TABLE:
+            found = {"RMAP_TABLE_SIGNING_KEYS", "RMAP_ISSUER", "RMAP_AUDIENCE"}
         case Table() as table:
             found = {f"RMAP_TABLE_{table.name}"}
         case Key.FIELD:
             found = {"RMAP_FIELD_KEY"}
         case Key.SIGNING:
-            found = {"RMAP_SIGNING_KEYS", "RMAP_ISSUER", "RMAP_AUDIENCE"}
+            found = set()
         case Secret.DATABASE_OWNER:
             found = DATABASE | {"RMAP_DATABASE_SECRET"}
         case Secret() as secret:
@@ -190,7 +200,12 @@ def test_a_function_is_told_what_its_row_needs_and_nothing_else(prod: Templates,
     expected = ALWAYS.union(*(settings_of(permission) for permission in row.permissions))
     if row.has(Http):
         expected |= {"RMAP_API_URL", "RMAP_ORIGIN_SECRETS"}
-    expected |= set(row.extra_settings) - {Setting.WEBHOOK_ALLOW, Setting.STRIPE_URL}
+    expected |= set(row.extra_settings) - {
+        Setting.OUTBOUND_ALLOW,
+        Setting.STRIPE_URL,
+        Setting.BREACHES_URL,
+        Setting.DNS_SERVER,
+    }
     assert told == expected, "settings that only the local stage has are left out here"
 
 
@@ -220,7 +235,7 @@ def test_functions_are_deployed_after_the_schema(prod: Templates) -> None:
 
 def test_nothing_runs_that_the_catalog_does_not_list(prod: Templates) -> None:
     made = {resource.name for resource in prod.all("AWS::Lambda::Function")}
-    assert made == {named(row.name) for row in catalog.FUNCTIONS} | {named(ANSWERER)}
+    assert made == {named(row.name) for row in catalog.FUNCTIONS} | {named(ANSWERER), named(KEYS_ANSWERER)}
 
 
 def test_the_schemas_resource_calls_the_migrations_by_the_cdks_answerer(prod: Templates) -> None:
@@ -228,6 +243,33 @@ def test_the_schemas_resource_calls_the_migrations_by_the_cdks_answerer(prod: Te
     answerer = prod.target(schema.stack, schema.properties["ServiceToken"])
     assert answerer == prod.one("AWS::Lambda::Function", named(ANSWERER))
     assert len(schema.properties["Digest"]) == 32
+
+
+def test_a_deploy_ends_with_a_key_that_signs(prod: Templates) -> None:
+    (ring,) = prod.all("Custom::KeyRing")
+    answerer = prod.target(ring.stack, ring.properties["ServiceToken"])
+    assert answerer == prod.one("AWS::Lambda::Function", named(KEYS_ANSWERER))
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)
+def test_keys_are_known_before_they_sign_and_believed_until_their_last_token_has_expired(stage: Stage) -> None:
+    times = stage.signing_keys
+    others_keep_the_key_set = 0 if stage.local else JWKS_SECONDS
+    assert times.publish_for_s > max(PAUSE_S, others_keep_the_key_set)
+    assert times.overlap_s > ACCESS_SECONDS + SKEW_SECONDS + SIGNER_READS_EVERY_S
+    assert times.rotate_after_s > times.publish_for_s + times.overlap_s
+
+
+def test_one_failure_of_what_runs_once_a_day_is_heard(prod: Templates) -> None:
+    """A second failure would come a day later, and two in a row would never be counted."""
+    made = function(prod, catalog.function("key_rotation"))
+    bells = [
+        bell.properties["EvaluationPeriods"]
+        for bell in prod.all("AWS::CloudWatch::Alarm")
+        for dimension in bell.properties.get("Dimensions", [])
+        if prod.target(bell.stack, dimension["Value"]) == made and bell.properties["MetricName"] == "Errors"
+    ]
+    assert bells == [1]
 
 
 @every_function

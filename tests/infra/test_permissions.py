@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from infra import catalog
@@ -34,11 +36,31 @@ NETWORK = frozenset(
         "ec2:UnassignPrivateIpAddresses",
     }
 )
+MAKE_KEY = frozenset({"kms:CreateKey"})
 UNSCOPED = {
     XRAY: "X-Ray has no resources that a policy could name.",
     NETWORK: "Lambda makes network interfaces before they have a name; the function's own code is denied this.",
+    MAKE_KEY: "A key that is to be made has no name; kind and tags of it are conditions.",
 }
 """Every permission on all resources that any role of the platform has, and why."""
+
+
+SIGNING_KEYS = "arn:aws:kms:us-east-1:<AWS::AccountId>:key/*"
+"""Made while the platform runs, so no template names one: they are known by their tags."""
+OURS = {"rmap:use": "signing", "rmap:stage": "prod"}
+KIND = {"kms:KeySpec": "RSA_2048", "kms:KeyUsage": "SIGN_VERIFY"}
+
+
+def is_of_signing_keys(prod: Templates, role: Resource, statement: dict[str, Any]) -> bool:
+    """Whether a statement covers every key by name, and by its conditions our signing keys only."""
+    equal = statement.get("Condition", {}).get("StringEquals", {})
+    tags = {
+        name.partition("/")[2]: value
+        for name, value in equal.items()
+        if name.startswith(("aws:ResourceTag/", "aws:RequestTag/"))
+    }
+    named = [prod.words(role.stack, arn) for arn in listed(statement["Resource"])]
+    return named == [SIGNING_KEYS] and tags == OURS
 
 
 def allowed(prod: Templates, role: Resource) -> set[tuple[str, str]]:
@@ -52,7 +74,7 @@ def allowed(prod: Templates, role: Resource) -> set[tuple[str, str]]:
     }
 
 
-def resources_of(prod: Templates, permission: Permission) -> list[str]:
+def resources_of(prod: Templates, permission: Permission) -> list[str]:  # noqa: C901  one case for each kind
     """The resources a permission of the catalog stands for, as the template names them."""
     match permission.resource:
         case Queue() as queue:
@@ -60,6 +82,8 @@ def resources_of(prod: Templates, permission: Permission) -> list[str]:
         case Table() as table:
             name = f"<AWS::DynamoDB::Table {named(table)}>"
             found = [name, f"{name}/index/gsi1"] if table in INDEXED_TABLES else [name]
+        case Key.SIGNING:
+            found = ["*" if permission.access is Access.MAKE_KEY else SIGNING_KEYS]
         case Key() as key:
             keys = prod.all("AWS::KMS::Key")
             found = [str(made) for made in keys if made.id.startswith(f"{key.title()}Key")]
@@ -110,9 +134,44 @@ def test_no_role_has_a_wildcard_without_a_reason(prod: Templates) -> None:
             any("*" in action for action in listed(statement["Action"]))
             or any("*" in prod.words(resource.stack, arn) for arn in listed(statement["Resource"]))
         )
+        and not is_of_signing_keys(prod, resource, statement)
         and not any(frozenset(listed(statement["Action"])) <= known for known in (*UNSCOPED, XRAY | NETWORK))
     ]
     assert loose == []
+
+
+def conditions(prod: Templates, function: str) -> dict[str, Any]:
+    """The conditions of a function's rights to keys, by action."""
+    return {
+        action: statement.get("Condition")
+        for statement in statements(prod.one("AWS::IAM::Role", named(function)))
+        for action in listed(statement["Action"])
+        if action.startswith("kms:")
+    }
+
+
+def test_rights_to_signing_keys_hold_for_our_signing_keys_only(prod: Templates) -> None:
+    tagged = {f"aws:ResourceTag/{name}": value for name, value in OURS.items()}
+    asked = {f"aws:RequestTag/{name}": value for name, value in OURS.items()}
+    tend = {"StringEquals": tagged | KIND}
+    assert conditions(prod, "auth")["kms:Sign"] == tend
+    assert conditions(prod, "key_rotation") == {
+        "kms:CreateKey": {"StringEquals": asked | KIND},
+        # While it is made a key has no tags; one that has our stage's, like the data key, is given no other.
+        "kms:TagResource": {"StringEquals": asked, "Null": {"aws:ResourceTag/rmap:stage": "true"}},
+        **dict.fromkeys(("kms:DescribeKey", "kms:DisableKey", "kms:GetPublicKey", "kms:ScheduleKeyDeletion"), tend),
+    }
+
+
+def test_the_local_endpoint_judges_all_of_it_but_the_kind(local: Templates) -> None:
+    for role in (local.one("AWS::IAM::Role", named(name, "local")) for name in ("auth", "key_rotation")):
+        for statement in statements(role):
+            equal = statement.get("Condition", {}).get("StringEquals", {})
+            assert not set(equal) & set(KIND)
+            if equal:
+                assert {name.partition("/")[2]: value for name, value in equal.items()} == OURS | {
+                    "rmap:stage": "local"
+                }
 
 
 def test_a_function_in_the_network_cannot_use_lambdas_right_to_make_interfaces(prod: Templates) -> None:

@@ -98,12 +98,9 @@ def test_people_hear_of_pinned_sessions(prod: Templates) -> None:
     assert "DatabaseConnectionsCurrentlySessionPinned" in metrics
 
 
-def test_keys_that_can_rotate_do(prod: Templates) -> None:
+def test_keys_of_the_template_rotate_by_themselves(prod: Templates) -> None:
     for key in prod.all("AWS::KMS::Key"):
-        symmetric = "KeySpec" not in key.properties
-        assert key.properties.get("EnableKeyRotation", False) is symmetric, str(key)
-        if not symmetric:
-            assert (key.properties["KeySpec"], key.properties["KeyUsage"]) == ("RSA_2048", "SIGN_VERIFY")
+        assert key.properties["EnableKeyRotation"] is True, str(key)
 
 
 def alarms_on(templates: Templates, queue: Resource) -> set[str]:

@@ -1,7 +1,6 @@
 """Every address of the deployed platform, asked as every role: what docs/api/roles.md says, and nothing else."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,10 @@ from local.demo.tenants import SignedIn
 from local.openapi.roles import may
 from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
-from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.permissions import ROLES
 from tenant_context.routing import Proof, Route
-from tests.e2e.conftest import Wire, newcomer
+from tests.e2e.conftest import Wire, newcomer, platform_signer
 from tests.isolation.test_addresses import ROUTES, ask, name_of
 from tests.isolation.things import parameters
 
@@ -25,8 +23,8 @@ REFUSED = {403}
 
 @pytest.fixture(scope="module")
 def signer(stack: Stack) -> Iterator[TokenSigner]:
-    with closing(stack.client("kms")) as keys, closing(AwsClient("kms")) as wire:
-        yield TokenSigner(keys.describe_key(KeyId="alias/rmap-local-signing-first")["KeyMetadata"]["KeyId"], wire)
+    with platform_signer(stack) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

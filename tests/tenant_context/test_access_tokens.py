@@ -9,10 +9,10 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from tenant_context.errors import Unauthenticated
 from tenant_context.identity import SKEW_SECONDS, TokenVerifier
+from tenant_context.key_ring import PublishedKey
 from tenant_context.settings import TokenSettings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -35,13 +35,14 @@ CLAIMS: dict[str, Any] = {
 
 
 class Keys:
-    """One key, counted."""
+    """One key, for one algorithm, until it is retired."""
 
-    asked = 0
+    algorithm, retired = "RS256", False
 
-    def find(self, kid: str) -> RSAPublicKey | None:
-        self.asked += 1
-        return OURS.public_key() if kid == "first" else None
+    def find(self, kid: str) -> PublishedKey | None:
+        if kid != "first" or self.retired:
+            return None
+        return PublishedKey(kid, "arn", self.algorithm, signs=True, public=OURS.public_key())
 
 
 class Clock:
@@ -76,9 +77,7 @@ def keys() -> Keys:
 
 @pytest.fixture
 def verify(clock: Clock, keys: Keys) -> Check:
-    settings = TokenSettings(
-        signing_keys=("first",), issuer=CLAIMS["iss"], audience="rmap", table_revocations="revocations"
-    )
+    settings = TokenSettings(CLAIMS["iss"], "revocations", "signing-keys", "rmap")
     return TokenVerifier(settings, clock, keys).verify
 
 
@@ -173,8 +172,22 @@ def test_a_token_from_the_future_waits(verify: Check, clock: Clock) -> None:
         verify(token)
 
 
-def test_a_signature_is_checked_once(verify: Check, keys: Keys) -> None:
+def test_a_signature_is_checked_once(verify: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     token = signed()
     verify(token)
+    monkeypatch.setattr(Keys, "find", lambda _, kid: PublishedKey(kid, "arn", "RS256", True, THEIRS.public_key()))
+    assert verify(token) == CLAIMS
+
+
+def test_a_kept_verdict_does_not_outlive_its_key(verify: Check, keys: Keys) -> None:
+    token = signed()
     verify(token)
-    assert keys.asked == 1
+    keys.retired = True
+    with pytest.raises(Unauthenticated, match="not ours"):
+        verify(token)
+
+
+def test_a_key_is_for_the_algorithm_of_its_ring(verify: Check, keys: Keys) -> None:
+    keys.algorithm = "PS256"
+    with pytest.raises(Unauthenticated):
+        verify(signed())

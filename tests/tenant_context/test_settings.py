@@ -42,8 +42,12 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
 
 
 def test_what_a_function_needs_has_no_default() -> None:
-    for kind, needed in ((RuntimeSettings, ["RMAP_STAGE"]), (DatabaseSettings, ["RMAP_DATABASE_HOST"]),
-                         (TokenSettings, ["RMAP_SIGNING_KEYS", "RMAP_ISSUER", "RMAP_TABLE_REVOCATIONS"])):  # fmt: skip
+    tokens = ["RMAP_ISSUER", "RMAP_TABLE_REVOCATIONS", "RMAP_TABLE_SIGNING_KEYS"]
+    for kind, needed in (
+        (RuntimeSettings, ["RMAP_STAGE"]),
+        (DatabaseSettings, ["RMAP_DATABASE_HOST"]),
+        (TokenSettings, tokens),
+    ):
         with pytest.raises(SettingsError) as caught:
             kind.load({})
         assert all(name in str(caught.value) for name in needed)

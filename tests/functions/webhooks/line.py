@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.rings import publish
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
@@ -102,11 +104,12 @@ class Line:
             "RMAP_TABLE_DELIVERIES": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_FIELD_KEY": keys.field,
-            "RMAP_SIGNING_KEYS": keys.signing,
+            "RMAP_TABLE_SIGNING_KEYS": resources.table,
             "RMAP_TABLE_REVOCATIONS": resources.table,
             "RMAP_ISSUER": ISSUER,
             "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",
         }
+        publish(Table(resources.table), keys.kms, keys.signing)
         for name, value in environment.items():
             patch.setenv(name, value)
         self._modules = {

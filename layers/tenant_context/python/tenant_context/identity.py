@@ -2,8 +2,9 @@
 
 Access tokens are RS256 (RFC 7515, RFC 7519), signed by a key that never leaves KMS. One algorithm, so it is checked
 here on cryptography alone: PyJWT's import is a tenth of an API function's cold start. It judges these checks in the
-tests. `iss`, `aud`, `exp`, `nbf`, `iat` and `jti` are checked with at most 30 s of skew. A verdict is kept by the hash
-of the whole token, its times checked again at every hit: a kept verdict opens nothing another token could use.
+tests. The ring of signing keys says which key is for which algorithm. `iss`, `aud`, `exp`, `nbf`, `iat` and `jti` are
+checked with at most 30 s of skew. A verdict is kept by the hash of the whole token, its times and its key checked again
+at every hit: a kept verdict opens nothing another token could use, and does not outlive its key.
 """
 
 import base64
@@ -11,18 +12,16 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from tenant_context.aws import AwsClient
 from tenant_context.context import TenantContext, from_claims
 from tenant_context.errors import Unauthenticated
+from tenant_context.key_ring import PublishedKey
 from tenant_context.revocations import Revocations
 from tenant_context.settings import TokenSettings
 
@@ -30,6 +29,7 @@ SKEW_SECONDS = 30
 _KEPT = 2048
 _CLAIMS = frozenset({"sub", "tid", "role", "permissions", "sid", "iss", "aud", "iat", "exp", "jti"})
 _ALGORITHM = "RS256"
+_NOT_OURS = "The access token is signed with a key that is not ours."
 _PADDING = PKCS1v15()
 _HASH = SHA256()
 
@@ -50,54 +50,40 @@ class _BadTokenError(Exception):
 class PublicKeys(Protocol):
     """Finds the public key a token names."""
 
-    def find(self, kid: str) -> RSAPublicKey | None:
+    def find(self, kid: str) -> PublishedKey | None:
         """The key, or None for one that is not ours."""
 
 
-class KmsPublicKeys:
-    """The public halves of the signing keys, read from KMS once a sandbox."""
+class _Verdict(NamedTuple):
+    """What a good signature says, and the key it was made with."""
 
-    def __init__(self, key_ids: tuple[str, ...], client: AwsClient | None = None) -> None:
-        self._key_ids = key_ids
-        self._client = client or AwsClient("kms")
-        self._keys: dict[str, RSAPublicKey] = {}
-
-    def find(self, kid: str) -> RSAPublicKey | None:
-        """The key with this id; only ids of the settings are ever asked for."""
-        if kid not in self._key_ids:
-            return None
-        if kid not in self._keys:
-            answer = self._client.call("GetPublicKey", {"KeyId": kid})
-            key = load_der_public_key(base64.b64decode(answer["PublicKey"]))
-            if not isinstance(key, RSAPublicKey):
-                raise TypeError(f"the signing key {kid} is not RSA")
-            self._keys[kid] = key
-        return self._keys[kid]
-
-    def all(self) -> dict[str, RSAPublicKey]:
-        """Every present key by its id, the signing one first."""
-        return {kid: key for kid in self._key_ids if (key := self.find(kid)) is not None}
+    kid: str
+    claims: dict[str, Any]
 
 
 class TokenVerifier:
     """Turns a bearer token into verified claims, or raises `Unauthenticated`."""
 
-    def __init__(self, settings: TokenSettings, clock: Callable[[], datetime], keys: PublicKeys | None = None) -> None:
+    def __init__(self, settings: TokenSettings, clock: Callable[[], datetime], keys: PublicKeys) -> None:
         self._settings = settings
         self._clock = clock
-        self._keys = keys or KmsPublicKeys(settings.signing_keys)
-        self._verified: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
+        self._keys = keys
+        self._verified: OrderedDict[bytes, _Verdict] = OrderedDict()
 
     def verify(self, token: str) -> dict[str, Any]:
         """The claims of a good token. Errors say what is wrong with it, never more."""
         now = self._clock().timestamp()
         digest = hashlib.sha256(token.encode()).digest()
-        claims = self._verified.get(digest)
-        if claims is None:
-            claims = self._check(token)
-            self._verified[digest] = claims
+        verdict = self._verified.get(digest)
+        if verdict is None:
+            verdict = self._check(token)
+            self._verified[digest] = verdict
             if len(self._verified) > _KEPT:
                 self._verified.popitem(last=False)
+        elif self._keys.find(verdict.kid) is None:
+            self._verified.pop(digest, None)
+            raise Unauthenticated(_NOT_OURS)
+        claims = verdict.claims
         if now >= claims["exp"] + SKEW_SECONDS:
             self._verified.pop(digest, None)
             raise Unauthenticated("The access token has expired; refresh it.")
@@ -105,11 +91,12 @@ class TokenVerifier:
             raise Unauthenticated("The access token is not valid yet.")
         return claims
 
-    def _check(self, token: str) -> dict[str, Any]:
+    def _check(self, token: str) -> _Verdict:
         try:
-            claims = self._signed(token)
+            verdict = self._signed(token)
         except (_BadTokenError, InvalidSignature, msgspec.MsgspecError, ValueError) as error:
             raise Unauthenticated("The access token is not valid.") from error
+        claims = verdict.claims
         audience = claims["aud"]
         meant = (
             self._settings.audience in audience if isinstance(audience, list) else audience == self._settings.audience
@@ -117,9 +104,9 @@ class TokenVerifier:
         times = (claims["iat"], claims["exp"], claims.get("nbf", 0))
         if not meant or claims["iss"] != self._settings.issuer or not all(isinstance(time, int) for time in times):
             raise Unauthenticated("The access token is not valid.")
-        return claims
+        return verdict
 
-    def _signed(self, token: str) -> dict[str, Any]:
+    def _signed(self, token: str) -> _Verdict:
         """The claims under a good signature, none of them missing and none judged yet."""
         signed, _, signature = token.rpartition(".")
         head, _, payload = signed.partition(".")
@@ -128,12 +115,14 @@ class TokenVerifier:
             raise _BadTokenError("an algorithm or an extension that we do not use")
         key = self._keys.find(header.kid)
         if key is None:
-            raise Unauthenticated("The access token is signed with a key that is not ours.")
-        key.verify(_bytes(signature), signed.encode("ascii"), _PADDING, _HASH)
+            raise Unauthenticated(_NOT_OURS)
+        if header.alg != key.algorithm:
+            raise _BadTokenError("an algorithm that its key is not for")
+        key.public.verify(_bytes(signature), signed.encode("ascii"), _PADDING, _HASH)
         claims = msgspec.json.decode(_bytes(payload), type=dict[str, Any])
         if missing := _CLAIMS - claims.keys():
             raise _BadTokenError(f"without {', '.join(sorted(missing))}")
-        return claims
+        return _Verdict(header.kid, claims)
 
 
 def _bytes(part: str) -> bytes:

@@ -20,7 +20,9 @@ from tenant_context.routing import Proof, Routes
 from tenant_context.settings import DatabaseSettings, RuntimeSettings, TokenSettings
 
 if TYPE_CHECKING:
+    from tenant_context.key_ring import KeyRing
     from tenant_context.postgres import Database
+    from tenant_context.revocations import Revocations
 
 
 class Kernel:
@@ -31,6 +33,7 @@ class Kernel:
         gc.enable()
         self.settings = RuntimeSettings.load()
         self.clock = clock
+        self._token_state: tuple[TokenSettings, KeyRing, Revocations] | None = None
         self.observability = Observability(service, local=self.settings.stage == "local", tracing=self.settings.tracing)
 
     def database(self, *, bus: str = "") -> Database:
@@ -52,15 +55,29 @@ class Kernel:
 
     def tokens(self) -> Prover:
         """Proves users by their access tokens."""
+        from tenant_context.identity import TokenProver, TokenVerifier
+
+        settings, ring, revocations = self._tokens()
+        return TokenProver(TokenVerifier(settings, self.clock, ring), revocations)
+
+    def ring(self) -> KeyRing:
+        """The keys that sign access tokens, or did; the same ring that `tokens` believes."""
+        return self._tokens()[1]
+
+    def _tokens(self) -> tuple[TokenSettings, KeyRing, Revocations]:
         from tenant_context.aws import AwsClient
         from tenant_context.dynamo import Table
-        from tenant_context.identity import TokenProver, TokenVerifier
+        from tenant_context.key_ring import KeyRing
         from tenant_context.revocations import Revocations
 
-        settings = TokenSettings.load()
-        # Every request waits for this table once in a while, so it is not waited for long.
-        revoked = Table(settings.table_revocations, AwsClient("dynamodb", timeout=1.0))
-        return TokenProver(TokenVerifier(settings, self.clock), Revocations(revoked, self.clock))
+        if self._token_state is None:
+            settings = TokenSettings.load()
+            # Every request waits for these tables once in a while, so they are not waited for long.
+            client = AwsClient("dynamodb", timeout=1.0)
+            revocations = Revocations(Table(settings.table_revocations, client), self.clock)
+            ring = KeyRing(Table(settings.table_signing_keys, client), self.clock, revocations.has_key)
+            self._token_state = settings, ring, revocations
+        return self._token_state
 
     def keys(self, table: str, pepper_secret: str) -> Prover:
         """Proves programs and devices by their keys."""

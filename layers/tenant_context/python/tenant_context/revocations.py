@@ -1,7 +1,7 @@
 """Access tokens that are good no more before they expire: known to every function within five seconds.
 
-Either their session has ended; or something changed for a whole tenant (what a role may do, whether it is open), and
-its tokens issued until then are refused, so that their bearers refresh them and get what holds now.
+Their session or their signing key has ended; or something changed for a whole tenant (what a role may do, whether it
+is open), and its tokens issued until then are refused, so that their bearers refresh them and get what holds now.
 
 Whoever ends a session writes one item; its id stays in the table for as long as an access token of it could live. Each
 sandbox reads what is new at most once in `_PAUSE_SECONDS`, in one query, and answers every request between from
@@ -21,6 +21,8 @@ from tenant_context.dynamo import Table
 from tenant_context.errors import Unavailable
 
 PARTITION = "revoked"
+_KEY = "key#"
+"""In front of the name of a signing key, where else a session's id stands."""
 _PAUSE_SECONDS = 3.0
 _BLIND_SECONDS = 60.0
 _OVERLAP = timedelta(seconds=30)
@@ -62,6 +64,10 @@ class Revocations:
             self._tried_at = now
             self._catch_up(now)
 
+    def has_key(self, kid: str) -> bool:
+        """Whether a signing key was ended before its time; asks nothing that `has` would not."""
+        return self.has(_KEY + kid)
+
     def _catch_up(self, now: float) -> None:
         moment = self._clock()
         since = (self._newest or moment - _LIFETIME) - _OVERLAP
@@ -85,9 +91,18 @@ class Revocations:
 
 def revoke(table: Table, session: UUID, now: datetime) -> None:
     """Write that a session has ended."""
+    _tell(table, str(session), now)
+
+
+def revoke_key(table: Table, kid: str, now: datetime) -> None:
+    """Write that a signing key has ended; until this is forgotten, everybody has read the ring anew."""
+    _tell(table, _KEY + kid, now)
+
+
+def _tell(table: Table, what: str, now: datetime) -> None:
     until = int((now + _LIFETIME).timestamp())
     table.put(
-        {"pk": PARTITION, "sk": f"{_stamp(now)}#{session}", "session": str(session), "expires_at": until},
+        {"pk": PARTITION, "sk": f"{_stamp(now)}#{what}", "session": what, "expires_at": until},
     )
 
 

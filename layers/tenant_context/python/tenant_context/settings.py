@@ -95,9 +95,9 @@ class DatabaseSettings(Settings):
 
 @dataclass(frozen=True)
 class TokenSettings(Settings):
-    """Which keys sign access tokens, and for whom."""
+    """In whose name access tokens are issued, for whom, and where it is kept who may be believed."""
 
-    signing_keys: tuple[str, ...]
     issuer: str
     table_revocations: str
+    table_signing_keys: str
     audience: str = "rmap"

@@ -1,0 +1,1 @@
+"""Makes, publishes and retires the keys that sign access tokens."""
