@@ -26,7 +26,9 @@ class FunctionRoutes:
 def discover() -> list[FunctionRoutes]:
     """All functions with shown routes, by name. Reading them needs no environment: only handler.py wires."""
     home = Path(next(iter(functions.__path__)))
-    names = sorted(module.parent.name for module in home.glob("*/routes.py"))
+    names = sorted(
+        {module.relative_to(home).parts[0] for module in home.glob("*/routes*") if module.name != "__pycache__"}
+    )
     found = [_read(name) for name in names]
     return [function for function in found if function.routes]
 
@@ -35,6 +37,6 @@ def _read(name: str) -> FunctionRoutes:
     package = importlib.import_module(f"functions.{name}")
     routes = importlib.import_module(f"functions.{name}.routes").routes
     if not isinstance(routes, Routes):
-        raise TypeError(f"functions/{name}/routes.py has no Routes in `routes`")
+        raise TypeError(f"functions/{name}/routes has no Routes in `routes`")
     shown = tuple(route for route in routes.all if not route.hidden)
     return FunctionRoutes(name, (package.__doc__ or "").strip(), shown)

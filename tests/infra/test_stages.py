@@ -11,6 +11,7 @@ import pytest
 
 from infra import catalog
 from infra.stacks.edge import CLOUDFRONT_ZONE
+from infra.stacks.functions import KEYS_ANSWERER
 from infra.stacks.schema import ANSWERER
 from infra.vocabulary import Http, Queue, Table
 from tests.infra.conftest import DOMAIN, VARIANTS
@@ -67,7 +68,7 @@ def test_cfn_lint_finds_nothing_in_what_prod_does_not_have(variants: Variants) -
 @every_variant
 def test_a_stage_has_the_functions_queues_and_tables_of_the_catalog(variants: Variants, name: str) -> None:
     stage, templates = VARIANTS[name]["RMAP_STAGE"], variants[name]
-    functions = {*(row.name for row in catalog.FUNCTIONS), ANSWERER}
+    functions = {*(row.name for row in catalog.FUNCTIONS), ANSWERER, KEYS_ANSWERER}
     assert names(templates, "AWS::Lambda::Function") == {named(function, stage) for function in functions}
     assert names(templates, "AWS::DynamoDB::Table") == {named(table, stage) for table in Table}
     assert {named(queue, stage) for queue in Queue} <= names(templates, "AWS::SQS::Queue")

@@ -131,6 +131,15 @@ def lambda_environment(daemon: socket.socket) -> dict[str, str]:
     }
 
 
+def test_an_invocation_that_is_not_sampled_does_not_load_what_traces_are_written_with(daemon: socket.socket) -> None:
+    place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(ROOT, "layers/tenant_context/python"))}
+    environment = place | lambda_environment(daemon)
+    environment["_X_AMZN_TRACE_ID"] = environment["_X_AMZN_TRACE_ID"].replace("Sampled=1", "Sampled=0")
+    asked = f"{_TRACED}\nimport sys\nsys.exit('aws_xray_sdk' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_trace_tells_what_was_done_for_whom_and_whether_it_succeeded(daemon: socket.socket) -> None:
     place = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(ROOT, "layers/tenant_context/python"))}
     done = subprocess.run(

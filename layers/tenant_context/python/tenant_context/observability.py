@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -37,7 +38,8 @@ class Observability:
         self._logger = Logger(service=service, use_rfc3339=True, utc=True)
         self._metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "RMAP"), service=service)
         self._local = local
-        self._tracer = _tracer(service) if tracing else None
+        self._service = service
+        self._tracing = tracing
 
     def info(self, phrase: str, **keys: Any) -> None:
         """Something happened, as it should."""
@@ -77,7 +79,7 @@ class Observability:
     @contextmanager
     def _traced(self, invocation: "Invocation") -> Iterator[None]:
         """A subsegment of X-Ray's trace; its annotations can be searched for."""
-        if self._tracer is None:
+        if not self._tracing or "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
             yield
             return
         with self._tracer.provider.in_subsegment("## invocation") as subsegment:
@@ -87,6 +89,13 @@ class Observability:
                 subsegment.put_annotation("operation", invocation.operation)
                 subsegment.put_annotation("tenant", invocation.tenant)
                 subsegment.put_annotation("success", invocation.success)
+
+    @cached_property
+    def _tracer(self) -> "Tracer":
+        """Powertools' tracer. X-Ray's library costs 50 ms: no start pays them, only the first sampled invocation."""
+        from aws_lambda_powertools import Tracer  # noqa: PLC0415
+
+        return Tracer(service=self._service, auto_patch=False)
 
     def _finish(self, invocation: "Invocation") -> None:
         duration = invocation.elapsed_ms()
@@ -98,13 +107,6 @@ class Observability:
             "done",
             extra={"duration": duration, "success": invocation.success, **_free(invocation.keys)},
         )
-
-
-def _tracer(service: str) -> "Tracer":
-    """Powertools' tracer; imported only where tracing is on, as X-Ray's library costs a cold start 50 ms."""
-    from aws_lambda_powertools import Tracer  # noqa: PLC0415
-
-    return Tracer(service=service, auto_patch=False)
 
 
 class Invocation:

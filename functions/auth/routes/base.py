@@ -1,0 +1,33 @@
+"""What all of them share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.identity.service.account import Account
+from shared.identity.service.callers import Caller
+from shared.identity.service.keys import ApiKeys
+from shared.identity.service.proofs import Proofs
+from shared.identity.service.recovery import Recovery
+from shared.identity.service.sign_in import Identity
+from tenant_context.key_ring import KeyRing
+from tenant_context.routing import Call, Routes
+
+routes = Routes()
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """What the routes use."""
+
+    identity: Identity
+    proofs: Proofs
+    recovery: Recovery
+    account: Account
+    keys: ApiKeys
+    ring: KeyRing
+    issuer: str
+
+
+def caller_of(call: Call[Any]) -> Caller:
+    """Where a request comes from."""
+    return Caller(call.source_ip, call.headers.get("user-agent", ""), call.request_id)

@@ -1,0 +1,109 @@
+"""Signing up, joining and logging in."""
+
+from typing import Annotated
+
+from pydantic import RootModel, StringConstraints
+
+from functions.auth.schemas.common import Code, Organization, Password, SignedInOut, Ticket, signed_in
+from functions.auth.schemas.passkeys import AssertionIn
+from shared.identity.model import Challenge, SignedIn, SignUp
+from tenant_context.wire import Address, Email, In, Name, Out
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:-?[a-z0-9]){2,62}$")]
+
+
+class OrganizationIn(In):
+    """The organization somebody signs up with."""
+
+    name: Name
+    slug: Slug | None = None
+    plan: Annotated[str, StringConstraints(pattern="^(free|starter|professional|enterprise)$")] = "starter"
+
+
+class SignUpIn(In):
+    """Somebody who wants to start."""
+
+    email: Email
+    password: Password
+    name: Name
+    organization: OrganizationIn
+
+    def sign_up(self) -> SignUp:
+        """The domain's form."""
+        return SignUp(
+            email=self.email,
+            password=self.password,
+            name=self.name,
+            organization=self.organization.name,
+            slug=self.organization.slug,
+            plan=self.organization.plan,
+        )
+
+
+class LogInIn(In):
+    """A log-in; `organization` is a slug or an id, the first joined one when left out."""
+
+    email: Address
+    password: Password
+    organization: Organization | None = None
+    device_token: Annotated[str, StringConstraints(max_length=200)] = ""
+    """What the last log-in on this device answered: it is then not kept waiting for what others try."""
+
+
+class VerifyIn(In):
+    """The second step of a log-in: its challenge, and a code of the authenticator app or a recovery code."""
+
+    challenge: Annotated[str, StringConstraints(max_length=200)]
+    code: Code
+
+
+class PasskeyAnswerIn(In):
+    """What a passkey was asked under, and what it answered."""
+
+    ticket: Ticket
+    credential: AssertionIn
+
+
+class PasskeyAskIn(In):
+    """The challenge of a log-in that waits for its second step; left out to log in by the passkey alone."""
+
+    challenge: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class PasskeyLogInIn(PasskeyAnswerIn):
+    """A log-in by a passkey; `organization` and `device_token` as at a log-in, where it is no second step."""
+
+    organization: Organization | None = None
+    device_token: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
+class JoinIn(In):
+    """The code of an invitation."""
+
+    token: Ticket
+
+
+class JoinAnewIn(JoinIn):
+    """The code of an invitation, of somebody who is no user yet."""
+
+    name: Name
+    password: Password
+
+
+class ChallengeOut(Out):
+    """A log-in that waits for its second step, at /api/v1/auth/login/verify."""
+
+    challenge: str
+    methods: list[str]
+    expires_in: int
+
+
+class LoggedInOut(RootModel[SignedInOut | ChallengeOut]):
+    """Tokens; or, where the user has a second factor, the challenge that asks for it."""
+
+
+def logged_in(value: SignedIn | Challenge) -> dict[str, object]:
+    """The answer's form of a log-in, finished or not."""
+    if isinstance(value, Challenge):
+        return {"challenge": value.token, "methods": list(value.methods), "expires_in": value.expires_in}
+    return signed_in(value)
