@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 
 from functions.auth.routes import Auth, routes
+from shared.identity.gateway.breaches import BreachedPasswords
+from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.fields import UserSecrets
 from shared.identity.gateway.mail import MailQueue
 from shared.identity.gateway.passkeys import RelyingParty
@@ -14,6 +16,8 @@ from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.passkeys import PasskeyRepository
+from shared.identity.repository.providers import ProviderRepository
+from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
@@ -21,6 +25,7 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.account import Account
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
 from shared.identity.service.passkeys import Passkeys
@@ -28,6 +33,7 @@ from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
 from shared.identity.service.sign_in import Identity
+from shared.identity.service.sign_on import SignOn
 from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
@@ -49,6 +55,7 @@ class AuthSettings(Settings):
     pepper_secret: str
     field_key: str
     queue_mails: str
+    function_identity_egress: str
     rp_id: str
     """The domain that passkeys are for."""
     rp_origins: tuple[str, ...]
@@ -101,22 +108,27 @@ proofs = Proofs(
     passkeys=passkeys,
     throttle=throttle,
 )
+breached = BreachedPasswords(Egress(settings.function_identity_egress, seconds=3.0), kernel.observability)
+fresh = FreshPasswords(breached)
+members = MemberRepository()
+identity = Identity(
+    database,
+    users,
+    sessions,
+    TicketRepository(tickets),
+    tokens=tokens,
+    passwords=passwords,
+    factors=factors,
+    passkeys=passkeys,
+    throttle=throttle,
+    fresh=fresh,
+    asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
+    pepper=pepper,
+    clock=kernel.clock,
+    new_id=uuid7,
+)
 auth = Auth(
-    identity=Identity(
-        database,
-        users,
-        sessions,
-        TicketRepository(tickets),
-        tokens=tokens,
-        passwords=passwords,
-        factors=factors,
-        passkeys=passkeys,
-        throttle=throttle,
-        asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
-        pepper=pepper,
-        clock=kernel.clock,
-        new_id=uuid7,
-    ),
+    identity=identity,
     proofs=proofs,
     recovery=Recovery(
         database,
@@ -126,6 +138,7 @@ auth = Auth(
         credentials=known_credentials,
         passwords=passwords,
         proofs=proofs,
+        fresh=fresh,
         throttle=throttle,
         mails=MailQueue(Queue(settings.queue_mails)),
         clock=kernel.clock,
@@ -135,12 +148,26 @@ auth = Auth(
         users,
         sessions,
         TicketRepository(tickets),
-        members=MemberRepository(),
+        members=members,
         credentials=known_credentials,
         tokens=tokens,
         throttle=throttle,
         mails=MailQueue(Queue(settings.queue_mails)),
         clock=kernel.clock,
+    ),
+    sign_on=SignOn(
+        database,
+        users,
+        TicketRepository(tickets),
+        identity=identity,
+        providers=ProviderRepository(database),
+        members=members,
+        roles=RoleRepository(database),
+        egress=Egress(settings.function_identity_egress, seconds=11.0),
+        url=token_settings.issuer,
+        pepper=pepper,
+        clock=kernel.clock,
+        new_id=uuid7,
     ),
     keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), issuer, pepper),
     ring=ring,

@@ -33,7 +33,7 @@ kernel = Kernel("identity_egress")
 settings = EgressSettings.load()
 allowed = allow_list(settings.outbound_allow)
 secrets = ClientSecrets(settings.field_key)
-providers = Providers(Strangers(allowed, seconds=4.0), kernel.clock)
+providers = Providers(Strangers(allowed, seconds=4.0), allowed, kernel.clock)
 names = Names(settings.dns_server)
 breaches = Breaches(Strangers(allowed, seconds=1.5), settings.breaches_url)
 

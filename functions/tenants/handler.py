@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 from functions.tenants.routes import Organizations, routes
+from shared.federation.gateway.secrets import ClientSecrets
+from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.members import MemberRepository
+from shared.identity.repository.providers import ProviderRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
+from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
@@ -30,6 +34,9 @@ class TenantSettings(Settings):
     table_revocations: str
     table_tickets: str
     queue_mails: str
+    field_key: str
+    function_identity_egress: str
+    api_url: str
 
 
 kernel = Kernel("tenants")
@@ -47,6 +54,18 @@ invitations = Invitations(
     new_id=uuid7,
 )
 organizations = Organizations(
-    Tenants(TenantRepository(database)), Members(members, roles, sessions), Roles(roles, sessions), invitations
+    tenants=Tenants(TenantRepository(database)),
+    members=Members(members, roles, sessions),
+    roles=Roles(roles, sessions),
+    invitations=invitations,
+    providers=Providers(
+        database,
+        ProviderRepository(database),
+        roles,
+        sessions,
+        client_secrets=ClientSecrets(settings.field_key),
+        egress=Egress(settings.function_identity_egress, seconds=11.0),
+    ),
+    url=settings.api_url,
 )
 handler = kernel.http(routes, organizations, database=database, token=kernel.tokens())

@@ -36,6 +36,13 @@ _BY_NAME: dict[str, object] = {
     "vendor": "axis",
     "organization": "acme",
     "scopes": ["ingest.write"],
+    "permissions": ["campaigns.*", "sites.read"],
+    "domain": "acme.example",
+    "issuer": "https://id.acme.example",
+    "return_urls": ["https://app.acme.example/signed-in"],
+    "return_to": "https://app.acme.example/signed-in",
+    "role_map": {"rmap-admins": "admin"},
+    "default_role": "viewer",
     "role": "owner",
     "description": "Our warehouse",
 }
@@ -46,6 +53,7 @@ _NAMES = {
     "ApiKey": "Counter of the main entrance",
     "User": "Ada Owner",
     "SignUp": "Ada Owner",
+    "NewRole": "buyer",
     "Member": "Ada Owner",
 }
 """What `name` is, by the beginning of the schema's own name."""

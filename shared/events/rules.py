@@ -117,6 +117,17 @@ CATALOGUE: tuple[EventType, ...] = (
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
     _security("address_changed", "A user's mail address was changed, which both addresses confirmed."),
     *(
+        EventType(f"security.domain_{what}", f"A mail domain was {what}.", "domain/<name>", {"domain": "acme.example"})
+        for what in ("added", "verified", "removed")
+    ),
+    EventType(
+        "security.provider_changed",
+        "The organization's identity provider was set up or changed.",
+        "tenant/<id>",
+        {"issuer": "https://id.acme.example", "client_id": "rmap"},
+    ),
+    EventType("security.provider_removed", "The organization's identity provider was taken away.", "tenant/<id>", {}),
+    *(
         EventType(
             f"security.role_{what}",
             f"A role of the organization's own making was {what}.",

@@ -214,6 +214,90 @@ class SlugTaken(Conflict):
     code, title = "slug-taken", "The slug is in use; choose another"
 
 
+class NoProvider(NotFound):
+    """No organization of this name or mail domain logs people in by a provider of its own."""
+
+    code, title = "no-provider", "There is no identity provider for this"
+
+
+class ProviderNeeded(Conflict):
+    """People are to come in by the identity provider alone, so there has to be one."""
+
+    code, title = "provider-needed", "People come in by the identity provider alone; change that first"
+
+
+class ReturnRefused(Invalid):
+    """Not one of the addresses that the organization lets people be sent back to."""
+
+    code, title = "return-refused", "People are not sent back there"
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("/return_to", "return-refused", "is none of the organization's"),))
+
+
+class SignOnEnded(Unauthenticated):
+    """The log-in at a provider has expired, was finished, or began elsewhere."""
+
+    code, title = "sign-on-ended", "The log-in has expired; begin again"
+
+
+class NotEntitled(Forbidden):
+    """The provider knows the user, but nothing says what they may be here."""
+
+    code, title = "not-entitled", "Your identity provider gives you no role in this organization"
+
+
+class AddressNotVouched(Forbidden):
+    """The provider does not vouch for the mail address, or its domain is not the organization's."""
+
+    code, title = "address-not-vouched", "The identity provider cannot vouch for this mail address"
+
+
+class UnconfirmedAccount(Conflict):
+    """Somebody signed up with the address and never showed that it is theirs: nothing is joined to that."""
+
+    code, title = "unconfirmed-account", "An account with this address waits to be confirmed; set its password by mail"
+
+
+class SsoRequired(Forbidden):
+    """People come in by the organization's provider alone; owners with two proofs of their own as well."""
+
+    code, title = "sso-required", "Log in by your organization's identity provider"
+
+
+class DomainNotFound(NotFound):
+    """No such mail domain in this tenant."""
+
+    code, title = "domain-not-found", "There is no such domain"
+
+
+class DomainTaken(Conflict):
+    """The domain is verified by another organization, or claimed by this one already."""
+
+    code, title = "domain-taken", "The domain is taken"
+
+
+class TooManyDomains(Conflict):
+    """An organization has so many domains and no more."""
+
+    code, title = "too-many-domains", "There are too many domains"
+
+
+class ChallengeMissing(Conflict):
+    """DNS does not hold the challenge."""
+
+    code, title = "challenge-missing", "DNS does not hold the record yet"
+
+
+class BreachedPassword(Invalid):
+    """The password is on the list of those seen in breaches."""
+
+    code, title = "breached-password", "The password was seen in a breach; choose another"
+
+    def __init__(self) -> None:
+        super().__init__(errors=(FieldError("/password", "breached-password", "was seen in a breach of some service"),))
+
+
 class EmailUnchanged(Conflict):
     """It is the user's address already."""
 

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from tenant_context.permissions import ROLES
 
+VOUCHED = frozenset({"fed", "mfa"})
+"""Proofs that a tenant's identity provider gives in a user's place."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignUp:
@@ -95,10 +98,15 @@ class Assurance:
     proofs: tuple[str, ...]
     at: int
 
+    def own(self) -> "Assurance":
+        """What stands without the word of a tenant's provider."""
+        proofs = tuple(proof for proof in self.proofs if proof not in VOUCHED)
+        return Assurance(min(self.level, len(proofs)), proofs, self.at)
+
     @property
     def is_own(self) -> bool:
         """Whether the user proved something themselves, beside what a provider says."""
-        return not set(self.proofs) <= {"fed", "mfa"}
+        return not set(self.proofs) <= VOUCHED
 
     @property
     def is_federated(self) -> bool:
@@ -214,6 +222,33 @@ class SignedIn:
     tokens: Tokens
     device: str
     """What the device shows at its next log-in to be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailDomain:
+    """A domain of mail addresses; a tenant's own once its DNS holds the challenge."""
+
+    domain: str
+    challenge: str
+    created_at: datetime
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A tenant's identity provider (OpenID Connect), and who may come in by it as what."""
+
+    issuer: str
+    client_id: str
+    sealed_secret: bytes
+    role_claim: str
+    """The claim that says who is what; empty, where everybody gets the default role once and keeps what they have."""
+    role_map: dict[str, str]
+    """Roles by values of the claim."""
+    default_role: str | None
+    """For those whose claim says nothing; without one, they do not come in."""
+    return_urls: tuple[str, ...]
+    """Where people may be sent back to, with a code."""
 
 
 @dataclass(frozen=True, slots=True)

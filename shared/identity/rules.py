@@ -6,18 +6,21 @@ import hmac
 import re
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.identity.errors import OrganizationClosed, WeakPassword
-from shared.identity.model import Membership, Session
+from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
+from shared.identity.model import Assurance, Membership, Provider, Session
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
 GRACE_SECONDS = 10
 """How long the token just replaced still answers with the active one: two tabs, a retried request."""
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
+FEDERATED_SECONDS = 12 * 3600
+"""How long a session lasts that a tenant's provider vouched for: who is taken out there is out here the same day."""
 CLOSED = frozenset({"suspended", "closed"})
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
@@ -45,6 +48,40 @@ def check_open(membership: Membership) -> None:
     """Raise `OrganizationClosed` for a tenant that nobody may work in."""
     if membership.status in CLOSED:
         raise OrganizationClosed(f"The organization is {membership.status}; ask its owner.")
+
+
+def check_way(membership: Membership, assurance: Assurance) -> None:
+    """Raise `SsoRequired` where people come in by the tenant's provider alone, and these proofs are others.
+
+    Owners with two proofs of their own come in all the same: somebody has to, when the provider is broken.
+    """
+    breaks_glass = membership.role == "owner" and assurance.level > 1
+    if membership.sso_only and not assurance.is_federated and not breaks_glass:
+        raise SsoRequired
+
+
+def holds(membership: Membership, assurance: Assurance) -> bool:
+    """Whether a session still stands: its tenant has the provider that vouched, and asks for no other way."""
+    if assurance.is_federated and not membership.has_provider:
+        return False
+    try:
+        check_way(membership, assurance)
+    except SsoRequired:
+        return False
+    return True
+
+
+def role_of(provider: Provider, claims: Mapping[str, Any]) -> str | None:
+    """The role that a provider's claims give: the first of the mapping that the claim holds, else the default."""
+    value = claims.get(provider.role_claim) if provider.role_claim else None
+    said = value if isinstance(value, list) else [value]
+    return next((role for name, role in provider.role_map.items() if name in said), provider.default_role)
+
+
+def vouched_proofs(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """The proofs of a log-in at a provider: two, where it says that it asked for more than one (RFC 8176)."""
+    methods = claims.get("amr")
+    return ("fed", "mfa") if isinstance(methods, list) and "mfa" in methods else ("fed",)
 
 
 def slug_of(name: str, fresh: UUID) -> str:

@@ -13,15 +13,15 @@ _JSON: LiteralString = """
                                                    'subscription', stripe_subscription_id,
                                                    'subscription_status', subscription_status,
                                                    'reason', billing_reason),
-                      'mfa_required', mfa_required, 'version', version, 'created_at', app.rfc3339(created_at),
-                      'updated_at', app.rfc3339(updated_at))::text"""
+                      'mfa_required', mfa_required, 'sso_only', sso_only, 'version', version,
+                      'created_at', app.rfc3339(created_at), 'updated_at', app.rfc3339(updated_at))::text"""
 _SHOW: LiteralString = f"SELECT version, {_JSON} FROM tenants WHERE tenant_id = %s"
 _LOCK: LiteralString = "SELECT version FROM tenants WHERE tenant_id = %s FOR UPDATE"
 _RENAME: LiteralString = f"""
     UPDATE tenants SET name = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
     RETURNING version, {_JSON}"""
 _SECURE: LiteralString = f"""
-    UPDATE tenants SET mfa_required = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
+    UPDATE tenants SET mfa_required = %s, sso_only = %s, version = version + 1, updated_at = %s WHERE tenant_id = %s
     RETURNING version, {_JSON}"""
 _MEMBERS: LiteralString = """
     SELECT json_build_object('user_id', u.user_id, 'email', u.email, 'name', u.name, 'role', m.role,
@@ -67,9 +67,9 @@ class TenantRepository:
         """Another name, one version later."""
         return self._changed(tx.one(_RENAME, (name, tx.now, tx.tenant.tenant)))
 
-    def secure(self, tx: Transaction, *, mfa_required: bool) -> tuple[int, bytes]:
+    def secure(self, tx: Transaction, *, mfa_required: bool, sso_only: bool) -> tuple[int, bytes]:
         """Another policy for log-ins, one version later."""
-        return self._changed(tx.one(_SECURE, (mfa_required, tx.now, tx.tenant.tenant)))
+        return self._changed(tx.one(_SECURE, (mfa_required, sso_only, tx.now, tx.tenant.tenant)))
 
     @staticmethod
     def _changed(row: Row | None) -> tuple[int, bytes]:

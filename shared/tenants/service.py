@@ -37,14 +37,16 @@ class Tenants:
         tx.emit(Event("tenant.updated", f"tenant/{organization}", {"id": str(organization), "name": name}))
         return renamed
 
-    def secure(self, tx: Transaction, organization: UUID, *, mfa_required: bool, version: int) -> tuple[int, bytes]:
+    def secure(
+        self, tx: Transaction, organization: UUID, *, mfa_required: bool, sso_only: bool, version: int
+    ) -> tuple[int, bytes]:
         """Another policy for log-ins, in force with the next tokens; emits security.policy_changed.
 
         Errors: OrganizationNotFound, PreconditionFailed.
         """
         self._at(tx, organization, version)
-        secured = self._repository.secure(tx, mfa_required=mfa_required)
-        data = {"id": str(organization), "mfa_required": mfa_required}
+        secured = self._repository.secure(tx, mfa_required=mfa_required, sso_only=sso_only)
+        data = {"id": str(organization), "mfa_required": mfa_required, "sso_only": sso_only}
         tx.emit(Event("security.policy_changed", f"tenant/{organization}", data))
         return secured
 

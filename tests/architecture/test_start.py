@@ -62,7 +62,7 @@ def _strangers(started: Started) -> dict[str, str]:
 
 
 @every_function
-def test_a_handler_starts_from_its_bundle_alone(row: Function, stage: str, started: Started) -> None:
+def test_a_handler_starts_from_its_bundle_alone(row: Function, started: Started) -> None:
     assert started.handler_is_callable
     assert _strangers(started) == {}
     assert _importable(row) <= set(started.found)

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from functions.campaigns.schemas import CampaignOut
 from functions.sites.schemas import SensorOut, SiteOut
-from functions.tenants.schemas import InvitationOut
+from functions.tenants.schemas.organizations import InvitationOut
 from shared.campaigns.model import Campaign
 from shared.identity.model import Invitation
 from shared.sites.model import Sensor, Site

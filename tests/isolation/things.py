@@ -49,6 +49,9 @@ class Things:
                 f"/api/v1/organizations/{owner.organization}/invitations",
                 {"email": f"{uuid4().hex}@acme.example", "role": "viewer"},
             )["id"],
+            "domain": post(f"/api/v1/organizations/{owner.organization}/domains", {"domain": f"{uuid4().hex}.example"})[
+                "domain"
+            ],
             "role": post(
                 f"/api/v1/organizations/{owner.organization}/roles",
                 {"name": f"role-{uuid4().hex[:8]}", "permissions": ["sites.read"]},
@@ -94,6 +97,13 @@ class Things:
             "/api/v1/organizations/{organization_id}/invitations": {"email": "x@acme.example", "role": "viewer"},
             "/api/v1/organizations/{organization_id}/roles": {"name": "thief", "permissions": ["sites.read"]},
             "/api/v1/organizations/{organization_id}/roles/{role}": {"permissions": ["sites.read"]},
+            "/api/v1/organizations/{organization_id}/identity-provider": {
+                "issuer": "https://id.thief.example",
+                "client_id": "thief",
+                "client_secret": "thief",
+                "return_urls": ["https://thief.example/"],
+            },
+            "/api/v1/organizations/{organization_id}/domains": {"domain": "thief.example"},
             "/api/v1/organizations/{organization_id}/owner": {"user_id": self.ids["user_id"]},
             "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
             "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},

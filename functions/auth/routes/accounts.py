@@ -1,6 +1,6 @@
 """Users' own accounts."""
 
-from functions.auth.routes.base import Auth, caller_of, routes
+from functions.auth.routes.declared import Auth, caller_of, routes
 from functions.auth.schemas import accounts
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 

@@ -1,9 +1,9 @@
 """Second factors, and proving once more."""
 
-from functions.auth.routes.base import Auth, caller_of, routes
-from functions.auth.schemas import common
+from functions.auth.routes.declared import Auth, caller_of, routes
 from functions.auth.schemas import factors as wire
 from functions.auth.schemas import passkeys as passkeys_wire
+from functions.auth.schemas import signed_in
 from tenant_context.routing import SIGNED_IN, Answer, Call
 
 
@@ -12,7 +12,7 @@ from tenant_context.routing import SIGNED_IN, Answer, Call
     "/api/v1/auth/step-up",
     permission=SIGNED_IN,
     body=wire.StepUpIn,
-    answer=common.TokensOut,
+    answer=signed_in.TokensOut,
     max_body=passkeys_wire.MAX_BODY,
 )
 def step_up(call: Call[wire.StepUpIn], auth: Auth) -> Answer:
@@ -23,7 +23,7 @@ def step_up(call: Call[wire.StepUpIn], auth: Auth) -> Answer:
         found = auth.proofs.step_up_by_passkey(tenant, answer.ticket, answer.credential.sent(), caller)
     else:
         found = auth.proofs.step_up(tenant, caller, password=body.password, code=body.code)
-    return Answer(common.tokens(found))
+    return Answer(signed_in.tokens(found))
 
 
 @routes.act("POST", "/api/v1/auth/step-up/passkey/options", permission=SIGNED_IN, answer=passkeys_wire.CeremonyOut)
@@ -61,7 +61,7 @@ def begin_totp(call: Call[None], auth: Auth) -> Answer:
 def confirm_totp(call: Call[wire.CodeIn], auth: Auth) -> Answer:
     """Confirm the authenticator app; your other sessions in this organization end."""
     codes, tokens = auth.proofs.confirm_mfa(call.tenant, call.body.code, caller_of(call))
-    return Answer({"recovery_codes": codes, **common.tokens(tokens)})
+    return Answer({"recovery_codes": codes, **signed_in.tokens(tokens)})
 
 
 @routes.act("DELETE", "/api/v1/auth/mfa/totp", permission=SIGNED_IN, status=204, recent=True)
@@ -104,7 +104,7 @@ def add_passkey(call: Call[wire.PasskeyIn], auth: Auth) -> Answer:
     added, codes, tokens = auth.proofs.add_passkey(
         call.tenant, body.ticket, body.credential.sent(), body.name, caller_of(call)
     )
-    return Answer({"passkey": passkeys_wire.passkey(added), "recovery_codes": codes, **common.tokens(tokens)})
+    return Answer({"passkey": passkeys_wire.passkey(added), "recovery_codes": codes, **signed_in.tokens(tokens)})
 
 
 @routes.act("DELETE", "/api/v1/auth/mfa/passkeys/{credential}", permission=SIGNED_IN, status=204, recent=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from functions.auth.routes.base import Auth, routes
+from functions.auth.routes.declared import Auth, routes
 from functions.auth.schemas import keys as wire
 from shared.identity.gateway.tokens import jwk
 from tenant_context.postgres import Transaction

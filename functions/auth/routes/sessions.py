@@ -1,15 +1,15 @@
 """Sessions, and the organization they are in."""
 
-from functions.auth.routes.base import Auth, caller_of, routes
-from functions.auth.schemas import common
+from functions.auth.routes.declared import Auth, caller_of, routes
 from functions.auth.schemas import sessions as wire
+from functions.auth.schemas import signed_in
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 
 
-@routes.act("POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=wire.RefreshIn, answer=common.TokensOut)
+@routes.act("POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=wire.RefreshIn, answer=signed_in.TokensOut)
 def refresh(call: Call[wire.RefreshIn], auth: Auth) -> Answer:
     """Exchange a refresh token for fresh tokens; it is then used up."""
-    return Answer(common.tokens(auth.identity.refresh(call.body.refresh_token, caller_of(call))))
+    return Answer(signed_in.tokens(auth.identity.refresh(call.body.refresh_token, caller_of(call))))
 
 
 @routes.act("POST", "/api/v1/auth/logout", permission=SIGNED_IN, status=204)
@@ -31,12 +31,12 @@ def log_out_everywhere(call: Call[None], auth: Auth) -> Answer:
     "/api/v1/auth/switch",
     permission=SIGNED_IN,
     body=wire.SwitchIn,
-    answer=common.SwitchedOut,
+    answer=signed_in.SwitchedOut,
 )
 def switch(call: Call[wire.SwitchIn], auth: Auth) -> Answer:
     """Exchange the token for one of another organization of the same user."""
     membership, tokens = auth.identity.switch(call.tenant, call.body.organization, caller_of(call))
-    return Answer({"organization": common.organization(membership), **common.tokens(tokens)})
+    return Answer({"organization": signed_in.organization(membership), **signed_in.tokens(tokens)})
 
 
 @routes.read("/api/v1/auth/sessions", permission=SIGNED_IN, answer=wire.SessionsOut)

@@ -1,7 +1,7 @@
 """Signing up, joining and logging in."""
 
-from functions.auth.routes.base import Auth, caller_of, routes
-from functions.auth.schemas import common, passkeys, sign_in
+from functions.auth.routes.declared import Auth, caller_of, routes
+from functions.auth.schemas import passkeys, sign_in, signed_in
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 
 
@@ -10,14 +10,14 @@ from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
     "/api/v1/auth/signup",
     proof=Proof.PUBLIC,
     body=sign_in.SignUpIn,
-    answer=common.SignedInOut,
+    answer=signed_in.SignedInOut,
     status=201,
 )
 def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     """Sign up: a user, an organization they own, and tokens; billing follows by itself."""
     came = auth.identity.sign_up(call.body.sign_up(), caller_of(call))
     auth.recovery.ask_to_confirm(came.user, came.membership.tenant, call.request_id)
-    return Answer(common.signed_in(came))
+    return Answer(signed_in.signed_in(came))
 
 
 @routes.act(
@@ -25,13 +25,13 @@ def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     "/api/v1/auth/invitations/sign-up",
     proof=Proof.PUBLIC,
     body=sign_in.JoinAnewIn,
-    answer=common.SignedInOut,
+    answer=signed_in.SignedInOut,
     status=201,
 )
 def join_anew(call: Call[sign_in.JoinAnewIn], auth: Auth) -> Answer:
     """Accept an invitation as a new user."""
     body = call.body
-    return Answer(common.signed_in(auth.identity.join_anew(body.token, body.name, body.password, caller_of(call))))
+    return Answer(signed_in.signed_in(auth.identity.join_anew(body.token, body.name, body.password, caller_of(call))))
 
 
 @routes.act(
@@ -39,12 +39,12 @@ def join_anew(call: Call[sign_in.JoinAnewIn], auth: Auth) -> Answer:
     "/api/v1/auth/invitations/accept",
     permission=SIGNED_IN,
     body=sign_in.JoinIn,
-    answer=common.SwitchedOut,
+    answer=signed_in.SwitchedOut,
 )
 def join(call: Call[sign_in.JoinIn], auth: Auth) -> Answer:
     """Accept an invitation as the user you are, and get tokens for that organization."""
     membership, tokens = auth.identity.join(call.tenant, call.body.token, caller_of(call))
-    return Answer({"organization": common.organization(membership), **common.tokens(tokens)})
+    return Answer({"organization": signed_in.organization(membership), **signed_in.tokens(tokens)})
 
 
 @routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=sign_in.LogInIn, answer=sign_in.LoggedInOut)
@@ -55,10 +55,12 @@ def login(call: Call[sign_in.LogInIn], auth: Auth) -> Answer:
     return Answer(sign_in.logged_in(came))
 
 
-@routes.act("POST", "/api/v1/auth/login/verify", proof=Proof.PUBLIC, body=sign_in.VerifyIn, answer=common.SignedInOut)
+@routes.act(
+    "POST", "/api/v1/auth/login/verify", proof=Proof.PUBLIC, body=sign_in.VerifyIn, answer=signed_in.SignedInOut
+)
 def verify(call: Call[sign_in.VerifyIn], auth: Auth) -> Answer:
     """Finish a log-in with a code of the authenticator app or a recovery code."""
-    return Answer(common.signed_in(auth.identity.answer(call.body.challenge, call.body.code, caller_of(call))))
+    return Answer(signed_in.signed_in(auth.identity.answer(call.body.challenge, call.body.code, caller_of(call))))
 
 
 @routes.act(
@@ -78,7 +80,7 @@ def ask_to_log_in(call: Call[sign_in.PasskeyAskIn], auth: Auth) -> Answer:
     "/api/v1/auth/login/passkey",
     proof=Proof.PUBLIC,
     body=sign_in.PasskeyLogInIn,
-    answer=common.SignedInOut,
+    answer=signed_in.SignedInOut,
     max_body=passkeys.MAX_BODY,
 )
 def login_by_passkey(call: Call[sign_in.PasskeyLogInIn], auth: Auth) -> Answer:
@@ -87,4 +89,4 @@ def login_by_passkey(call: Call[sign_in.PasskeyLogInIn], auth: Auth) -> Answer:
     came = auth.identity.answer_passkey(
         body.ticket, body.credential.sent(), body.organization, caller_of(call), body.device_token
     )
-    return Answer(common.signed_in(came))
+    return Answer(signed_in.signed_in(came))

@@ -1,6 +1,6 @@
 """Users' own accounts."""
 
-from functions.auth.schemas.common import Password, Ticket, UserOut
+from functions.auth.schemas.signed_in import Password, Ticket, UserOut
 from tenant_context.wire import Address, Email, In, Out
 
 

@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import model_validator
 
-from functions.auth.schemas.common import Code, Password, Ticket, TokensOut
 from functions.auth.schemas.passkeys import PasskeyOut, RegistrationIn
 from functions.auth.schemas.sign_in import PasskeyAnswerIn
+from functions.auth.schemas.signed_in import Code, Password, Ticket, TokensOut
 from tenant_context.wire import In, Name, Out
 
 

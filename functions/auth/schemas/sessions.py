@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from functions.auth.schemas.common import Organization
+from functions.auth.schemas.signed_in import Organization
 from shared.identity.model import Session
 from tenant_context.clock import rfc3339
 from tenant_context.wire import In, Out

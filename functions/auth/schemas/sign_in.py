@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import RootModel, StringConstraints
 
-from functions.auth.schemas.common import Code, Organization, Password, SignedInOut, Ticket, signed_in
 from functions.auth.schemas.passkeys import AssertionIn
+from functions.auth.schemas.signed_in import Code, Organization, Password, SignedInOut, Ticket, signed_in
 from shared.identity.model import Challenge, SignedIn, SignUp
 from tenant_context.wire import Address, Email, In, Name, Out
 

@@ -17,8 +17,11 @@ from joserfc.jws import extract_compact
 from shared.federation import rules
 from shared.federation.errors import LoginRefused, ProviderRefused, ProviderUnreachable
 from shared.federation.model import Exchange, Metadata
+from shared.outbound.errors import UrlRefused
 from shared.outbound.gateway.client import Strangers
 from shared.outbound.model import Outcome
+from shared.outbound.rules import urls
+from shared.outbound.rules.addresses import AllowList
 
 _KEPT_BYTES = 500_000
 _KEPT_PROVIDERS = 200
@@ -54,10 +57,12 @@ class Providers:
     def __init__(
         self,
         strangers: Strangers,
+        allowed: AllowList,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strangers = strangers
+        self._allowed = allowed
         self._clock = clock
         self._described = _Kept[Metadata](monotonic)
         self._keys = _Kept[KeySet](monotonic)
@@ -68,7 +73,13 @@ class Providers:
         if found is not None:
             return found
         body = self._read(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-        return self._described.put(issuer, rules.read_metadata(issuer, body))
+        metadata = rules.read_metadata(issuer, body)
+        try:
+            # People are sent there: an address of ours or of their own machine would be a trap.
+            urls.parse(metadata.authorization_endpoint, self._allowed)
+        except UrlRefused as error:
+            raise ProviderRefused(f"The provider's authorization_endpoint {error.reason}.") from error
+        return self._described.put(issuer, metadata)
 
     def exchange(self, asked: Exchange) -> dict[str, Any]:
         """What the provider says of the user behind a code, verified.

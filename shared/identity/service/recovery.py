@@ -3,7 +3,6 @@
 import secrets
 from uuid import UUID
 
-from shared.identity import rules
 from shared.identity.errors import TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.gateway.passwords import Passwords
@@ -13,6 +12,7 @@ from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
@@ -35,6 +35,7 @@ class Recovery:
         credentials: CredentialRepository,
         passwords: Passwords,
         proofs: Proofs,
+        fresh: FreshPasswords,
         throttle: Throttle,
         mails: MailQueue,
         clock: Clock,
@@ -46,6 +47,7 @@ class Recovery:
         self._credentials = credentials
         self._passwords = passwords
         self._proofs = proofs
+        self._fresh = fresh
         self._throttle = throttle
         self._mails = mails
         self._clock = clock
@@ -80,16 +82,16 @@ class Recovery:
         self._mails.send("reset-password", email, values, request_id=caller.request_id, tenant=tenant)
 
     def reset(self, token: str, password: str, caller: Caller) -> None:
-        """Another password by a code from a mail; every session ends. Errors: TicketEnded, WeakPassword.
+        """Another password by a code from a mail; every session ends.
 
         Who reads the address's mail is its user: one that was never confirmed is from now on, and whatever somebody
-        else set up under it before is taken away.
+        else set up under it before is taken away. Errors: TicketEnded, WeakPassword, BreachedPassword.
         """
         item = self._tickets.find("reset", token, self._clock().timestamp())
         if item is None:
             raise TicketEnded
         # A password that is refused leaves the code as good as it was.
-        rules.check_password(password, item["email"], item["name"])
+        self._fresh.check(password, item["email"], item["name"], caller)
         user = self._taken("reset", token)
         login = self._users.find_login(user.email)
         if login is not None and not login.confirmed:
@@ -97,10 +99,13 @@ class Recovery:
         self._set(user, password, caller, keep="", by_mail=True)
 
     def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:
-        """Another password by the present one; every other session ends. Errors: WrongCredentials, WeakPassword."""
+        """Another password by the present one; every other session ends.
+
+        Errors: WrongCredentials, WeakPassword, BreachedPassword.
+        """
         self._proofs.check_password(tenant, present, caller)
         user = self._users.own(tenant)
-        rules.check_password(password, user.email, user.name)
+        self._fresh.check(password, user.email, user.name, caller)
         self._set(user, password, caller, keep=tenant.session)
 
     def _set(self, user: User, password: str, caller: Caller, *, keep: str, by_mail: bool = False) -> None:

@@ -47,8 +47,12 @@ class SessionTokens:
         self._new_id = new_id
 
     def open(self, user: UUID, membership: Membership, caller: Caller, assurance: Assurance) -> Tokens:
-        """A new session in a tenant, of a user who has just proved who they are. Errors: OrganizationClosed."""
+        """A new session in a tenant, of a user who has just proved who they are.
+
+        Errors: OrganizationClosed, SsoRequired.
+        """
         rules.check_open(membership)
+        rules.check_way(membership, assurance)
         now = self._clock()
         session = Session(
             id=self._new_id(),
@@ -59,7 +63,8 @@ class SessionTokens:
             generation=1,
             rotated_at=now.timestamp(),
             created_at=now,
-            expires_at=int(now.timestamp()) + rules.REFRESH_SECONDS,
+            expires_at=int(now.timestamp())
+            + (rules.FEDERATED_SECONDS if assurance.is_federated else rules.REFRESH_SECONDS),
             source_ip=caller.source_ip,
             agent=caller.agent[:200],
             assurance=assurance,
@@ -116,9 +121,11 @@ class SessionTokens:
         for membership in self._users.memberships(session.user):
             if membership.tenant == session.tenant:
                 rules.check_open(membership)
+                if not rules.holds(membership, session.assurance):
+                    break
                 return self._tokens(session, membership)
         self._sessions.end(session.id)
-        raise SessionEnded("You no longer belong to this organization.")
+        raise SessionEnded("You no longer belong to this organization, or it asks you to log in another way.")
 
     def _tokens(self, session: Session, membership: Membership) -> Tokens:
         claims = rules.claims(

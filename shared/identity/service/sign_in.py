@@ -32,6 +32,7 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked, check_address, in_tenant
 from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
 from shared.identity.service.sessions import SessionTokens
@@ -59,6 +60,7 @@ class Identity:
         passkeys: Passkeys,
         throttle: Throttle,
         asked: Asked,
+        fresh: FreshPasswords,
         pepper: str,
         clock: Clock,
         new_id: NewId,
@@ -73,6 +75,7 @@ class Identity:
         self._passkeys = passkeys
         self._throttle = throttle
         self._asked = asked
+        self._fresh = fresh
         self._pepper = pepper
         self._clock = clock
         self._new_id = new_id
@@ -80,9 +83,9 @@ class Identity:
     def sign_up(self, sign_up: SignUp, caller: Caller) -> SignedIn:
         """A new user with a new tenant, in one transaction; emits tenant.created, which starts the billing.
 
-        Errors: WeakPassword, EmailTaken, SlugTaken.
+        Errors: WeakPassword, BreachedPassword, EmailTaken, SlugTaken.
         """
-        rules.check_password(sign_up.password, sign_up.email, sign_up.name)
+        self._fresh.check(sign_up.password, sign_up.email, sign_up.name, caller)
         tenant_id, user_id = self._new_id(), self._new_id()
         slug = sign_up.slug or rules.slug_of(sign_up.organization, tenant_id)
         password_hash = self._passwords.hash(sign_up.password)
@@ -93,12 +96,12 @@ class Identity:
             tx.emit(Event("tenant.created", f"tenant/{tenant_id}", {**data, "email": sign_up.email}))
         membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending")
         user = User(user_id, sign_up.email, sign_up.name)
-        return self._enter(user, membership, caller, self._assured("pwd"), "")
+        return self.enter(user, membership, caller, self._assured("pwd"), "")
 
     def join_anew(self, token: str, name: str, password: str, caller: Caller) -> SignedIn:
-        """A new user, who was invited. Errors: TicketEnded, WeakPassword, EmailTaken."""
+        """A new user, who was invited. Errors: TicketEnded, WeakPassword, BreachedPassword, EmailTaken."""
         tenant_id, invitation, email = self._asked.read(token)
-        rules.check_password(password, email, name)
+        self._fresh.check(password, email, name, caller)
         if self._users.find_login(email) is not None:
             raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
         user = User(self._new_id(), email, name)
@@ -106,7 +109,7 @@ class Identity:
         with self._database.transaction(in_tenant(tenant_id, user.id, caller.request_id)) as tx:
             self._asked.add_user(tx, user.id, email, name, digest)
             self._asked.enter(tx, invitation, user.id)
-        return self._enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
+        return self.enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
 
     def join(self, tenant: TenantContext, token: str, caller: Caller) -> tuple[Membership, Tokens]:
         """The caller, who was invited, and their tokens in the other tenant.
@@ -122,7 +125,7 @@ class Identity:
         return self.switch(tenant, str(tenant_id), caller)
 
     def _place(self, user: UUID, tenant: UUID) -> Membership:
-        return _choose(self._users.memberships(user), str(tenant))
+        return choose(self._users.memberships(user), str(tenant))
 
     def log_in(
         self, email: str, password: str, organization: str | None, caller: Caller, device: str = ""
@@ -138,7 +141,7 @@ class Identity:
             self._throttle.failed(attempt)
             raise WrongCredentials
         self._throttle.succeeded(attempt)
-        membership = _choose(login.memberships, organization)
+        membership = choose(login.memberships, organization)
         if self._passwords.is_outdated(login.password_hash):
             tenant = from_credentials(membership.tenant, login.user.id, Source.CREDENTIALS, caller.request_id)
             with self._database.transaction(tenant) as tx:
@@ -146,7 +149,7 @@ class Identity:
         methods = self._factors.of(login.user.id).methods
         if methods:
             return self._challenge(login.user, membership, known, methods)
-        return self._enter(login.user, membership, caller, self._assured("pwd"), known)
+        return self.enter(login.user, membership, caller, self._assured("pwd"), known)
 
     def _challenge(self, user: User, membership: Membership, device: str, methods: tuple[str, ...]) -> Challenge:
         token = f"ch_{secrets.token_urlsafe(32)}"
@@ -182,10 +185,10 @@ class Identity:
             passkey = self._passkeys.check(LOG_IN, token, credential, UUID(ticket["user"]), caller)
             return self._finish(challenge, ticket, passkey.proof, caller)
         passkey = self._passkeys.check(LOG_IN, token, credential, None, caller)
-        membership = _choose(self._users.memberships(passkey.user), organization)
+        membership = choose(self._users.memberships(passkey.user), organization)
         tenant = from_credentials(membership.tenant, passkey.user, Source.CREDENTIALS, caller.request_id)
         known = known_device(device, str(passkey.user), self._pepper)
-        return self._enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
+        return self.enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
 
     def _waiting(self, challenge: str) -> Item:
         ticket = self._tickets.find("challenge", challenge, self._clock().timestamp())
@@ -197,13 +200,13 @@ class Identity:
         if not self._tickets.take("challenge", challenge):
             raise ChallengeEnded
         user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
-        membership = _choose(self._users.memberships(user.id), ticket["tenant"])
-        return self._enter(user, membership, caller, self._assured("pwd", proof), ticket["device"])
+        membership = choose(self._users.memberships(user.id), ticket["tenant"])
+        return self.enter(user, membership, caller, self._assured("pwd", proof), ticket["device"])
 
     def _assured(self, *proofs: str) -> Assurance:
         return Assurance(len(proofs), proofs, int(self._clock().timestamp()))
 
-    def _enter(self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str) -> SignedIn:
+    def enter(self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str) -> SignedIn:
         """Open the session and write down who came, from where, and how."""
         tokens = self._tokens.open(user.id, membership, caller, assurance)
         tenant = from_credentials(membership.tenant, user.id, Source.CREDENTIALS, caller.request_id)
@@ -226,13 +229,13 @@ class Identity:
     def switch(self, tenant: TenantContext, organization: str, caller: Caller) -> tuple[Membership, Tokens]:
         """A session of the same user in another tenant. Errors: NoMembership, SessionEnded, OwnProofRequired."""
         user = user_of(tenant)
-        membership = _choose(self._users.memberships(user), organization)
+        membership = choose(self._users.memberships(user), organization)
         present = self._sessions.find(UUID(tenant.session))
         if present is None:
             raise SessionEnded
         if not present.assurance.is_own:
             raise OwnProofRequired
-        return membership, self._tokens.open(user, membership, caller, present.assurance)
+        return membership, self._tokens.open(user, membership, caller, present.assurance.own())
 
     def log_out(self, tenant: TenantContext) -> None:
         """End the caller's own session."""
@@ -249,7 +252,10 @@ class Identity:
         self._sessions.end(session)
 
 
-def _choose(memberships: tuple[Membership, ...], organization: str | None) -> Membership:
+def choose(memberships: tuple[Membership, ...], organization: str | None) -> Membership:
+    """The place that was named; else the first one joined, of those that take proofs of one's own if there is one."""
+    if organization is None:
+        memberships = tuple(sorted(memberships, key=lambda membership: membership.sso_only))
     for membership in memberships:
         if organization is None or organization in {membership.slug, str(membership.tenant)}:
             return membership

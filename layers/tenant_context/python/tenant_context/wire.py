@@ -65,15 +65,15 @@ def _to_utc(value: datetime) -> datetime:
         raise ValueError("must be between the years 1 and 9999 in UTC") from error
 
 
-def _one_form(value: Any) -> Any:
+def one_form(value: Any) -> Any:
     """Mail addresses that look alike by Unicode's compatibility forms are one, and letters have no case."""
     return unicodedata.normalize("NFKC", value).strip().lower() if isinstance(value, str) else value
 
 
-Address = Annotated[str, BeforeValidator(_one_form), StringConstraints(max_length=254)]
+Address = Annotated[str, BeforeValidator(one_form), StringConstraints(max_length=254)]
 Email = Annotated[
     str,
-    BeforeValidator(_one_form),
+    BeforeValidator(one_form),
     StringConstraints(
         max_length=254,
         pattern=r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$",

@@ -1,4 +1,4 @@
-"""What several addresses say."""
+"""Who signed in, where, and with which tokens."""
 
 from typing import Annotated
 from uuid import UUID

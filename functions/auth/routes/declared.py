@@ -9,6 +9,7 @@ from shared.identity.service.keys import ApiKeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sign_in import Identity
+from shared.identity.service.sign_on import SignOn
 from tenant_context.key_ring import KeyRing
 from tenant_context.routing import Call, Routes
 
@@ -23,6 +24,7 @@ class Auth:
     proofs: Proofs
     recovery: Recovery
     account: Account
+    sign_on: SignOn
     keys: ApiKeys
     ring: KeyRing
     issuer: str

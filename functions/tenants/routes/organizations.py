@@ -1,8 +1,7 @@
-"""The addresses of organizations."""
+"""Organizations, their members, roles and invitations."""
 
-from dataclasses import dataclass
-
-from functions.tenants.schemas import (
+from functions.tenants.routes.declared import ONE, Organizations, routes
+from functions.tenants.schemas.organizations import (
     AuditPage,
     HeirIn,
     InvitationIn,
@@ -19,38 +18,19 @@ from functions.tenants.schemas import (
     SecurityIn,
 )
 from shared.identity.model import Role
-from shared.identity.service.invitations import Invitations
-from shared.identity.service.members import Members
-from shared.identity.service.roles import Roles
-from shared.tenants.service import Tenants
 from tenant_context.postgres import Transaction
-from tenant_context.routing import SIGNED_IN, Answer, Call, Routes, etag
+from tenant_context.routing import SIGNED_IN, Answer, Call, etag
 from tenant_context.wire import PageQuery, page, page_of
 
-routes = Routes()
 
-
-@dataclass(frozen=True, slots=True)
-class Organizations:
-    """What the routes use."""
-
-    tenants: Tenants
-    members: Members
-    roles: Roles
-    invitations: Invitations
-
-
-_ONE = "/api/v1/organizations/{organization_id}"
-
-
-@routes.read(_ONE, permission=SIGNED_IN, answer=OrganizationOut)
+@routes.read(ONE, permission=SIGNED_IN, answer=OrganizationOut)
 def show(call: Call[None], organizations: Organizations) -> Answer:
     """Read your organization, with the state of its billing."""
     version, content = organizations.tenants.show(call.tenant, call.id("organization_id"))
     return Answer(content, headers=etag(version))
 
 
-@routes.write("PATCH", _ONE, permission="settings.write", body=OrganizationIn, answer=OrganizationOut)
+@routes.write("PATCH", ONE, permission="settings.write", body=OrganizationIn, answer=OrganizationOut)
 def rename(call: Call[OrganizationIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Rename your organization."""
     version, content = organizations.tenants.rename(
@@ -60,18 +40,22 @@ def rename(call: Call[OrganizationIn], tx: Transaction, organizations: Organizat
 
 
 @routes.write(
-    "PUT", _ONE + "/security", permission="settings.write", body=SecurityIn, answer=OrganizationOut, recent=True
+    "PUT", ONE + "/security", permission="settings.write", body=SecurityIn, answer=OrganizationOut, recent=True
 )
 def secure(call: Call[SecurityIn], tx: Transaction, organizations: Organizations) -> Answer:
-    """Ask a second factor of everybody in your organization, or no longer."""
-    wanted, version = call.body.mfa_required, call.expected_version()
+    """Say how people come in: with a second factor, by your identity provider alone; in force within five seconds."""
+    body, version = call.body, call.expected_version()
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    if body.sso_only:
+        organizations.providers.check_there_is_one(call.tenant)
     version, content = organizations.tenants.secure(
-        tx, call.id("organization_id"), mfa_required=wanted, version=version
+        tx, call.id("organization_id"), mfa_required=body.mfa_required, sso_only=body.sso_only, version=version
     )
+    organizations.providers.outdate(tx)
     return Answer(content, headers=etag(version))
 
 
-@routes.read(_ONE + "/members", permission="users.read", query=PageQuery, answer=MembersPage)
+@routes.read(ONE + "/members", permission="users.read", query=PageQuery, answer=MembersPage)
 def members(call: Call[None], organizations: Organizations) -> Answer:
     """List the members of your organization."""
     query: PageQuery = call.query
@@ -82,7 +66,7 @@ def members(call: Call[None], organizations: Organizations) -> Answer:
 
 @routes.write(
     "POST",
-    _ONE + "/members/{user_id}/role",
+    ONE + "/members/{user_id}/role",
     permission="users.write",
     body=RoleIn,
     status=204,
@@ -95,7 +79,7 @@ def change_role(call: Call[RoleIn], tx: Transaction, organizations: Organization
     return Answer()
 
 
-@routes.write("DELETE", _ONE + "/members/{user_id}", permission="users.write", status=204, recent=True)
+@routes.write("DELETE", ONE + "/members/{user_id}", permission="users.write", status=204, recent=True)
 def remove_member(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Take a member out of your organization; their sessions in it end."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -103,7 +87,7 @@ def remove_member(call: Call[None], tx: Transaction, organizations: Organization
     return Answer()
 
 
-@routes.write("POST", _ONE + "/leave", permission=SIGNED_IN, status=204, recent=True)
+@routes.write("POST", ONE + "/leave", permission=SIGNED_IN, status=204, recent=True)
 def leave(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Leave the organization; its last owner cannot."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -111,7 +95,7 @@ def leave(call: Call[None], tx: Transaction, organizations: Organizations) -> An
     return Answer()
 
 
-@routes.write("POST", _ONE + "/owner", permission="users.write", body=HeirIn, status=204, recent=True)
+@routes.write("POST", ONE + "/owner", permission="users.write", body=HeirIn, status=204, recent=True)
 def hand_over(call: Call[HeirIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Hand your ownership over to another member, and become an admin."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -119,16 +103,14 @@ def hand_over(call: Call[HeirIn], tx: Transaction, organizations: Organizations)
     return Answer()
 
 
-@routes.read(_ONE + "/roles", permission="users.read", answer=RolesOut)
+@routes.read(ONE + "/roles", permission="users.read", answer=RolesOut)
 def roles(call: Call[None], organizations: Organizations) -> Answer:
     """List the roles of your organization, and what each may do."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     return Answer({"items": organizations.roles.all(call.tenant)})
 
 
-@routes.write(
-    "POST", _ONE + "/roles", permission="users.write", body=NewRoleIn, answer=RoleOut, status=201, recent=True
-)
+@routes.write("POST", ONE + "/roles", permission="users.write", body=NewRoleIn, answer=RoleOut, status=201, recent=True)
 def add_role(call: Call[NewRoleIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Make a role that may do no more than you may."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -137,7 +119,7 @@ def add_role(call: Call[NewRoleIn], tx: Transaction, organizations: Organization
     return Answer(role, headers=etag(role.version))
 
 
-@routes.write("PUT", _ONE + "/roles/{role}", permission="users.write", body=RoleChangeIn, answer=RoleOut, recent=True)
+@routes.write("PUT", ONE + "/roles/{role}", permission="users.write", body=RoleChangeIn, answer=RoleOut, recent=True)
 def change_role_permissions(call: Call[RoleChangeIn], tx: Transaction, organizations: Organizations) -> Answer:
     """Replace what a role of your organization's own may do; it holds for everybody within five seconds."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -147,7 +129,7 @@ def change_role_permissions(call: Call[RoleChangeIn], tx: Transaction, organizat
     return Answer(changed, headers=etag(changed.version))
 
 
-@routes.write("DELETE", _ONE + "/roles/{role}", permission="users.write", status=204, recent=True)
+@routes.write("DELETE", ONE + "/roles/{role}", permission="users.write", status=204, recent=True)
 def remove_role(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Remove a role of your organization's own that nobody holds."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -157,7 +139,7 @@ def remove_role(call: Call[None], tx: Transaction, organizations: Organizations)
 
 @routes.write(
     "POST",
-    _ONE + "/invitations",
+    ONE + "/invitations",
     permission="users.write",
     body=InvitationIn,
     answer=InvitationOut,
@@ -170,7 +152,7 @@ def invite(call: Call[InvitationIn], tx: Transaction, organizations: Organizatio
     return Answer(organizations.invitations.send(tx, call.body.email, call.body.role, name))
 
 
-@routes.read(_ONE + "/invitations", permission="users.read", query=PageQuery, answer=InvitationsPage)
+@routes.read(ONE + "/invitations", permission="users.read", query=PageQuery, answer=InvitationsPage)
 def invitations(call: Call[None], organizations: Organizations) -> Answer:
     """List whom your organization asked to join."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -179,7 +161,7 @@ def invitations(call: Call[None], organizations: Organizations) -> Answer:
     return Answer(page_of(found, query.limit))
 
 
-@routes.write("DELETE", _ONE + "/invitations/{invitation_id}", permission="users.write", status=204, recent=True)
+@routes.write("DELETE", ONE + "/invitations/{invitation_id}", permission="users.write", status=204, recent=True)
 def revoke_invitation(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Take an invitation back."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -187,7 +169,7 @@ def revoke_invitation(call: Call[None], tx: Transaction, organizations: Organiza
     return Answer()
 
 
-@routes.read(_ONE + "/audit", permission="audit.read", query=PageQuery, answer=AuditPage)
+@routes.read(ONE + "/audit", permission="audit.read", query=PageQuery, answer=AuditPage)
 def audit(call: Call[None], organizations: Organizations) -> Answer:
     """List what was done in your organization, newest first."""
     query: PageQuery = call.query

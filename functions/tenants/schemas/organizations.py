@@ -1,4 +1,4 @@
-"""The wire's shapes of organizations."""
+"""Organizations, their members, roles and invitations."""
 
 from typing import Annotated
 from uuid import UUID
@@ -22,6 +22,8 @@ class SecurityIn(In):
     """What the organization asks of its users' log-ins."""
 
     mfa_required: bool
+    sso_only: bool = False
+    """Whether people come in by the organization's identity provider alone; owners with two proofs all the same."""
 
 
 class RoleIn(In):
@@ -110,6 +112,7 @@ class OrganizationOut(Out):
     status: str
     billing: BillingOut
     mfa_required: bool
+    sso_only: bool
     version: int
     created_at: str
     updated_at: str

@@ -1,0 +1,28 @@
+"""What all of them share."""
+
+from dataclasses import dataclass
+
+from shared.identity.service.invitations import Invitations
+from shared.identity.service.members import Members
+from shared.identity.service.providers import Providers
+from shared.identity.service.roles import Roles
+from shared.tenants.service import Tenants
+from tenant_context.routing import Routes
+
+routes = Routes()
+
+
+@dataclass(frozen=True, slots=True)
+class Organizations:
+    """What the routes use."""
+
+    tenants: Tenants
+    members: Members
+    roles: Roles
+    providers: Providers
+    url: str
+    """Of the API."""
+    invitations: Invitations
+
+
+ONE = "/api/v1/organizations/{organization_id}"

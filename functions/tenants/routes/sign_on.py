@@ -1,0 +1,81 @@
+"""Identity providers and mail domains."""
+
+from functions.tenants.routes.declared import ONE, Organizations, routes
+from functions.tenants.schemas import sign_on as wire
+from tenant_context.errors import NotFound
+from tenant_context.postgres import Transaction
+from tenant_context.routing import Answer, Call
+
+
+@routes.read(ONE + "/identity-provider", permission="settings.read", answer=wire.ProviderOut)
+def show_provider(call: Call[None], organizations: Organizations) -> Answer:
+    """Show the identity provider that logs your people in."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    return Answer(wire.provider(organizations.providers.show(call.tenant), organizations.url))
+
+
+@routes.act(
+    "PUT",
+    ONE + "/identity-provider",
+    permission="settings.write",
+    body=wire.ProviderIn,
+    answer=wire.ProviderOut,
+    recent=True,
+)
+def put_provider(call: Call[wire.ProviderIn], organizations: Organizations) -> Answer:
+    """Set up the identity provider (OpenID Connect) that logs your people in; its description is read first."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    kept = organizations.providers.put(call.tenant, call.body.provider(), call.body.client_secret)
+    return Answer(wire.provider(kept, organizations.url))
+
+
+@routes.write("DELETE", ONE + "/identity-provider", permission="settings.write", status=204, recent=True)
+def remove_provider(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Take the identity provider away; whoever came in by it is logged out."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.providers.remove(tx)
+    return Answer()
+
+
+@routes.read(ONE + "/domains", permission="settings.read", answer=wire.DomainsOut)
+def domains(call: Call[None], organizations: Organizations) -> Answer:
+    """List the domains of your people's mail addresses."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    return Answer({"items": [wire.domain(one) for one in organizations.providers.domains(call.tenant)]})
+
+
+@routes.write(
+    "POST",
+    ONE + "/domains",
+    permission="settings.write",
+    body=wire.DomainIn,
+    answer=wire.DomainOut,
+    status=201,
+    recent=True,
+)
+def add_domain(call: Call[wire.DomainIn], tx: Transaction, organizations: Organizations) -> Answer:
+    """Claim a domain; put the challenge into its DNS, then verify it."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    return Answer(wire.domain(organizations.providers.add_domain(tx, call.body.domain)))
+
+
+@routes.act("POST", ONE + "/domains/{domain}/verify", permission="settings.write", answer=wire.DomainOut, recent=True)
+def verify_domain(call: Call[None], organizations: Organizations) -> Answer:
+    """Look for the challenge in DNS; with it, the domain is yours."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    return Answer(wire.domain(organizations.providers.verify_domain(call.tenant, _plain(call.path["domain"]))))
+
+
+@routes.write("DELETE", ONE + "/domains/{domain}", permission="settings.write", status=204, recent=True)
+def remove_domain(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
+    """Let a domain go; its people come in by your provider no more, unless they are members already."""
+    organizations.tenants.check(call.tenant, call.id("organization_id"))
+    organizations.providers.remove_domain(tx, _plain(call.path["domain"]))
+    return Answer()
+
+
+def _plain(domain: str) -> str:
+    """A domain of a path; what PostgreSQL could not even look for is none."""
+    if "\x00" in domain:
+        raise NotFound
+    return domain.lower()
