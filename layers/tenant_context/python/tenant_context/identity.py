@@ -144,6 +144,15 @@ class TokenProver:
         claims = self._verifier.verify(credential)
         if self._revocations.has(claims["sid"]):
             raise Unauthenticated("The session has ended; log in again.")
-        if self._revocations.outdates(claims["tid"], claims["iat"]):
+        if self._revocations.outdates(claims["tid"], _issued_at(claims)):
             raise Unauthenticated("Something changed since this token was issued; refresh it.")
         return from_claims(claims, request_id)
+
+
+def _issued_at(claims: dict[str, Any]) -> float:
+    """When a token was issued, in seconds since 1970: to the millisecond by its id (UUIDv7), else by the second."""
+    try:
+        token = UUID(str(claims["jti"]))
+    except ValueError:
+        return float(claims["iat"])
+    return (token.int >> 80) / 1000 if token.version == 7 else float(claims["iat"])  # noqa: PLR2004  RFC 9562

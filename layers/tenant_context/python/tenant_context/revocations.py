@@ -107,14 +107,14 @@ def _tell(table: Table, what: str, now: datetime) -> None:
 
 
 def outdate(table: Table, tenant: UUID, now: datetime) -> None:
-    """Write that a tenant's access tokens issued until now, to the second, are good no more."""
+    """Write that a tenant's access tokens issued until now are good no more."""
     until = int((now + _LIFETIME).timestamp())
     table.put(
         {
             "pk": PARTITION,
             "sk": f"{_stamp(now)}#{tenant}",
             "tenant": str(tenant),
-            "before": int(now.timestamp()),
+            "before": f"{now.timestamp():.3f}",
             "expires_at": until,
         },
     )
