@@ -1,0 +1,67 @@
+"""Plans as data: what each allows. None is without limit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a tenant may call: requests a second on average, at once, and calls a day."""
+
+    per_second: int
+    burst: int
+    calls_per_day: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One plan: how much of each thing, how fast, and which features."""
+
+    name: str
+    limits: Mapping[str, int | None]
+    rate: Rate
+    features: frozenset[str]
+
+
+LIMITED = (
+    "users",
+    "campaigns",
+    "sites",
+    "sensors",
+    "webhook_endpoints",
+    "panels",
+    "custom_domains",
+    "storage_gb",
+    "events_per_day",
+)
+"""What is counted, in the order of `_plan`."""
+
+
+def _plan(name: str, amounts: tuple[int | None, ...], rate: Rate, *features: str) -> Plan:
+    return Plan(name, dict(zip(LIMITED, amounts, strict=True)), rate, frozenset(features))
+
+
+PLANS: Mapping[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        _plan("free", (3, 5, 1, 5, 1, 0, 0, 1, 10_000), Rate(50, 100, 10_000)),
+        _plan("starter", (10, 50, 10, 50, 5, 1, 0, 10, 100_000), Rate(100, 200, 100_000), "webhooks"),
+        _plan(
+            "professional",
+            (50, 500, 100, 1_000, 25, 10, 1, 100, 1_000_000),
+            Rate(200, 500, 1_000_000),
+            "webhooks",
+            "custom_roles",
+            "exports",
+        ),
+        _plan(
+            "enterprise",
+            (None, None, None, None, 100, None, 10, None, None),
+            Rate(500, 1_000, None),
+            "webhooks",
+            "custom_roles",
+            "exports",
+            "sso",
+        ),
+    )
+}
