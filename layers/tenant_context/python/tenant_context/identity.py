@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
