@@ -47,7 +47,7 @@ def secure(call: Call[SecurityIn], tx: Transaction, organizations: Organizations
     body, version = call.body, call.expected_version()
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     if body.sso_only:
-        organizations.providers.check_there_is_one(call.tenant)
+        organizations.providers.check_there_is_one(tx)
     version, content = organizations.tenants.secure(
         tx, call.id("organization_id"), mfa_required=body.mfa_required, sso_only=body.sso_only, version=version
     )

@@ -82,6 +82,16 @@ class ProviderRepository:
         """The tenant's domains, by name."""
         return [MailDomain(*row) for row in self._database.read(tenant, _DOMAINS, (tenant.tenant,))]
 
+    def exists(self, tx: Transaction) -> bool:
+        """Whether there is a provider, which stays until the transaction ends."""
+        row = tx.one("SELECT 1 FROM identity_providers WHERE tenant_id = %s FOR KEY SHARE", (tx.tenant.tenant,))
+        return row is not None
+
+    def count_domains(self, tx: Transaction) -> int:
+        """How many domains are claimed."""
+        row = tx.one("SELECT count(*) FROM domains WHERE tenant_id = %s", (tx.tenant.tenant,))
+        return int(row[0]) if row else 0
+
     def add_domain(self, tx: Transaction, domain: str, challenge: str) -> None:
         """Claim a domain. Errors: DomainTaken, when it is claimed already."""
         try:

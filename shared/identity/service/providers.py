@@ -103,7 +103,7 @@ class Providers:
 
     def add_domain(self, tx: Transaction, domain: str) -> MailDomain:
         """Claim a domain; emits security.domain_added. Errors: DomainTaken, TooManyDomains."""
-        if len(self._providers.domains(tx.tenant)) >= DOMAINS_AT_MOST:
+        if self._providers.count_domains(tx) >= DOMAINS_AT_MOST:
             raise TooManyDomains(f"There are {DOMAINS_AT_MOST} domains, which is as many as there may be.")
         challenge = f"rmap-challenge={secrets.token_urlsafe(32)}"
         self._providers.add_domain(tx, domain, challenge)
@@ -140,9 +140,9 @@ class Providers:
             raise DomainNotFound
         tx.emit(Event("security.domain_removed", f"domain/{domain}", {"domain": domain}))
 
-    def check_there_is_one(self, tenant: TenantContext) -> None:
+    def check_there_is_one(self, tx: Transaction) -> None:
         """Whether there is a provider by which alone people could come in. Errors: ProviderNeeded."""
-        if self._providers.find(tenant) is None:
+        if not self._providers.exists(tx):
             raise ProviderNeeded("Set up an identity provider first.")
 
     def outdate(self, tx: Transaction) -> None:

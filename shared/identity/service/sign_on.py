@@ -39,7 +39,7 @@ from tenant_context.context import Source, TenantContext, from_credentials
 from tenant_context.dynamo import Item
 from tenant_context.events import Event
 from tenant_context.postgres import Database
-from tenant_context.wire import one_form
+from tenant_context.wire import mail_address
 
 _AT_PROVIDER, _BACK = "sign-on", "sign-on-back"
 _AT_PROVIDER_SECONDS, _BACK_SECONDS = 600, 120
@@ -217,8 +217,8 @@ class SignOn:
 
     def _vouched(self, tenant: TenantContext, claims: Item) -> str:
         """The mail address, which the provider has verified and whose domain is the tenant's own."""
-        email = one_form(claims.get("email"))
-        if not isinstance(email, str) or claims.get("email_verified") is not True:
+        email = mail_address(claims.get("email"))
+        if email is None or claims.get("email_verified") is not True:
             raise AddressNotVouched("The provider does not say that it has verified a mail address.")
         domain = email.rpartition("@")[2]
         own = {one.domain for one in self._providers.domains(tenant) if one.verified_at is not None}

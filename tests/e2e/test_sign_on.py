@@ -1,0 +1,417 @@
+"""Log-in by an organization's identity provider on the deployed platform, at a certified provider run here."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import jwt
+import pytest
+
+from local.demo.api import wait_for
+from local.demo.tenants import SignedIn, log_in
+from local.stack import Stack
+from tests.e2e.conftest import Reply, Wire, newcomer
+from tests.e2e.providers import Browser, Provider, query_of, running
+from tests.e2e.test_members import FIVE_SECONDS
+
+BACK = "https://app.acme.example/signed-in"
+CALLBACK = "/api/v1/auth/sso/callback"
+
+
+@pytest.fixture(scope="module")
+def provider(stack: Stack) -> Iterator[Provider]:
+    with running(stack.api_url + CALLBACK) as found:
+        yield found
+
+
+@dataclass
+class House:
+    """An organization with a provider, and a mail domain of its own."""
+
+    stack: Stack
+    owner: SignedIn
+    provider: Provider
+    domain: str
+
+    @property
+    def where(self) -> str:
+        return f"/api/v1/organizations/{self.owner.organization}"
+
+    def send(self, method: str, path: str, body: object = None, token: str = "", **headers: str) -> Reply:
+        raw = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"content_type": "application/json"}
+        return Wire(self.stack.api_url, token).send(method, path, raw, **kind, **headers)
+
+    def as_owner(self, method: str, path: str, body: object = None, **headers: str) -> Reply:
+        return self.send(method, self.where + path, body, self.owner.token, **headers)
+
+    def configure(self, **changes: Any) -> Reply:
+        wanted = {
+            "issuer": self.provider.issuer,
+            "client_id": self.provider.client_id,
+            "client_secret": self.provider.client_secret,
+            "default_role": "viewer",
+            "return_urls": [BACK],
+        }
+        return self.as_owner("PUT", "/identity-provider", {**wanted, **changes})
+
+    def somebody(self, account: str = "", **claims: Any) -> str:
+        """An account at the provider, of a mail address of the house."""
+        name = account or f"u{uuid4().hex[:10]}"
+        given = {"email": f"{name}@{self.domain}", "email_verified": True, "name": "Sam of the House", **claims}
+        return self.provider.account(name, given)
+
+    def start(self, **changes: Any) -> Reply:
+        wanted = {"organization": self.owner.user.slug, "return_to": BACK}
+        return self.send("POST", "/api/v1/auth/sso", {**wanted, **changes})
+
+    def at_provider(self, name: str, **changes: Any) -> tuple[str, str]:
+        """The callback's address after a log-in at the provider, and what the application kept."""
+        started = self.start(**changes)
+        assert started.status == 200, started.body
+        browser = Browser(self.stack.api_url + CALLBACK)
+        return browser.log_in(started.json["authorization_url"], name), started.json["login"]
+
+    def come_back(self, url: str) -> Reply:
+        return Wire(self.stack.api_url).send("GET", url.removeprefix(self.stack.api_url))
+
+    def finish(self, code: str, login: str) -> Reply:
+        return self.send("POST", "/api/v1/auth/sso/finish", {"code": code, "login": login})
+
+    def log_in(self, name: str, **changes: Any) -> Reply:
+        """The whole way."""
+        url, login = self.at_provider(name, **changes)
+        back = self.come_back(url)
+        if back.status != 302:
+            return back
+        assert back.headers["location"].startswith(BACK)
+        return self.finish(query_of(back.headers["location"])["code"], login)
+
+
+def names(stack: Stack, name: str, *texts: str) -> None:
+    """Put text records into DNS."""
+    body = json.dumps({"texts": list(texts)}).encode()
+    request = urllib.request.Request(f"{stack.outside_url}/_control/names/{name}", body, method="PUT")  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10):  # noqa: S310  our own, on this machine
+        pass
+
+
+@pytest.fixture
+def house(stack: Stack, provider: Provider) -> House:
+    owner = newcomer(stack.api_url, "house")
+    made = House(stack, owner, provider, f"{owner.user.slug}.example")
+    claimed = made.as_owner("POST", "/domains", {"domain": made.domain})
+    assert claimed.status == 201, claimed.body
+    names(stack, claimed.json["record"], "something else", claimed.json["challenge"])
+    verified = made.as_owner("POST", f"/domains/{made.domain}/verify")
+    assert (verified.status, verified.json["verified_at"] is not None) == (200, True), verified.body
+    configured = made.configure()
+    assert configured.status == 200, configured.body
+    assert "client_secret" not in configured.json
+    assert configured.json["redirect_uri"] == stack.api_url + CALLBACK
+    return made
+
+
+def roles(house: House) -> dict[str, str]:
+    return {item["email"]: item["role"] for item in house.as_owner("GET", "/members").json["items"]}
+
+
+def test_somebody_new_comes_in_by_the_provider_and_again(house: House) -> None:
+    name = house.somebody()
+    came = house.log_in(name)
+    assert came.status == 200, came.body
+    assert came.json["organization"]["slug"] == house.owner.user.slug
+    assert (came.json["user"]["name"], came.json["organization"]["role"]) == ("Sam of the House", "viewer")
+    token = came.json["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["amr"], claims["aal"]) == (["fed"], 1)
+    assert house.send("GET", "/api/v1/campaigns", token=token).status == 200
+    assert roles(house)[f"{name}@{house.domain}"] == "viewer"
+    again = house.log_in(name)
+    assert again.json["user"]["id"] == came.json["user"]["id"]
+    actions = [entry["action"] for entry in house.as_owner("GET", "/audit").json["items"]]
+    assert {"member.joined", "security.provider_changed", "security.domain_verified"} <= set(actions)
+
+
+def test_the_organization_is_found_by_the_mail_address(house: House) -> None:
+    name = house.somebody()
+    email = f"{name}@{house.domain}"
+    started = house.send("POST", "/api/v1/auth/sso", {"email": email.upper(), "return_to": BACK})
+    assert query_of(started.json["authorization_url"])["login_hint"] == email
+    unknown = house.send("POST", "/api/v1/auth/sso", {"email": "x@nowhere.example", "return_to": BACK})
+    assert (unknown.status, unknown.json["code"]) == (404, "no-provider")
+
+
+def test_a_role_follows_the_providers_groups(house: House) -> None:
+    mapped = {"role_claim": "groups", "role_map": {"rmap-admins": "admin", "buyers": "manager"}, "default_role": None}
+    assert house.configure(**mapped).status == 200
+    name = house.somebody(groups=["staff", "buyers"])
+    assert house.log_in(name).json["organization"]["role"] == "manager"
+    house.somebody(name, groups=["rmap-admins"])
+    assert house.log_in(name).json["organization"]["role"] == "admin"
+    house.somebody(name, groups=[])
+    refused = house.log_in(name)
+    assert (refused.status, refused.json["code"]) == (403, "not-entitled")
+    stranger = house.log_in(house.somebody(groups="nothing"))
+    assert (stranger.status, stranger.json["code"]) == (403, "not-entitled")
+
+
+def test_a_user_of_a_confirmed_address_is_linked_and_keeps_what_they_are(house: House) -> None:
+    owner_name = house.somebody("owner")
+    unconfirmed = house.log_in(owner_name)
+    # The owner signed up as owner@<slug>.example, which is the house's domain, and never confirmed the address.
+    assert (unconfirmed.status, unconfirmed.json["code"]) == (409, "unconfirmed-account")
+    code = confirm_code(house)
+    assert house.send("POST", "/api/v1/auth/confirm", {"token": code}).status == 204
+    came = house.log_in(owner_name)
+    assert (came.json["user"]["email"], came.json["organization"]["role"]) == (house.owner.user.email, "owner")
+
+
+def confirm_code(house: House) -> str:
+    from tests.e2e.test_passwords import code_of  # noqa: PLC0415  beside its one use
+
+    return code_of(house.stack, house.owner.user.email, "Confirm your mail address")
+
+
+def _of(value: Any, domain: str) -> Any:
+    return value.format(domain=domain) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email_verified": False},
+        {"email_verified": "true"},
+        {"email_verified": None},
+        {"email": "somebody@elsewhere.example"},
+        {"email": None},
+        {"email": "somebody@sub.{domain}"},
+        {"email": "{domain}"},
+        {"email": ["a@{domain}"]},
+    ],
+    ids=["unverified", "text", "none", "elsewhere", "no-mail", "subdomain", "no-local-part", "list"],
+)
+def test_an_address_that_is_not_vouched_for_joins_nothing(house: House, claims: dict[str, Any]) -> None:
+    filled = {name: _of(value, house.domain) for name, value in claims.items()}
+    refused = house.log_in(house.somebody(**filled))
+    assert (refused.status, refused.json["code"]) == (403, "address-not-vouched"), refused.body
+    assert set(roles(house)) == {house.owner.user.email}
+
+
+def test_another_organizations_provider_vouches_for_nobody_here(house: House, stack: Stack, provider: Provider) -> None:
+    other = House(stack, newcomer(stack.api_url, "other"), provider, house.domain)
+    claimed = other.as_owner("POST", "/domains", {"domain": house.domain})
+    names(stack, claimed.json["record"], claimed.json["challenge"])
+    taken = other.as_owner("POST", f"/domains/{house.domain}/verify")
+    assert (taken.status, taken.json["code"]) == (409, "domain-taken")
+    assert other.configure().status == 200
+    refused = other.log_in(house.somebody())
+    assert (refused.status, refused.json["code"]) == (403, "address-not-vouched")
+
+
+def test_a_domain_is_verified_by_its_dns_alone(house: House) -> None:
+    domain = f"{uuid4().hex}.example"
+    claimed = house.as_owner("POST", "/domains", {"domain": domain.upper()})
+    assert claimed.json["domain"] == domain
+    missing = house.as_owner("POST", f"/domains/{domain}/verify")
+    assert (missing.status, missing.json["code"]) == (409, "challenge-missing")
+    assert claimed.json["challenge"] in missing.json["detail"]
+    names(house.stack, claimed.json["record"], "rmap-challenge=of-somebody-else")
+    assert house.as_owner("POST", f"/domains/{domain}/verify").status == 409
+    assert house.as_owner("POST", "/domains/nowhere.example/verify").status == 404
+    assert house.as_owner("DELETE", f"/domains/{domain}").status == 204
+    assert house.as_owner("DELETE", f"/domains/{domain}").status == 404
+    for bad in ("", "example", "a b.example", "http://x.example", "*.example", "x" * 64 + ".example", "1.2.3.4"):
+        assert house.as_owner("POST", "/domains", {"domain": bad}).status == 422, bad
+
+
+def test_a_provider_that_vouches_opens_no_other_organization_and_nothing_personal(house: House) -> None:
+    """Whoever runs the provider could be anybody of its domain: that is worth something in its organization alone."""
+    name = house.somebody()
+    token = house.log_in(name).json["access_token"]
+    elsewhere = newcomer(house.stack.api_url, "elsewhere")
+    for method, path, body in (
+        ("POST", "/api/v1/auth/switch", {"organization": elsewhere.organization}),
+        ("POST", "/api/v1/auth/mfa/totp", None),
+        ("POST", "/api/v1/auth/mfa/passkeys/begin", None),
+        ("POST", "/api/v1/auth/email", {"email": "mine@thief.example"}),
+        ("DELETE", "/api/v1/auth/me", None),
+    ):
+        refused = house.send(method, path, body, token)
+        assert refused.status == 403, (path, refused.body)
+        assert refused.json["code"] in {"own-proof-required", "no-membership"}
+    assert house.send("POST", "/api/v1/auth/password", {"present": "", "password": "x" * 20}, token).status in {
+        401,
+        422,
+    }
+
+
+def test_sso_only_lets_nobody_in_by_password(house: House) -> None:
+    etag = house.as_owner("GET", "").headers["etag"]
+    body = {"mfa_required": False, "sso_only": True}
+    changed = house.as_owner("PUT", "/security", body, if_match=etag)
+    assert (changed.status, changed.json["sso_only"]) == (200, True)
+    wait_for("the old token's end", lambda: house.as_owner("GET", "").status == 401, seconds=FIVE_SECONDS)
+    user = house.owner.user
+    credentials = {"email": user.email, "password": user.password}
+    refused = house.send("POST", "/api/v1/auth/login", credentials)
+    assert (refused.status, refused.json["code"]) == (403, "sso-required")
+    came = house.log_in(house.somebody())
+    assert house.send("GET", house.where, token=came.json["access_token"]).status == 200
+    session = {"refresh_token": came.json["refresh_token"]}
+    assert house.send("POST", "/api/v1/auth/refresh", session).status == 200
+
+
+def test_a_provider_is_needed_where_people_come_in_by_it_alone(house: House) -> None:
+    etag = house.as_owner("GET", "").headers["etag"]
+    house.as_owner("PUT", "/security", {"mfa_required": False, "sso_only": True}, if_match=etag)
+    other = House(house.stack, newcomer(house.stack.api_url, "without"), house.provider, "x.example")
+    version = other.as_owner("GET", "").headers["etag"]
+    refused = other.as_owner("PUT", "/security", {"mfa_required": False, "sso_only": True}, if_match=version)
+    assert (refused.status, refused.json["code"]) == (409, "provider-needed")
+
+
+def test_sessions_end_with_the_provider_that_vouched(house: House) -> None:
+    came = house.log_in(house.somebody()).json
+    assert house.as_owner("DELETE", "/identity-provider").status == 204
+    wait_for(
+        "the end", lambda: house.send("GET", "/api/v1/campaigns", token=came["access_token"]).status == 401,
+        seconds=FIVE_SECONDS,
+    )  # fmt: skip
+    ended = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": came["refresh_token"]})
+    assert (ended.status, ended.json["code"]) == (401, "session-ended")
+    house.owner = log_in(house.stack.api_url, house.owner.user)
+    assert house.as_owner("GET", "/identity-provider").status == 404
+
+
+# ── What must fail safely ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_answer_of_the_provider_is_good_once(house: House) -> None:
+    url, login = house.at_provider(house.somebody())
+    back = house.come_back(url)
+    code = query_of(back.headers["location"])["code"]
+    assert house.come_back(url).json["code"] == "sign-on-ended"
+    assert house.finish(code, login).status == 200
+    replayed = house.finish(code, login)
+    assert (replayed.status, replayed.json["code"]) == (401, "sign-on-ended")
+
+
+def test_nobody_finishes_a_log_in_that_another_began(house: House) -> None:
+    """The thief starts a log-in and sends the victim there; or gets hold of the victim's code."""
+    url, _ = house.at_provider(house.somebody())
+    code = query_of(house.come_back(url).headers["location"])["code"]
+    thiefs = house.start().json["login"]
+    refused = house.finish(code, thiefs)
+    assert (refused.status, refused.json["code"]) == (401, "sign-on-ended")
+
+
+def test_a_providers_code_of_another_log_in_is_not_taken(house: House) -> None:
+    """PKCE and the nonce: a code that was injected belongs to another verifier."""
+    stolen = query_of(house.at_provider(house.somebody())[0])
+    own = query_of(house.at_provider(house.somebody())[0])
+    mixed = {**own, "code": stolen["code"]}
+    refused = house.come_back(f"{house.stack.api_url}{CALLBACK}?{urlencode(mixed)}")
+    assert (refused.status, refused.json["code"]) == (422, "login-refused")
+
+
+@pytest.mark.parametrize("issuer", ["https://evil.example", "", "http://127.0.0.1:1"])
+def test_an_answer_of_another_issuer_is_not_taken(house: House, issuer: str) -> None:
+    found = query_of(house.at_provider(house.somebody())[0])
+    mixed = {**found, "iss": issuer}
+    refused = house.come_back(f"{house.stack.api_url}{CALLBACK}?{urlencode(mixed)}")
+    assert (refused.status, refused.json["code"]) == (422, "login-refused")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?state=", "?state=x&code=y", "?error=access_denied", "?state=" + "x" * 3000, "?code=%00", "?state=%ff"],
+)
+def test_a_callback_that_nobody_began_is_refused(house: House, query: str) -> None:
+    refused = house.come_back(house.stack.api_url + CALLBACK + query)
+    assert 400 <= refused.status < 500
+
+
+def test_a_log_in_that_the_provider_refused_is_told(house: House) -> None:
+    state = query_of(house.start().json["authorization_url"])["state"]
+    asked = {"state": state, "error": "access_denied", "iss": house.provider.issuer}
+    refused = house.come_back(f"{house.stack.api_url}{CALLBACK}?{urlencode(asked)}")
+    assert (refused.status, refused.json["code"]) == (422, "login-refused")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "https://evil.example/",
+        BACK + "/../evil",
+        BACK + "?next=https://evil.example",
+        BACK + "#x",
+        BACK.upper(),
+        "//app.acme.example/signed-in",
+        "javascript:alert(1)",
+        "https://app.acme.example@evil.example/signed-in",
+    ],
+)
+def test_people_are_sent_back_to_addresses_of_the_organization_alone(house: House, where: str) -> None:
+    refused = house.start(return_to=where)
+    assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "/return_to")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://evil.example/",
+        "javascript:alert(1)",
+        "https://a@b.example/",
+        "https://x.example/#f",
+        "data:,x",
+        "ftp://x.example",
+        "https://x.example/\\",
+        "https://",
+        "x",
+    ],
+)
+def test_what_is_no_plain_address_is_none_to_send_people_to(house: House, url: str) -> None:
+    assert house.configure(return_urls=[url]).status == 422
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://169.254.169.254",
+        "https://10.0.0.1",
+        "http://127.0.0.1:1",
+        "https://[::1]/",
+        "https://localhost:444",
+        "file:///etc/passwd",
+        "http://2130706433/",
+    ],
+)
+def test_a_provider_nowhere_or_inside_is_refused(house: House, issuer: str) -> None:
+    refused = house.configure(issuer=issuer)
+    assert refused.status == 422, refused.body
+    assert "169.254" not in refused.json.get("detail", "").replace(issuer, "")
+
+
+def test_a_wrong_client_secret_logs_nobody_in(house: House) -> None:
+    assert house.configure(client_secret="wrong").status == 200
+    refused = house.log_in(house.somebody())
+    assert (refused.status, refused.json["code"]) == (422, "login-refused")
+    assert "invalid_client" in refused.json["detail"]
+
+
+def test_nobody_becomes_owner_by_a_provider(house: House) -> None:
+    refused = house.configure(default_role="owner")
+    assert (refused.status, refused.json["code"]) == (403, "owners-only")
+    unknown = house.configure(role_claim="groups", role_map={"x": "nobody"})
+    assert (unknown.status, unknown.json["code"]) == (422, "unknown-role")
+
+
+def test_a_provider_that_turned_its_keys_is_believed_again(house: House) -> None:
+    assert house.log_in(house.somebody()).status == 200
+    house.provider.rotate()
+    wait_for("the new key", lambda: house.log_in(house.somebody()).status == 200, seconds=30)
