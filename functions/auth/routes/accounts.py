@@ -35,9 +35,14 @@ def change_password(call: Call[accounts.PasswordIn], auth: Auth) -> Answer:
 
 @routes.read("/api/v1/auth/me", permission=SIGNED_IN, answer=accounts.MeOut)
 def me(call: Call[None], auth: Auth) -> Answer:
-    """Show who you are."""
+    """Show who you are, where, and what you may do there."""
     user, confirmed = auth.recovery.me(call.tenant)
-    return Answer({"id": user.id, "email": user.email, "name": user.name, "email_confirmed": confirmed})
+    here = {
+        "organization": call.tenant.tenant,
+        "role": call.tenant.role,
+        "permissions": sorted(call.tenant.permissions),
+    }
+    return Answer({"id": user.id, "email": user.email, "name": user.name, "email_confirmed": confirmed, **here})
 
 
 @routes.act("DELETE", "/api/v1/auth/me", permission=SIGNED_IN, status=204, recent=True)

@@ -1,5 +1,7 @@
 """Users' own accounts."""
 
+from uuid import UUID
+
 from functions.auth.schemas.signed_in import Password, Ticket, UserOut
 from tenant_context.wire import Address, Email, In, Out
 
@@ -46,3 +48,6 @@ class MeOut(UserOut):
     """The user of the token."""
 
     email_confirmed: bool
+    organization: UUID
+    role: str
+    permissions: list[str]
