@@ -242,7 +242,8 @@ def catalogue_document() -> list[dict[str, Any]]:
 
 def _example(kind: EventType) -> dict[str, Any]:
     name, _, _ = kind.subject.partition("/")
-    subject = next(kind.example[name] for name in ("id", "batch", "prefix", "endpoint", "user") if name in kind.example)
+    known = ("id", "batch", "prefix", "endpoint", "user", "role", "domain")
+    subject = next((kind.example[name] for name in known if name in kind.example), _TENANT)
     return delivered(
         {
             "specversion": "1.0",

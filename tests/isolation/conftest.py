@@ -1,5 +1,6 @@
 """For each test process: one filled database, and two organizations on the deployed platform."""
 
+import json
 from collections.abc import Iterator
 from typing import cast
 from uuid import uuid4
@@ -11,6 +12,7 @@ from psycopg import sql
 from local.demo.tenants import SignedIn
 from local.stack import Stack
 from tests.e2e.conftest import newcomer
+from tests.e2e.providers import running
 from tests.isolation.tables import World
 from tests.isolation.things import Things
 
@@ -48,6 +50,15 @@ def globex(stack: Stack) -> SignedIn:
 
 
 @pytest.fixture(scope="session")
-def things(acme: SignedIn) -> Things:
+def things(stack: Stack, acme: SignedIn) -> Things:
     """One of everything, acme's."""
+    with running(f"{stack.api_url}/api/v1/auth/sso/callback") as provider:
+        particulars = {
+            "issuer": provider.issuer,
+            "client_id": provider.client_id,
+            "client_secret": provider.client_secret,
+            "return_urls": ["https://acme.example/"],
+        }
+        where = f"/api/v1/organizations/{acme.organization}/identity-provider"
+        acme.api.call("PUT", where, json.dumps(particulars).encode(), {"content-type": "application/json"})
     return Things.of(acme)

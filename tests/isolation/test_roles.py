@@ -46,7 +46,9 @@ def nowhere(route: Route) -> dict[str, str]:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
 def test_a_role_may_what_the_matrix_says(signer: TokenSigner, somebody: SignedIn, route: Route, role: str) -> None:
-    wire = as_role(signer, somebody, sorted(ROLES[role]), role=role, sid=str(uuid7()))
+    # Of a user who has nothing: what ends sessions ends none of somebody's.
+    nobody = {"sub": str(uuid7()), "sid": str(uuid7())}
+    wire = as_role(signer, somebody, sorted(ROLES[role]), role=role, **nobody)
     # A body that is no JSON is refused after permission was judged, and before anything is done.
     reply = ask(wire, route, nowhere(route), b"not json" if route.body is not None else None)
     assert (reply.status in REFUSED) == (not may(role, route)), (reply.status, reply.body)
