@@ -30,7 +30,11 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-_TOKENS: Final = may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS)
+_TOKENS: Final = (
+    *may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS),
+    *may(Access.WRITE_TABLE, Table.API_KEYS),  # programs come by keys, and when one was last used is noted
+    *may(Access.READ_SECRET, Secret.PEPPER),
+)
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
 
@@ -58,11 +62,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
                 Table.REVOCATIONS,
                 Table.CREDENTIALS,
                 Table.TICKETS,
-                Table.API_KEYS,
             ),
             *may(Access.ENCRYPT, Key.FIELD),
             *may(Access.DECRYPT, Key.FIELD),
-            *may(Access.READ_SECRET, Secret.PEPPER),
             *may(Access.SEND, Queue.MAILS),
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *_EVENTS,

@@ -150,6 +150,7 @@ auth = Auth(
         TicketRepository(tickets),
         members=members,
         credentials=known_credentials,
+        factors=factors,
         tokens=tokens,
         throttle=throttle,
         mails=MailQueue(Queue(settings.queue_mails)),

@@ -46,7 +46,7 @@ class CampaignOut(Out):
     ends_at: str | None
     site_ids: list[UUID]
     version: int
-    created_by: UUID
+    created_by: UUID | None
     created_at: str
     updated_at: str
     launched_at: str | None

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from local.openapi import problems
 from local.openapi.samples import recorded_body, sample
 from local.openapi.shapes import Schema, Shapes, documented_body
-from tenant_context.routing import Proof, Route
+from tenant_context.routing import SIGNED_IN, Proof, Route
 
 _REASONS = {200: "OK.", 201: "Created.", 202: "Accepted; the work goes on behind the answer.", 204: "Done."}
 _SECURITY: dict[Proof, list[dict[str, list[str]]]] = {
@@ -24,6 +24,13 @@ _ABOUT_QUERY = {
 }
 
 
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Tokens everywhere, and keys where it is neither about the user nor sensitive."""
+    for_users = route.recent or route.permission == SIGNED_IN
+    programs = _SECURITY[Proof.KEY] if route.proof is Proof.TOKEN and not for_users else []
+    return [*_SECURITY[route.proof], *programs]
+
+
 def operation(route: Route, tag: str, shapes: Shapes) -> dict[str, Any]:
     """The operation object."""
     body = _request_body(route, shapes)
@@ -31,7 +38,7 @@ def operation(route: Route, tag: str, shapes: Shapes) -> dict[str, Any]:
         "operationId": route.operation,
         "summary": route.summary.rstrip("."),
         "tags": [tag],
-        "security": _SECURITY[route.proof],
+        "security": _security(route),
     }
     if about := _description(route):
         described["description"] = about

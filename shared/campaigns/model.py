@@ -67,7 +67,8 @@ class Campaign:
     ends_at: datetime | None
     site_ids: tuple[UUID, ...]
     version: int
-    created_by: UUID
+    created_by: UUID | None
+    """None where a program did, by a key."""
     created_at: datetime
     updated_at: datetime
     launched_at: datetime | None

@@ -24,7 +24,7 @@ EVENT_OF: dict[Action, str] = {
 EDITABLE = frozenset({Status.DRAFT, Status.ACTIVE, Status.PAUSED})
 
 
-def create(campaign_id: CampaignId, draft: CampaignDraft, author: UUID, now: datetime) -> Campaign:
+def create(campaign_id: CampaignId, draft: CampaignDraft, author: UUID | None, now: datetime) -> Campaign:
     """A new campaign: a draft until it is launched."""
     _check_flight(draft.starts_at, draft.ends_at)
     return Campaign(

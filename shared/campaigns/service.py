@@ -7,7 +7,7 @@ from shared.campaigns.model import Action, Campaign, CampaignDraft, CampaignId
 from shared.campaigns.repository import CampaignRepository
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
-from tenant_context.errors import Forbidden, PreconditionFailed
+from tenant_context.errors import PreconditionFailed
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
@@ -22,8 +22,6 @@ class Campaigns:
 
     def create(self, tx: Transaction, draft: CampaignDraft) -> Campaign:
         """A new draft campaign; emits campaign.created. Errors: UnknownSites, FlightEndsBeforeItStarts."""
-        if tx.tenant.user is None:
-            raise Forbidden("A campaign is created by a user.")
         campaign = rules.create(CampaignId(self._new_id()), draft, tx.tenant.user, tx.now)
         self._repository.insert(tx, campaign)
         self._tell(tx, "campaign.created", campaign)

@@ -115,6 +115,9 @@ CATALOGUE: tuple[EventType, ...] = (
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
+    _security("signed_out", "A session of a user ended by their own will; `*` for all of them.", {"session": _ID}),
+    _security("stepped_up", "A user proved once more who they are.", {"proof": "otp"}),
+    _security("address_change_requested", "A user asked to change their mail address; nothing has changed yet."),
     _security("address_changed", "A user's mail address was changed, which both addresses confirmed."),
     *(
         EventType(f"security.domain_{what}", f"A mail domain was {what}.", "domain/<name>", {"domain": "acme.example"})

@@ -121,10 +121,10 @@ class UnknownPermissions(Invalid):
 
     code, title = "unknown-permissions", "Some permissions do not exist"
 
-    def __init__(self, positions: list[int]) -> None:
+    def __init__(self, positions: list[int], field: str = "permissions") -> None:
         super().__init__(
             errors=tuple(
-                FieldError(f"/permissions/{position}", "unknown-permission", "is no permission and matches none")
+                FieldError(f"/{field}/{position}", "unknown-permission", "is no permission and matches none")
                 for position in positions
             )
         )

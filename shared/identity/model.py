@@ -44,7 +44,8 @@ class Membership:
     mfa_required: bool = False
     sso_only: bool = False
     """Whether people come in by the tenant's identity provider alone."""
-    has_provider: bool = False
+    provider: str | None = None
+    """The issuer of the tenant's identity provider."""
     granted: tuple[str, ...] | None = None
     """What the role grants, where it is of the tenant's own making."""
 
@@ -97,6 +98,8 @@ class Assurance:
     level: int
     proofs: tuple[str, ...]
     at: int
+    issuer: str = ""
+    """The provider that vouched, where one did."""
 
     def own(self) -> "Assurance":
         """What stands without the word of a tenant's provider."""
@@ -116,7 +119,7 @@ class Assurance:
     def with_proof(self, proof: str, at: int) -> "Assurance":
         """With one more proof, given now."""
         proofs = (*self.proofs, proof) if proof not in self.proofs else self.proofs
-        return Assurance(max(self.level, min(2, len(proofs))), proofs, at)
+        return Assurance(max(self.level, min(2, len(proofs))), proofs, at, self.issuer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,8 @@ class Provider:
     """For those whose claim says nothing; without one, they do not come in."""
     return_urls: tuple[str, ...]
     """Where people may be sent back to, with a code."""
+    version: int = 0
+    """Zero, before it is kept for the first time."""
 
 
 @dataclass(frozen=True, slots=True)

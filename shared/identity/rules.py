@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
-from shared.identity.model import Assurance, Membership, Provider, Session
+from shared.identity.model import Assurance, Login, Membership, Provider, Session
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -62,13 +62,19 @@ def check_way(membership: Membership, assurance: Assurance) -> None:
 
 def holds(membership: Membership, assurance: Assurance) -> bool:
     """Whether a session still stands: its tenant has the provider that vouched, and asks for no other way."""
-    if assurance.is_federated and not membership.has_provider:
+    if assurance.is_federated and membership.provider != assurance.issuer:
         return False
     try:
         check_way(membership, assurance)
     except SsoRequired:
         return False
     return True
+
+
+def rests_on(login: Login) -> str:
+    """What a code or a waiting log-in rests on: good no more, once the address or the password is another."""
+    text = f"{login.user.id}|{login.user.email}|{login.password_hash}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def role_of(provider: Provider, claims: Mapping[str, Any]) -> str | None:

@@ -1,9 +1,11 @@
 """Tenants in PostgreSQL, read as the JSON that PostgreSQL builds."""
 
-from typing import LiteralString
+from collections.abc import Mapping
+from typing import Any, LiteralString
 from uuid import UUID
 
 from shared.tenants.errors import OrganizationNotFound
+from shared.tenants.model import AuditFilter
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 
@@ -31,8 +33,14 @@ _MEMBERS: LiteralString = """
     ORDER BY u.user_id LIMIT %(limit)s"""
 _AUDIT: LiteralString = """
     SELECT json_build_object('id', id, 'at', app.rfc3339(at), 'actor', actor, 'action', action, 'subject', subject,
-                             'request_id', request_id, 'details', details)::text, id
-    FROM audit_log WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+                             'request_id', request_id, 'source_ip', source_ip, 'details', details)::text, id
+    FROM audit_log
+    WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+          AND (%(action)s::text IS NULL OR action = %(action)s OR action LIKE %(area)s)
+          AND (%(actor)s::text IS NULL OR actor = %(actor)s)
+          AND (%(subject)s::text IS NULL OR subject = %(subject)s)
+          AND (%(since)s::timestamptz IS NULL OR at >= %(since)s)
+          AND (%(until)s::timestamptz IS NULL OR at < %(until)s)
     ORDER BY id DESC LIMIT %(limit)s"""
 
 
@@ -81,12 +89,30 @@ class TenantRepository:
         """JSON and id of the members."""
         return self._page(tenant, _MEMBERS, after, limit)
 
-    def audit(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[tuple[str, UUID]]:
+    def audit(
+        self, tenant: TenantContext, wanted: AuditFilter, *, after: UUID | None, limit: int
+    ) -> list[tuple[str, UUID]]:
         """JSON and id of the audit log's entries, newest first."""
-        return self._page(tenant, _AUDIT, after, limit)
+        action, area = wanted.action, None
+        if action is not None and action.endswith(".*"):
+            area = action.removesuffix("*").replace("_", r"\_").replace("%", r"\%") + "%"
+        values = {
+            "action": action,
+            "area": area,
+            "actor": wanted.actor,
+            "subject": wanted.subject,
+            "since": wanted.since,
+            "until": wanted.until,
+        }
+        return self._page(tenant, _AUDIT, after, limit, values)
 
     def _page(
-        self, tenant: TenantContext, query: LiteralString, after: UUID | None, limit: int
+        self,
+        tenant: TenantContext,
+        query: LiteralString,
+        after: UUID | None,
+        limit: int,
+        more: Mapping[str, Any] | None = None,
     ) -> list[tuple[str, UUID]]:
-        values = {"tenant": tenant.tenant, "after": after, "limit": limit}
+        values = {"tenant": tenant.tenant, "after": after, "limit": limit, **(more or {})}
         return [(row[0], row[1]) for row in self._database.read(tenant, query, values)]

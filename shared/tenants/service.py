@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from shared.tenants.errors import OrganizationNotFound
+from shared.tenants.model import AuditFilter
 from shared.tenants.repository import TenantRepository
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
@@ -64,11 +65,11 @@ class Tenants:
         return self._repository.members(tenant, after=after, limit=limit)
 
     def audit(
-        self, tenant: TenantContext, organization: UUID, *, after: UUID | None, limit: int
+        self, tenant: TenantContext, organization: UUID, wanted: AuditFilter, *, after: UUID | None, limit: int
     ) -> list[tuple[str, UUID]]:
         """JSON and id of audit entries, newest first. Errors: OrganizationNotFound."""
         _own(tenant, organization)
-        return self._repository.audit(tenant, after=after, limit=limit)
+        return self._repository.audit(tenant, wanted, after=after, limit=limit)
 
 
 def _own(tenant: TenantContext, organization: UUID) -> None:

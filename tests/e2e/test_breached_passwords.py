@@ -46,7 +46,7 @@ def test_a_password_that_was_breached_is_refused_wherever_one_is_set(stack: Stac
     password = f"breached-{uuid4().hex}"
     control(stack, "breached", {"password": password, "count": 3})
     somebody = newcomer(stack.api_url, "breached")
-    body = {"present": somebody.user.password, "password": password}
+    body = {"current_password": somebody.user.password, "password": password}
     assert refused(post(stack.api_url, "/api/v1/auth/password", body, somebody.token))
     post(stack.api_url, "/api/v1/auth/password/forgot", {"email": somebody.user.email})
     code = code_of(stack, somebody.user.email, "Set a new password")

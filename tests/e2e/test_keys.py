@@ -43,24 +43,27 @@ def shown(owner: SignedIn, prefix: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("stack")  # a caller from 127.0.0.1
 def test_a_key_bound_to_a_network_is_good_there_only(owner: SignedIn) -> None:
-    here, elsewhere = made(owner, networks=["127.0.0.0/8"]), made(owner, networks=["192.0.2.0/24", "2001:db8::/32"])
+    here, elsewhere = (
+        made(owner, ip_allowlist=["127.0.0.0/8"]),
+        made(owner, ip_allowlist=["192.0.2.0/24", "2001:db8::/32"]),
+    )
     assert (pushes(owner, here["key"]), pushes(owner, elsewhere["key"])) == (422, 401)
-    assert shown(owner, elsewhere["prefix"])["networks"] == ["192.0.2.0/24", "2001:db8::/32"]
+    assert shown(owner, elsewhere["prefix"])["ip_allowlist"] == ["192.0.2.0/24", "2001:db8::/32"]
 
 
 @pytest.mark.parametrize("networks", [["nowhere"], ["192.0.2.1/24"], ["192.0.2.0/33"], [""], [None], "192.0.2.0/24"])
 def test_what_is_no_network_is_refused(owner: SignedIn, networks: object) -> None:
-    body = {"name": "till", "scopes": ["ingest.write"], "networks": networks}
+    body = {"name": "till", "scopes": ["ingest.write"], "ip_allowlist": networks}
     assert asked(owner, "POST", "/api/v1/api-keys", body).status == 422
 
 
 @pytest.mark.usefixtures("stack")  # a caller from 127.0.0.1
 def test_a_rotated_key_goes_on_for_its_grace_and_the_new_one_is_like_it(owner: SignedIn) -> None:
-    old = made(owner, networks=["127.0.0.0/8"])
+    old = made(owner, ip_allowlist=["127.0.0.0/8"])
     new = asked(owner, "POST", f"/api/v1/api-keys/{old['prefix']}/rotate", {"grace_hours": 24})
     assert new.status == 201
     assert (pushes(owner, old["key"]), pushes(owner, new.json["key"])) == (422, 422)
-    assert new.json["networks"] == old["networks"]
+    assert new.json["ip_allowlist"] == old["ip_allowlist"]
     assert shown(owner, old["prefix"])["expires_at"]
 
 

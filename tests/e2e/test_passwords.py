@@ -92,8 +92,8 @@ def test_a_password_is_changed_by_who_knows_it(api_url: str, somebody: SignedIn)
     other = post(
         api_url, "/api/v1/auth/login", {"email": somebody.user.email, "password": somebody.user.password}
     ).json["access_token"]
-    change = {"present": somebody.user.password, "password": NEW}
-    wrong = post(api_url, "/api/v1/auth/password", {**change, "present": "not it"}, somebody.token)
+    change = {"current_password": somebody.user.password, "password": NEW}
+    wrong = post(api_url, "/api/v1/auth/password", {**change, "current_password": "not it"}, somebody.token)
     assert (wrong.status, wrong.json["code"]) == (401, "wrong-credentials")
     weak = post(api_url, "/api/v1/auth/password", {**change, "password": somebody.user.email}, somebody.token)
     assert (weak.status, weak.json["code"]) == (422, "weak-password")

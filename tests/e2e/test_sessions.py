@@ -67,7 +67,7 @@ def test_an_ended_session_opens_nothing_anywhere_after_five_seconds(api_url: str
         assert wire.send("POST", "/api/v1/auth/logout").status == 204
     else:
         sessions = wire.send("GET", "/api/v1/auth/sessions").json["items"]
-        (present,) = [one["id"] for one in sessions if one["present"]]
+        (present,) = [one["id"] for one in sessions if one["current"]]
         assert other.send("DELETE", f"/api/v1/auth/sessions/{present}").status == 204
     wait_for("the end", lambda: statuses(wire) == [401] * len(EVERYWHERE), seconds=SECONDS)
     assert refreshed(api_url, tokens["refresh_token"]).status == 401

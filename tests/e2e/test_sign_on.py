@@ -57,7 +57,9 @@ class House:
             "default_role": "viewer",
             "return_urls": [BACK],
         }
-        return self.as_owner("PUT", "/identity-provider", {**wanted, **changes})
+        known = self.as_owner("GET", "/identity-provider")
+        headers = {"if_match": known.headers["etag"]} if known.status == 200 else {}
+        return self.as_owner("PUT", "/identity-provider", {**wanted, **changes}, **headers)
 
     def somebody(self, account: str = "", **claims: Any) -> str:
         """An account at the provider, of a mail address of the house."""
@@ -244,7 +246,9 @@ def test_a_provider_that_vouches_opens_no_other_organization_and_nothing_persona
         refused = house.send(method, path, body, token)
         assert refused.status == 403, (path, refused.body)
         assert refused.json["code"] in {"own-proof-required", "no-membership"}
-    assert house.send("POST", "/api/v1/auth/password", {"present": "", "password": "x" * 20}, token).status in {
+    assert house.send(
+        "POST", "/api/v1/auth/password", {"current_password": "", "password": "x" * 20}, token
+    ).status in {
         401,
         422,
     }
@@ -273,6 +277,33 @@ def test_a_provider_is_needed_where_people_come_in_by_it_alone(house: House) -> 
     version = other.as_owner("GET", "").headers["etag"]
     refused = other.as_owner("PUT", "/security", {"mfa_required": False, "sso_only": True}, if_match=version)
     assert (refused.status, refused.json["code"]) == (409, "provider-needed")
+
+
+def test_a_provider_is_replaced_at_the_version_that_was_read(house: House) -> None:
+    body = {
+        "issuer": house.provider.issuer,
+        "client_id": "another",
+        "default_role": "member",
+        "return_urls": [BACK],
+    }
+    assert house.as_owner("PUT", "/identity-provider", body).status == 428
+    assert house.as_owner("PUT", "/identity-provider", body, if_match='"7"').status == 412
+    etag = house.as_owner("GET", "/identity-provider").headers["etag"]
+    changed = house.as_owner("PUT", "/identity-provider", body, if_match=etag)
+    assert (changed.status, changed.json["client_id"], changed.json["version"]) == (200, "another", 2)
+
+
+def test_sessions_end_where_another_provider_vouches(house: House, stack: Stack) -> None:
+    came = house.log_in(house.somebody()).json
+    with running(stack.api_url + CALLBACK) as other:
+        changed = house.configure(issuer=other.issuer, client_secret=other.client_secret)
+        assert changed.status == 200, changed.body
+    wait_for(
+        "the end", lambda: house.send("GET", "/api/v1/campaigns", token=came["access_token"]).status == 401,
+        seconds=FIVE_SECONDS,
+    )  # fmt: skip
+    ended = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": came["refresh_token"]})
+    assert (ended.status, ended.json["code"]) == (401, "session-ended")
 
 
 def test_sessions_end_with_the_provider_that_vouched(house: House) -> None:

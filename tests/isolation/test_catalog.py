@@ -169,7 +169,7 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "tenants": ["mfa_required", "name", "plan", "slug", "sso_only", "status", "tenant_id"],
         "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
         "roles": ["name", "permissions", "tenant_id"],
-        "identity_providers": ["tenant_id"],
+        "identity_providers": ["issuer", "tenant_id"],
         "domains": ["domain", "tenant_id", "verified_at"],
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],

@@ -12,6 +12,13 @@ def confirm(call: Call[accounts.ConfirmIn], auth: Auth) -> Answer:
     return Answer()
 
 
+@routes.act("POST", "/api/v1/auth/confirm/resend", permission=SIGNED_IN, status=202)
+def confirm_again(call: Call[None], auth: Auth) -> Answer:
+    """Have the code sent once more that confirms your mail address."""
+    auth.recovery.ask_again(call.tenant, caller_of(call))
+    return Answer()
+
+
 @routes.act("POST", "/api/v1/auth/password/forgot", proof=Proof.PUBLIC, body=accounts.ForgotIn, status=202)
 def forgot(call: Call[accounts.ForgotIn], auth: Auth) -> Answer:
     """Have a code sent by which you set a new password; the answer is the same for an unknown address."""
@@ -29,7 +36,7 @@ def reset(call: Call[accounts.ResetIn], auth: Auth) -> Answer:
 @routes.act("POST", "/api/v1/auth/password", permission=SIGNED_IN, body=accounts.PasswordIn, status=204)
 def change_password(call: Call[accounts.PasswordIn], auth: Auth) -> Answer:
     """Change your password; every other session of yours ends."""
-    auth.recovery.change(call.tenant, call.body.present, call.body.password, caller_of(call))
+    auth.recovery.change(call.tenant, call.body.current_password, call.body.password, caller_of(call))
     return Answer()
 
 

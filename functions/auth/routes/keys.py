@@ -22,7 +22,7 @@ from tenant_context.routing import Answer, Call, Proof
 def make_key(call: Call[wire.ApiKeyIn], tx: Transaction, auth: Auth) -> Answer:
     """Make an API or device key; its text is in this answer and nowhere else."""
     body = call.body
-    networks = tuple(map(str, body.networks))
+    networks = tuple(map(str, body.ip_allowlist))
     key = auth.keys.make(tx, body.name, tuple(body.scopes), expires_at=body.expires_at, networks=networks)
     # A repeated Idempotency-Key is answered without the key's text, which is kept nowhere.
     return Answer(wire.api_key(key), kept=wire.api_key(replace(key, text="")))
@@ -70,10 +70,8 @@ def discovery(_call: Call[None], auth: Auth) -> Answer:
         {
             "issuer": auth.issuer,
             "jwks_uri": f"{auth.issuer}/.well-known/jwks.json",
-            "token_endpoint": f"{auth.issuer}/api/v1/auth/login",
-            "response_types_supported": ["token"],
+            "response_types_supported": [],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["RS256"],
         },
         headers={"cache-control": "public, max-age=300"},
     )

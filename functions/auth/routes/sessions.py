@@ -15,14 +15,14 @@ def refresh(call: Call[wire.RefreshIn], auth: Auth) -> Answer:
 @routes.act("POST", "/api/v1/auth/logout", permission=SIGNED_IN, status=204)
 def logout(call: Call[None], auth: Auth) -> Answer:
     """End this session: its refresh token is no longer good, nor, within five seconds, its access token."""
-    auth.identity.log_out(call.tenant)
+    auth.identity.log_out(call.tenant, caller_of(call))
     return Answer()
 
 
 @routes.act("POST", "/api/v1/auth/logout/everywhere", permission=SIGNED_IN, status=204)
 def log_out_everywhere(call: Call[None], auth: Auth) -> Answer:
     """End every session of yours, in every organization, this one included."""
-    auth.account.log_out_everywhere(call.tenant)
+    auth.account.log_out_everywhere(call.tenant, caller_of(call))
     return Answer()
 
 
@@ -49,5 +49,5 @@ def sessions(call: Call[None], auth: Auth) -> Answer:
 @routes.act("DELETE", "/api/v1/auth/sessions/{session_id}", permission=SIGNED_IN, status=204)
 def end_session(call: Call[None], auth: Auth) -> Answer:
     """End one of your sessions."""
-    auth.identity.end_session(call.tenant, call.id("session_id"))
+    auth.identity.end_session(call.tenant, call.id("session_id"), caller_of(call))
     return Answer()

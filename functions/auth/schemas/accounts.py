@@ -28,7 +28,7 @@ class ResetIn(In):
 class PasswordIn(In):
     """The present password, and the new one."""
 
-    present: Password
+    current_password: Password
     password: Password
 
 

@@ -14,11 +14,11 @@ class ApiKeyIn(In):
 
     name: Name
     scopes: Annotated[
-        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,30}\.([a-z]{2,30}|\*)$")]],
+        list[Annotated[str, StringConstraints(pattern=r"^([a-z]{2,30}|\*)\.([a-z]{2,30}|\*)$")]],
         Field(min_length=1, max_length=20),
     ]
     expires_at: Moment | None = None
-    networks: Annotated[list[IPvAnyNetwork], Field(max_length=20)] = []
+    ip_allowlist: Annotated[list[IPvAnyNetwork], Field(max_length=20)] = []
     """Where it may be used from, as CIDR writes networks; anywhere, when left out."""
 
 
@@ -37,7 +37,7 @@ class ApiKeyOut(Out):
     created_at: str
     expires_at: str | None
     revoked: bool
-    networks: list[str]
+    ip_allowlist: list[str]
     last_used_at: str | None
     key: str | None = None
 
@@ -55,14 +55,12 @@ class JwksOut(Out):
 
 
 class DiscoveryOut(Out):
-    """OpenID Connect discovery, as far as it applies."""
+    """OpenID Connect discovery, as far as it applies: who verifies access tokens finds the keys by it."""
 
     issuer: str
     jwks_uri: str
-    token_endpoint: str
     response_types_supported: list[str]
     subject_types_supported: list[str]
-    id_token_signing_alg_values_supported: list[str]
 
 
 def api_key(value: ApiKey) -> dict[str, object]:
@@ -74,7 +72,7 @@ def api_key(value: ApiKey) -> dict[str, object]:
         "created_at": rfc3339(value.created_at),
         "expires_at": rfc3339(value.expires_at) if value.expires_at else None,
         "revoked": value.revoked,
-        "networks": list(value.networks),
+        "ip_allowlist": list(value.networks),
         "last_used_at": rfc3339(value.last_used_at) if value.last_used_at else None,
     }
     return {**shown, "key": value.text} if value.text else shown

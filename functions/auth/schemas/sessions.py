@@ -30,8 +30,8 @@ class SessionOut(Out):
     created_at: str
     source_ip: str
     agent: str
-    proofs: list[str]
-    present: bool
+    amr: list[str]
+    current: bool
 
 
 class SessionsOut(Out):
@@ -47,6 +47,6 @@ def session(value: Session, present: str) -> dict[str, object]:
         "created_at": rfc3339(value.created_at),
         "source_ip": value.source_ip,
         "agent": value.agent,
-        "proofs": list(value.assurance.proofs),
-        "present": str(value.id) == present,
+        "amr": list(value.assurance.proofs),
+        "current": str(value.id) == present,
     }

@@ -49,10 +49,18 @@ GRANT SELECT, INSERT, DELETE ON provider_subjects TO rmap_app;
 ALTER TABLE tenants ADD COLUMN sso_only boolean NOT NULL DEFAULT false;
 GRANT UPDATE (sso_only) ON tenants TO rmap_app;
 
+-- A program, which is nobody's user, may create a campaign.
+ALTER TABLE campaigns ALTER COLUMN created_by DROP NOT NULL;
+
+-- From where it was done; empty for what the platform did itself.
+ALTER TABLE audit_log ADD COLUMN source_ip text NOT NULL DEFAULT '';
+CREATE INDEX audit_log_action ON audit_log (tenant_id, action, id DESC);
+CREATE INDEX audit_log_actor ON audit_log (tenant_id, actor, id DESC);
+
 GRANT SELECT (sso_only) ON tenants TO rmap_door;
 GRANT SELECT (email_verified_at) ON users TO rmap_door;
 GRANT SELECT (tenant_id, name, permissions) ON roles TO rmap_door;
-GRANT SELECT (tenant_id) ON identity_providers TO rmap_door;
+GRANT SELECT (tenant_id, issuer) ON identity_providers TO rmap_door;
 GRANT SELECT (tenant_id, domain, verified_at) ON domains TO rmap_door;
 CREATE POLICY door ON roles FOR SELECT TO rmap_door USING (true);
 CREATE POLICY door ON identity_providers FOR SELECT TO rmap_door USING (true);
@@ -62,12 +70,12 @@ GRANT CREATE ON SCHEMA app TO rmap_door;
 -- Switching and refreshing: in place of app.places_of.
 CREATE FUNCTION app.places(member uuid)
 RETURNS TABLE (tenant_id uuid, slug text, tenant_name text, role text, status text, mfa_required boolean,
-               sso_only boolean, has_provider boolean, permissions text[])
+               sso_only boolean, provider text, permissions text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
-    SELECT t.tenant_id, t.slug, t.name, m.role, t.status, t.mfa_required, t.sso_only,
-           EXISTS (SELECT FROM identity_providers p WHERE p.tenant_id = t.tenant_id), r.permissions
+    SELECT t.tenant_id, t.slug, t.name, m.role, t.status, t.mfa_required, t.sso_only, p.issuer, r.permissions
     FROM memberships m
     JOIN tenants t USING (tenant_id)
+    LEFT JOIN identity_providers p ON p.tenant_id = t.tenant_id
     LEFT JOIN roles r ON r.tenant_id = m.tenant_id AND r.name = m.role
     WHERE m.user_id = member
     ORDER BY m.created_at, t.slug
@@ -77,7 +85,7 @@ ALTER FUNCTION app.places(uuid) OWNER TO rmap_door;
 -- Log-in: in place of app.find_user.
 CREATE FUNCTION app.find_account(login_email text)
 RETURNS TABLE (user_id uuid, user_name text, password_hash text, confirmed boolean, tenant_id uuid, slug text,
-               tenant_name text, role text, status text, mfa_required boolean, sso_only boolean, has_provider boolean,
+               tenant_name text, role text, status text, mfa_required boolean, sso_only boolean, provider text,
                permissions text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT u.user_id, u.name, u.password_hash, u.email_verified_at IS NOT NULL, p.*

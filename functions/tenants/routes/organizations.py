@@ -3,6 +3,7 @@
 from functions.tenants.routes.declared import ONE, Organizations, routes
 from functions.tenants.schemas.organizations import (
     AuditPage,
+    AuditQuery,
     HeirIn,
     InvitationIn,
     InvitationOut,
@@ -169,10 +170,10 @@ def revoke_invitation(call: Call[None], tx: Transaction, organizations: Organiza
     return Answer()
 
 
-@routes.read(ONE + "/audit", permission="audit.read", query=PageQuery, answer=AuditPage)
+@routes.read(ONE + "/audit", permission="audit.read", query=AuditQuery, answer=AuditPage)
 def audit(call: Call[None], organizations: Organizations) -> Answer:
     """List what was done in your organization, newest first."""
-    query: PageQuery = call.query
-    organization = call.id("organization_id")
-    rows = organizations.tenants.audit(call.tenant, organization, after=query.after(), limit=query.limit + 1)
+    query: AuditQuery = call.query
+    organization, after = call.id("organization_id"), query.after()
+    rows = organizations.tenants.audit(call.tenant, organization, query.wanted(), after=after, limit=query.limit + 1)
     return Answer(page(rows, query.limit))

@@ -4,14 +4,15 @@ from functions.tenants.routes.declared import ONE, Organizations, routes
 from functions.tenants.schemas import sign_on as wire
 from tenant_context.errors import NotFound
 from tenant_context.postgres import Transaction
-from tenant_context.routing import Answer, Call
+from tenant_context.routing import Answer, Call, etag
 
 
 @routes.read(ONE + "/identity-provider", permission="settings.read", answer=wire.ProviderOut)
 def show_provider(call: Call[None], organizations: Organizations) -> Answer:
     """Show the identity provider that logs your people in."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
-    return Answer(wire.provider(organizations.providers.show(call.tenant), organizations.url))
+    found = organizations.providers.show(call.tenant)
+    return Answer(wire.provider(found, organizations.url), headers=etag(found.version))
 
 
 @routes.act(
@@ -23,10 +24,14 @@ def show_provider(call: Call[None], organizations: Organizations) -> Answer:
     recent=True,
 )
 def put_provider(call: Call[wire.ProviderIn], organizations: Organizations) -> Answer:
-    """Set up the identity provider (OpenID Connect) that logs your people in; its description is read first."""
+    """Set up the identity provider (OpenID Connect) that logs your people in; its description is read first.
+
+    One that is there is replaced at the version that If-Match names.
+    """
     organizations.tenants.check(call.tenant, call.id("organization_id"))
-    kept = organizations.providers.put(call.tenant, call.body.provider(), call.body.client_secret)
-    return Answer(wire.provider(kept, organizations.url))
+    version = call.expected_version() if organizations.providers.find(call.tenant) else 0
+    kept = organizations.providers.put(call.tenant, call.body.provider(version), call.body.client_secret)
+    return Answer(wire.provider(kept, organizations.url), headers=etag(kept.version))
 
 
 @routes.write("DELETE", ONE + "/identity-provider", permission="settings.write", status=204, recent=True)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from tenant_context.wire import Email, In, Name, Out, no_nul
+from shared.tenants.model import AuditFilter
+from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """owner, admin, manager, member, viewer, or a role of the organization's own making."""
@@ -135,8 +136,25 @@ class MembersPage(Out):
     next_cursor: str | None
 
 
+Word = Annotated[str, StringConstraints(min_length=1, max_length=300), BeforeValidator(no_nul)]
+
+
+class AuditQuery(PageQuery):
+    """Which entries; `action` may name a whole area, like `security.*`."""
+
+    action: Word | None = None
+    actor: Word | None = None
+    subject: Word | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def wanted(self) -> AuditFilter:
+        """The domain's form."""
+        return AuditFilter(self.action, self.actor, self.subject, self.since, self.until)
+
+
 class AuditEntry(Out):
-    """Who did what, when, in which request."""
+    """Who did what, when, from where, in which request."""
 
     id: UUID
     at: str
@@ -144,6 +162,7 @@ class AuditEntry(Out):
     action: str
     subject: str
     request_id: str
+    source_ip: str
     details: dict[str, object]
 
 

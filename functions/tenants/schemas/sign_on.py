@@ -78,7 +78,7 @@ class ProviderIn(In):
     default_role: RoleName | None = None
     return_urls: Annotated[list[ReturnUrl], Field(min_length=1, max_length=10)]
 
-    def provider(self) -> Provider:
+    def provider(self, version: int) -> Provider:
         """The domain's form, its secret not sealed yet."""
         return Provider(
             issuer=self.issuer,
@@ -88,6 +88,7 @@ class ProviderIn(In):
             role_map=dict(self.role_map),
             default_role=self.default_role,
             return_urls=tuple(self.return_urls),
+            version=version,
         )
 
 
@@ -101,6 +102,7 @@ class ProviderOut(Out):
     default_role: str | None
     return_urls: list[str]
     redirect_uri: str
+    version: int
 
 
 def provider(value: Provider, url: str) -> dict[str, object]:
@@ -113,4 +115,5 @@ def provider(value: Provider, url: str) -> dict[str, object]:
         "default_role": value.default_role,
         "return_urls": list(value.return_urls),
         "redirect_uri": f"{url}/api/v1/auth/sso/callback",
+        "version": value.version,
     }

@@ -21,7 +21,7 @@ _VERIFY: LiteralString = """
     RETURNING verified_at"""
 _REMOVE_DOMAIN: LiteralString = "DELETE FROM domains WHERE tenant_id = %s AND domain = %s RETURNING 1"
 _FIND: LiteralString = """
-    SELECT issuer, client_id, client_secret, role_claim, role_map, default_role, return_urls
+    SELECT issuer, client_id, client_secret, role_claim, role_map, default_role, return_urls, version
     FROM identity_providers WHERE tenant_id = %s"""
 _PUT: LiteralString = """
     INSERT INTO identity_providers (tenant_id, issuer, client_id, client_secret, role_claim, role_map, default_role,
@@ -31,7 +31,8 @@ _PUT: LiteralString = """
     SET issuer = excluded.issuer, client_id = excluded.client_id, client_secret = excluded.client_secret,
         role_claim = excluded.role_claim, role_map = excluded.role_map, default_role = excluded.default_role,
         return_urls = excluded.return_urls, version = identity_providers.version + 1,
-        updated_at = excluded.updated_at"""
+        updated_at = excluded.updated_at
+    WHERE identity_providers.version = %(version)s - 1 RETURNING version"""
 _REMOVE: LiteralString = "DELETE FROM identity_providers WHERE tenant_id = %s RETURNING 1"
 _SSO_ONLY: LiteralString = "SELECT sso_only FROM tenants WHERE tenant_id = %s FOR UPDATE"
 _LINKED: LiteralString = """
@@ -59,15 +60,16 @@ class ProviderRepository:
         rows = self._database.read(tenant, _FIND, (tenant.tenant,))
         if not rows:
             return None
-        issuer, client, secret, claim, role_map, default_role, urls = rows[0]
-        return Provider(issuer, client, secret, claim, dict(role_map), default_role, tuple(urls))
+        issuer, client, secret, claim, role_map, default_role, urls, version = rows[0]
+        return Provider(issuer, client, secret, claim, dict(role_map), default_role, tuple(urls), version)
 
-    def put(self, tx: Transaction, provider: Provider) -> None:
-        """Keep a provider in place of any before."""
+    def put(self, tx: Transaction, provider: Provider) -> bool:
+        """Keep a provider in place of the version before; False where that is not the present one."""
         one = provider
         values = {"issuer": one.issuer, "client": one.client_id, "secret": one.sealed_secret, "claim": one.role_claim}
         more = {"map": Jsonb(one.role_map), "role": one.default_role, "urls": list(one.return_urls), "now": tx.now}
-        tx.run(_PUT, {**values, **more, "tenant": tx.tenant.tenant})
+        row = tx.one(_PUT, {**values, **more, "tenant": tx.tenant.tenant, "version": one.version})
+        return bool(row and row[0] == one.version)
 
     def remove(self, tx: Transaction) -> bool:
         """No provider any more; False where there was none."""

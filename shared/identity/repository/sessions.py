@@ -38,6 +38,7 @@ class SessionRepository:
                 "level": session.assurance.level,
                 "proofs": list(session.assurance.proofs),
                 "authenticated_at": session.assurance.at,
+                "issuer": session.assurance.issuer,
             }
         )
 
@@ -91,7 +92,8 @@ class SessionRepository:
         while start:
             more, start = self._table.query(key, index="gsi1", descending=True, start=start)
             items += more
-        return [_session(item) for item in items]
+        now = self._clock().timestamp()
+        return [_session(item) for item in items if int(item["expires_at"]) > now]
 
 
 def _session(item: Item) -> Session:
@@ -109,6 +111,9 @@ def _session(item: Item) -> Session:
         agent=item["agent"],
         # Sessions of the release before carry none of these: they stand on a password, given long ago.
         assurance=Assurance(
-            int(item.get("level", 1)), tuple(item.get("proofs", ("pwd",))), int(item.get("authenticated_at", 0))
+            int(item.get("level", 1)),
+            tuple(item.get("proofs", ("pwd",))),
+            int(item.get("authenticated_at", 0)),
+            item.get("issuer", ""),
         ),
     )

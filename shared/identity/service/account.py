@@ -11,11 +11,12 @@ from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.callers import Caller, in_place, security, user_of
+from shared.identity.service.factors import SecondFactors
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
-from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
 from tenant_context.events import Event
 from tenant_context.postgres import Database
@@ -25,7 +26,7 @@ _CHANGE, _SIDE = "address-change", "address"
 
 
 class Account:
-    """What users do to their own accounts. All of it asks for a proof of their own, not of an identity provider."""
+    """What users do to their own accounts. What cannot be undone asks for proofs of their own, not of a provider."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Account:
         *,
         members: MemberRepository,
         credentials: CredentialRepository,
+        factors: SecondFactors,
         tokens: SessionTokens,
         throttle: Throttle,
         mails: MailQueue,
@@ -47,6 +49,7 @@ class Account:
         self._tickets = tickets
         self._members = members
         self._credentials = credentials
+        self._factors = factors
         self._tokens = tokens
         self._throttle = throttle
         self._mails = mails
@@ -55,9 +58,9 @@ class Account:
     def ask_to_change_email(self, tenant: TenantContext, email: str, caller: Caller) -> None:
         """Send a code to the present address and one to the new: with both, the address changes.
 
-        Errors: OwnProofRequired, EmailUnchanged, TooManyTries.
+        Errors: OwnProofRequired, SecondFactorRequired, EmailUnchanged, TooManyTries.
         """
-        self._tokens.require_own_proof(tenant)
+        self._require_own(tenant)
         user = self._users.own(tenant)
         if email == user.email:
             raise EmailUnchanged
@@ -71,6 +74,8 @@ class Account:
             self._tickets.put(_SIDE, token, {"change": change, "side": side}, until)
             values = {"name": user.name, "token": token, "email": email}
             self._mails.send(kind, to, values, request_id=caller.request_id, tenant=tenant.tenant)
+        with self._database.transaction(tenant) as tx:
+            tx.emit(security("address_change_requested", user.id, caller, {}))
 
     def confirm_email(self, token: str, caller: Caller) -> bool:
         """One of the two codes; answers whether the address has changed by it. Errors: TicketEnded, EmailTaken.
@@ -99,32 +104,35 @@ class Account:
         values = {"name": user.name, "email": email, "source_ip": caller.source_ip}
         self._mails.send("address-changed", user.email, values, request_id=caller.request_id)
 
-    def log_out_everywhere(self, tenant: TenantContext) -> None:
-        """End every session of the caller, in every tenant."""
+    def log_out_everywhere(self, tenant: TenantContext, caller: Caller) -> None:
+        """End every session of the caller, in every tenant; emits security.signed_out in each."""
         user = user_of(tenant)
         for place in {tenant.tenant, *(one.tenant for one in self._users.memberships(user))}:
             for session in self._sessions.of_user(place, user):
                 self._sessions.end(session.id)
+            with self._database.transaction(in_place(place, user, caller)) as tx:
+                tx.emit(security("signed_out", user, caller, {"session": "*"}))
 
     def end(self, tenant: TenantContext, caller: Caller) -> None:
-        """Leave every tenant and forget the person. Errors: OwnProofRequired, LastOwner.
+        """Leave every tenant and forget the person.
 
         May be repeated until it is done: the sessions end last.
+        Errors: OwnProofRequired, SecondFactorRequired, LastOwner.
         """
-        self._tokens.require_own_proof(tenant)
+        self._require_own(tenant)
         user, own = user_of(tenant), self._users.own(tenant)
         places = self._users.memberships(user)
         for place in places:
             self._check_dispensable(place, user, caller)
         for place in places:
-            with self._database.transaction(self._context(place.tenant, user, caller)) as tx:
+            with self._database.transaction(in_place(place.tenant, user, caller)) as tx:
                 before, owners = self._members.lock(tx, user)
                 if before == "owner" and owners == 1:
                     raise LastOwner
                 self._members.remove(tx, user)
                 tx.emit(Event("member.left", f"user/{user}", {"user": str(user), "from": before, "to": None}))
         self._credentials.forget(user)
-        with self._database.transaction(self._context(NOBODY, user, caller)) as tx:
+        with self._database.transaction(in_place(NOBODY, user, caller)) as tx:
             self._users.forget(tx, user)
         values = {"name": own.name, "source_ip": caller.source_ip}
         self._mails.send("account-ended", own.email, values, request_id=caller.request_id)
@@ -133,15 +141,14 @@ class Account:
                 self._sessions.end(session.id)
 
     def _check_dispensable(self, place: Membership, user: UUID, caller: Caller) -> None:
-        with self._database.transaction(self._context(place.tenant, user, caller)) as tx:
+        with self._database.transaction(in_place(place.tenant, user, caller)) as tx:
             role, owners = self._members.lock(tx, user)
             if role == "owner" and owners == 1:
                 raise LastOwner(f"{place.name} would have no owner; make somebody else one first.")
 
+    def _require_own(self, tenant: TenantContext) -> None:
+        self._factors.require(user_of(tenant), self._tokens.require_own_proof(tenant))
+
     def _contexts(self, user: UUID, caller: Caller) -> list[TenantContext]:
         places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
-        return [self._context(place, user, caller) for place in places]
-
-    @staticmethod
-    def _context(place: UUID, user: UUID, caller: Caller) -> TenantContext:
-        return from_credentials(place, user, Source.CREDENTIALS, caller.request_id)
+        return [in_place(place, user, caller) for place in places]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from tenant_context.context import TenantContext
+from tenant_context.context import Source, TenantContext, from_credentials
 from tenant_context.errors import Forbidden
 from tenant_context.events import Event
 
@@ -28,3 +28,8 @@ def user_of(tenant: TenantContext) -> UUID:
     if tenant.user is None:
         raise Forbidden("This is for users, not for keys.")
     return tenant.user
+
+
+def in_place(tenant: UUID, user: UUID, caller: Caller) -> TenantContext:
+    """The context of a user in a tenant, where identity has just verified who they are; it carries no permission."""
+    return from_credentials(tenant, user, Source.CREDENTIALS, caller.request_id, source_ip=caller.source_ip)

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import secrets
+from collections.abc import Callable
 from uuid import UUID
 
 import pyotp
@@ -12,9 +13,10 @@ from shared.identity import rules
 from shared.identity.errors import FactorExists, FactorNotFound, WrongCode
 from shared.identity.gateway.codes import step_of
 from shared.identity.gateway.fields import UserSecrets
-from shared.identity.model import Enrollment, Factors
+from shared.identity.model import Assurance, Enrollment, Factors
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.service.throttle import Throttle
+from tenant_context.assurance import SecondFactorRequired
 from tenant_context.clock import Clock
 
 _PURPOSE = "totp"
@@ -48,14 +50,14 @@ class SecondFactors:
     def confirm(self, user: UUID, code: str, address: str) -> list[str]:
         """The app's first code sets it up; answers recovery codes, where there were none.
 
-        Errors: FactorNotFound, WrongCode, FactorExists.
+        Errors: FactorNotFound, WrongCode, TooManyTries, FactorExists.
         """
         totp = self._factors.totp(user)
         if totp is None:
             raise FactorNotFound
         if totp.confirmed:
             raise FactorExists
-        self.check(user, code, address)
+        self._check(user, address, "", lambda: self._by_app(user, code, confirmed=False))
         return self.first_codes(user)
 
     def first_codes(self, user: UUID) -> list[str]:
@@ -80,10 +82,21 @@ class SecondFactors:
         if not self._factors.of(user).methods:
             self._factors.remove_codes(user)
 
-    def check(self, user: UUID, code: str, address: str) -> str:
-        """Use a code up; answers what it proves. Errors: WrongCode, TooManyTries."""
-        attempt = self._throttle.enter("code", str(user), address)
-        proof = self._proof(user, code)
+    def require(self, user: UUID, assurance: Assurance) -> None:
+        """Whether a session stands on a second factor, where the user has one. Errors: SecondFactorRequired."""
+        if assurance.level < 2 and self.of(user).methods:  # noqa: PLR2004  two proofs
+            raise SecondFactorRequired("You have a second factor: prove who you are with it at /api/v1/auth/step-up.")
+
+    def check(self, user: UUID, code: str, address: str, device: str = "") -> str:
+        """Use a code up; answers what it proves. A device that is known waits for nobody else's guesses.
+
+        Errors: WrongCode, TooManyTries.
+        """
+        return self._check(user, address, device, lambda: self._proof(user, code))
+
+    def _check(self, user: UUID, address: str, device: str, prove: Callable[[], str | None]) -> str:
+        attempt = self._throttle.enter("code", str(user), address, device)
+        proof = prove()
         if proof is None:
             self._throttle.failed(attempt)
             raise WrongCode
@@ -91,11 +104,15 @@ class SecondFactors:
         return proof
 
     def _proof(self, user: UUID, code: str) -> str | None:
+        if re.fullmatch(r"[0-9]{6}", "".join(code.split())):
+            return self._by_app(user, code, confirmed=True)
+        return "recovery" if self._factors.use_code(user, rules.code_digest(code, user, self._pepper)) else None
+
+    def _by_app(self, user: UUID, code: str, *, confirmed: bool) -> str | None:
+        """A code of the app that is set up, or of the one that is about to be."""
         plain = "".join(code.split())
-        if re.fullmatch(r"[0-9]{6}", plain) is None:
-            return "recovery" if self._factors.use_code(user, rules.code_digest(code, user, self._pepper)) else None
         totp = self._factors.totp(user)
-        if totp is None:
+        if totp is None or totp.confirmed != confirmed or re.fullmatch(r"[0-9]{6}", plain) is None:
             return None
         secret = self._secrets.open(user, _PURPOSE, totp.sealed).decode()
         step = step_of(plain, secret, self._clock())

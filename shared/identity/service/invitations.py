@@ -14,7 +14,7 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.callers import user_of
 from shared.identity.service.roles import check_may_give
 from tenant_context.clock import Clock, NewId
-from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.context import TenantContext
 from tenant_context.events import Event
 from tenant_context.postgres import Transaction
 
@@ -101,11 +101,6 @@ class Asked:
     def add_user(self, tx: Transaction, user: UUID, email: str, name: str, password_hash: str) -> None:
         """Somebody who was no user before."""
         self._invitations.add_user(tx, user, email, name, password_hash)
-
-
-def in_tenant(tenant: UUID, user: UUID, request_id: str) -> TenantContext:
-    """The context of a user who is about to join a tenant."""
-    return from_credentials(tenant, user, Source.CREDENTIALS, request_id)
 
 
 def check_address(own: str, invited: str) -> None:

@@ -2,15 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, ScopeNotHeld
+from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, ScopeNotHeld, UnknownPermissions
 from shared.identity.model import ApiKey
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.service.sessions import Issuer
 from tenant_context.api_keys import key_hash, make_key
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
-from tenant_context.errors import Forbidden
 from tenant_context.events import Event
+from tenant_context.permissions import covers, is_known
 from tenant_context.postgres import Transaction
 
 
@@ -31,14 +31,17 @@ class ApiKeys:
         expires_at: datetime | None = None,
         networks: tuple[str, ...] = (),
     ) -> ApiKey:
-        """A new key, whose text is in the answer and nowhere else. Errors: ScopeNotHeld, KeyExpiresInThePast."""
+        """A new key, whose text is in the answer and nowhere else.
+
+        Errors: UnknownPermissions, ScopeNotHeld, KeyExpiresInThePast.
+        """
         if expires_at is not None and expires_at <= tx.now:
             raise KeyExpiresInThePast
-        for scope in scopes:
-            try:
-                tx.tenant.require(scope)
-            except Forbidden as error:
-                raise ScopeNotHeld(f"You do not have {scope}.") from error
+        unknown = [position for position, scope in enumerate(scopes) if not is_known(scope)]
+        if unknown:
+            raise UnknownPermissions(unknown, "scopes")
+        if not covers(tx.tenant.permissions, frozenset(scopes)):
+            raise ScopeNotHeld
         made = make_key(self._issuer.stage)
         key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, networks=networks, text=made.text)
         self._keys.add(tx.tenant.tenant, key, key_hash(made.text, self._pepper))

@@ -18,10 +18,9 @@ from shared.identity.model import Ceremony, Passkey, User
 from shared.identity.repository.passkeys import PasskeyRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, security
+from shared.identity.service.callers import Caller, in_place, security
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
-from tenant_context.context import Source, from_credentials
 from tenant_context.postgres import Database
 
 _ADD = "passkey-add"
@@ -92,13 +91,21 @@ class Passkeys:
         options = self._party.request_options(challenge, allowed, verify_user=user is None)
         return self._asked(purpose, user, challenge, options, carried)
 
-    def check(self, purpose: str, token: str, credential: dict[str, Any], user: UUID | None, caller: Caller) -> Passkey:
+    def check(
+        self,
+        purpose: str,
+        token: str,
+        credential: dict[str, Any],
+        user: UUID | None,
+        caller: Caller,
+        device: str = "",
+    ) -> Passkey:
         """The passkey that answered well what its user, or with none anybody, was asked; the question is then used up.
 
         Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries.
         """
         challenge = self._waiting(purpose, token, user)
-        attempt = self._throttle.enter("passkey", str(user or credential["id"]), caller.source_ip)
+        attempt = self._throttle.enter("passkey", str(user or credential["id"]), caller.source_ip, device)
         self._take(purpose, token)
         try:
             passkey = self._judged(credential, challenge, user)
@@ -146,7 +153,7 @@ class Passkeys:
     def _tell_cloned(self, cloned: PasskeyCloned, caller: Caller) -> None:
         """To the admins of each of the user's organizations: which one the copy was meant for, nobody knows."""
         for place in self._users.memberships(cloned.user):
-            tenant = from_credentials(place.tenant, cloned.user, Source.CREDENTIALS, caller.request_id)
+            tenant = in_place(place.tenant, cloned.user, caller)
             with self._database.transaction(tenant) as tx:
                 tx.emit(security("passkey_cloned", cloned.user, caller, {"name": cloned.name}))
 

@@ -57,6 +57,7 @@ class Proofs:
         else:
             self.check_password(tenant, password or "", caller)
             proof = "pwd"
+        self._tell(tenant, "stepped_up", caller, {"proof": proof})
         return self._tokens.reissue(self._tokens.assure(UUID(tenant.session), proof))
 
     def ask_passkey(self, tenant: TenantContext) -> Ceremony:
@@ -81,14 +82,14 @@ class Proofs:
         self._throttle.succeeded(attempt)
 
     def begin_mfa(self, tenant: TenantContext) -> Enrollment:
-        """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired."""
-        self._tokens.require_own_proof(tenant)
+        """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired, SecondFactorRequired."""
+        self._require_own(tenant)
         return self._factors.begin(user_of(tenant), self._users.email_of(tenant))
 
     def confirm_mfa(self, tenant: TenantContext, code: str, caller: Caller) -> tuple[list[str], Tokens]:
         """The app's first code: recovery codes, and tokens of a session that now stands on two proofs.
 
-        The user's other sessions in this tenant end: they stand on one proof alone.
+        The user's other sessions end: they stand on one proof alone.
         Errors: FactorNotFound, FactorExists, WrongCode.
         """
         user = user_of(tenant)
@@ -98,8 +99,8 @@ class Proofs:
         return codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
-        """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired."""
-        self._tokens.require_own_proof(tenant)
+        """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired."""
+        self._require_own(tenant)
         self._factors.remove(user_of(tenant))
         self._tell(tenant, "mfa_disabled", caller)
 
@@ -108,8 +109,8 @@ class Proofs:
         return self._passkeys.of_user(user_of(tenant))
 
     def begin_passkey(self, tenant: TenantContext) -> Ceremony:
-        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired."""
-        self._tokens.require_own_proof(tenant)
+        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired, SecondFactorRequired."""
+        self._require_own(tenant)
         user_of(tenant)
         return self._passkeys.begin(self._users.own(tenant))
 
@@ -118,10 +119,11 @@ class Proofs:
     ) -> tuple[Passkey, list[str], Tokens]:
         """The new passkey, recovery codes where there were none, and tokens of a session that stands on two proofs.
 
-        With the first second factor the user's other sessions in this tenant end: they stand on one proof alone.
+        With the first second factor the user's other sessions end: they stand on one proof alone.
         Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys.
         """
         user = user_of(tenant)
+        self._require_own(tenant)
         is_first = not self._factors.of(user).methods
         added = self._passkeys.add(self._users.own(tenant), token, credential, name)
         self._tell(tenant, "passkey_added", caller, {"name": name})
@@ -133,17 +135,20 @@ class Proofs:
     def remove_passkey(self, tenant: TenantContext, credential: str, caller: Caller) -> None:
         """Take a passkey away, and the recovery codes with the last second factor.
 
-        Errors: PasskeyNotFound, OwnProofRequired.
+        Errors: PasskeyNotFound, OwnProofRequired, SecondFactorRequired.
         """
-        self._tokens.require_own_proof(tenant)
+        self._require_own(tenant)
         user = user_of(tenant)
         removed = self._passkeys.remove(user, credential)
         self._factors.drop_idle_codes(user)
         self._tell(tenant, "passkey_removed", caller, {"name": removed.name})
 
     def renew_codes(self, tenant: TenantContext, caller: Caller) -> list[str]:
-        """Fresh recovery codes in place of those before. Errors: FactorNotFound, OwnProofRequired."""
-        self._tokens.require_own_proof(tenant)
+        """Fresh recovery codes in place of those before.
+
+        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired.
+        """
+        self._require_own(tenant)
         user = user_of(tenant)
         if not self._factors.of(user).methods:
             raise FactorNotFound
@@ -156,9 +161,16 @@ class Proofs:
         return self._factors.of(user_of(tenant))
 
     def _end_others(self, tenant: TenantContext) -> None:
-        for other in self._sessions.of_user(tenant.tenant, user_of(tenant)):
-            if str(other.id) != tenant.session:
-                self._sessions.end(other.id)
+        """In every tenant: factors are the user's, wherever they are."""
+        user = user_of(tenant)
+        for place in {tenant.tenant, *(one.tenant for one in self._users.memberships(user))}:
+            for other in self._sessions.of_user(place, user):
+                if str(other.id) != tenant.session:
+                    self._sessions.end(other.id)
+
+    def _require_own(self, tenant: TenantContext) -> None:
+        """Proofs are changed by who has proved themselves, with a second factor where there is one."""
+        self._factors.require(user_of(tenant), self._tokens.require_own_proof(tenant))
 
     def _tell(self, tenant: TenantContext, what: str, caller: Caller, details: dict[str, object] | None = None) -> None:
         with self._database.transaction(tenant) as tx:

@@ -21,6 +21,7 @@ from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.service.roles import check_may_give
 from tenant_context.context import TenantContext
+from tenant_context.errors import PreconditionFailed
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
@@ -48,6 +49,10 @@ class Providers:
         self._client_secrets = client_secrets
         self._egress = egress
 
+    def find(self, tenant: TenantContext) -> Provider | None:
+        """The tenant's provider."""
+        return self._providers.find(tenant)
+
     def show(self, tenant: TenantContext) -> Provider:
         """The tenant's provider. Errors: NoProvider."""
         found = self._providers.find(tenant)
@@ -58,8 +63,10 @@ class Providers:
     def put(self, tenant: TenantContext, provider: Provider, secret: str | None) -> Provider:
         """Another provider, or other particulars; without a secret, the one before goes on.
 
-        Its description is read first. Emits security.provider_changed; sessions it vouched for end where it is another.
-        Errors: NoProvider (no secret yet), ProviderUnreachable, ProviderRefused, UnknownRole, RoleNotHeld, OwnersOnly.
+        `provider.version` is the one that was read, 0 where there was none. Its description is read first. Emits
+        security.provider_changed; where the issuer is another, sessions that the one before vouched for end.
+        Errors: PreconditionFailed, NoProvider (no secret yet), ProviderUnreachable, ProviderRefused, UnknownRole,
+        RoleNotHeld, OwnersOnly.
         """
         present = self._providers.find(tenant)
         if secret is None and present is None:
@@ -70,10 +77,13 @@ class Providers:
             sealed = self._client_secrets.seal(tenant.tenant, secret)
         else:
             sealed = present.sealed_secret if present else b""
-        kept = replace(provider, sealed_secret=sealed)
+        kept = replace(provider, sealed_secret=sealed, version=provider.version + 1)
         with self._database.transaction(tenant) as tx:
             self._check_roles(tx, kept)
-            self._providers.put(tx, kept)
+            if not self._providers.put(tx, kept):
+                raise PreconditionFailed("The provider was changed meanwhile; read it again.")
+            if present is not None and present.issuer != kept.issuer:
+                self.outdate(tx)
             data = {"issuer": kept.issuer, "client_id": kept.client_id}
             tx.emit(Event("security.provider_changed", f"tenant/{tenant.tenant}", data))
         return kept

@@ -3,6 +3,7 @@
 import secrets
 from uuid import UUID
 
+from shared.identity import rules
 from shared.identity.errors import TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.gateway.passwords import Passwords
@@ -11,12 +12,12 @@ from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.callers import Caller, in_place, security, user_of
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
-from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
 _DAY, _HOUR = 86_400, 3_600
@@ -58,6 +59,13 @@ class Recovery:
         values = {"name": user.name, "token": token}
         self._mails.send("confirm-address", user.email, values, request_id=request_id, tenant=tenant)
 
+    def ask_again(self, tenant: TenantContext, caller: Caller) -> None:
+        """Send the code once more, to who has not confirmed yet. Errors: TooManyTries."""
+        user = self._users.own(tenant)
+        self._throttle.failed(self._throttle.enter("confirm", str(user.id), caller.source_ip))
+        if not self._users.is_confirmed(tenant):
+            self.ask_to_confirm(user, tenant.tenant, caller.request_id)
+
     def confirm(self, token: str, caller: Caller) -> None:
         """The address is its user's; emits security.address_confirmed. Errors: TicketEnded."""
         user = self._taken("confirm", token)
@@ -74,9 +82,10 @@ class Recovery:
         self._throttle.failed(self._throttle.enter("forgot", email, caller.source_ip))
         login = self._users.find_login(email)
         if login is None:
+            self._ticket("nobody", "pw_", User(NOBODY, "", ""), _HOUR)
             self._mails.send("nobody", email, {"name": "", "token": ""}, request_id=caller.request_id)
             return
-        token = self._ticket("reset", "pw_", login.user, _HOUR)
+        token = self._ticket("reset", "pw_", login.user, _HOUR, rules.rests_on(login))
         values = {"name": login.user.name, "token": token}
         tenant = login.memberships[0].tenant if login.memberships else NOBODY
         self._mails.send("reset-password", email, values, request_id=caller.request_id, tenant=tenant)
@@ -92,9 +101,11 @@ class Recovery:
             raise TicketEnded
         # A password that is refused leaves the code as good as it was.
         self._fresh.check(password, item["email"], item["name"], caller)
+        login = self._users.find_login(item["email"])
+        if login is None or rules.rests_on(login) != item["rests_on"]:
+            raise TicketEnded  # the address or the password has changed since
         user = self._taken("reset", token)
-        login = self._users.find_login(user.email)
-        if login is not None and not login.confirmed:
+        if not login.confirmed:
             self._credentials.forget(user.id)
         self._set(user, password, caller, keep="", by_mail=True)
 
@@ -127,11 +138,11 @@ class Recovery:
     def _tenants(self, user: UUID, caller: Caller) -> list[TenantContext]:
         """A context in each of the user's tenants, where their admins shall read of it; in none, one in nobody's."""
         places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
-        return [from_credentials(place, user, Source.CREDENTIALS, caller.request_id) for place in places]
+        return [in_place(place, user, caller) for place in places]
 
-    def _ticket(self, kind: str, prefix: str, user: User, seconds: int) -> str:
+    def _ticket(self, kind: str, prefix: str, user: User, seconds: int, rests_on: str = "") -> str:
         token = f"{prefix}{secrets.token_urlsafe(32)}"
-        content = {"user": user.id, "email": user.email, "name": user.name}
+        content = {"user": user.id, "email": user.email, "name": user.name, "rests_on": rests_on}
         self._tickets.put(kind, token, content, int(self._clock().timestamp()) + seconds)
         return token
 

@@ -108,13 +108,17 @@ class SessionTokens:
             raise SessionEnded
         return found
 
-    def require_own_proof(self, tenant: TenantContext) -> None:
-        """Whether the caller has proved themselves, not only a tenant's provider. Errors: OwnProofRequired, …Ended."""
+    def require_own_proof(self, tenant: TenantContext) -> Assurance:
+        """How the caller has proved themselves; a tenant's provider's word is not enough.
+
+        Errors: OwnProofRequired, SessionEnded.
+        """
         found = self._sessions.find(UUID(tenant.session))
         if found is None:
             raise SessionEnded
         if not found.assurance.is_own:
             raise OwnProofRequired
+        return found.assurance
 
     def reissue(self, session: Session) -> Tokens:
         """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""

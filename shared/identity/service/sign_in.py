@@ -20,6 +20,7 @@ from shared.identity.model import (
     Assurance,
     Ceremony,
     Challenge,
+    Login,
     Membership,
     Session,
     SignedIn,
@@ -30,10 +31,10 @@ from shared.identity.model import (
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, security, user_of
+from shared.identity.service.callers import Caller, in_place, security, user_of
 from shared.identity.service.factors import SecondFactors
 from shared.identity.service.fresh_passwords import FreshPasswords
-from shared.identity.service.invitations import Asked, check_address, in_tenant
+from shared.identity.service.invitations import Asked, check_address
 from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle, device_token, known_device
@@ -83,13 +84,14 @@ class Identity:
     def sign_up(self, sign_up: SignUp, caller: Caller) -> SignedIn:
         """A new user with a new tenant, in one transaction; emits tenant.created, which starts the billing.
 
-        Errors: WeakPassword, BreachedPassword, EmailTaken, SlugTaken.
+        Errors: WeakPassword, BreachedPassword, TooManyTries, EmailTaken, SlugTaken.
         """
+        self._throttle.meter("sign-up", caller.source_ip)
         self._fresh.check(sign_up.password, sign_up.email, sign_up.name, caller)
         tenant_id, user_id = self._new_id(), self._new_id()
         slug = sign_up.slug or rules.slug_of(sign_up.organization, tenant_id)
         password_hash = self._passwords.hash(sign_up.password)
-        tenant = from_credentials(tenant_id, user_id, Source.SIGN_UP, caller.request_id)
+        tenant = from_credentials(tenant_id, user_id, Source.SIGN_UP, caller.request_id, source_ip=caller.source_ip)
         with self._database.transaction(tenant) as tx:
             self._users.add(tx, sign_up, user_id, slug, password_hash)
             data = {"id": str(tenant_id), "name": sign_up.organization, "slug": slug, "plan": sign_up.plan}
@@ -106,7 +108,7 @@ class Identity:
             raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
         user = User(self._new_id(), email, name)
         digest = self._passwords.hash(password)
-        with self._database.transaction(in_tenant(tenant_id, user.id, caller.request_id)) as tx:
+        with self._database.transaction(in_place(tenant_id, user.id, caller)) as tx:
             self._asked.add_user(tx, user.id, email, name, digest)
             self._asked.enter(tx, invitation, user.id)
         return self.enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
@@ -120,7 +122,7 @@ class Identity:
         self._tokens.require_own_proof(tenant)
         tenant_id, invitation, email = self._asked.read(token)
         check_address(self._users.own(tenant).email, email)
-        with self._database.transaction(in_tenant(tenant_id, user, caller.request_id)) as tx:
+        with self._database.transaction(in_place(tenant_id, user, caller)) as tx:
             self._asked.enter(tx, invitation, user)
         return self.switch(tenant, str(tenant_id), caller)
 
@@ -143,25 +145,26 @@ class Identity:
         self._throttle.succeeded(attempt)
         membership = choose(login.memberships, organization)
         if self._passwords.is_outdated(login.password_hash):
-            tenant = from_credentials(membership.tenant, login.user.id, Source.CREDENTIALS, caller.request_id)
+            tenant = in_place(membership.tenant, login.user.id, caller)
             with self._database.transaction(tenant) as tx:
                 self._users.rehash(tx, login.user.id, self._passwords.hash(password))
         methods = self._factors.of(login.user.id).methods
         if methods:
-            return self._challenge(login.user, membership, known, methods)
+            return self._challenge(login, membership, known, methods)
         return self.enter(login.user, membership, caller, self._assured("pwd"), known)
 
-    def _challenge(self, user: User, membership: Membership, device: str, methods: tuple[str, ...]) -> Challenge:
-        token = f"ch_{secrets.token_urlsafe(32)}"
+    def _challenge(self, login: Login, membership: Membership, device: str, methods: tuple[str, ...]) -> Challenge:
+        token, user = f"ch_{secrets.token_urlsafe(32)}", login.user
         content = {"user": user.id, "email": user.email, "tenant": membership.tenant, "device": device}
+        rests_on = rules.rests_on(login)
         expires = int(self._clock().timestamp()) + rules.CHALLENGE_SECONDS
-        self._tickets.put("challenge", token, {**content, "name": user.name}, expires)
+        self._tickets.put("challenge", token, {**content, "name": user.name, "rests_on": rests_on}, expires)
         return Challenge(token, methods, rules.CHALLENGE_SECONDS)
 
     def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
         """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
         ticket = self._waiting(token)
-        proof = self._factors.check(UUID(ticket["user"]), code, caller.source_ip)
+        proof = self._factors.check(UUID(ticket["user"]), code, caller.source_ip, ticket["device"])
         return self._finish(token, ticket, proof, caller)
 
     def ask_passkey(self, challenge: str | None) -> Ceremony:
@@ -182,11 +185,12 @@ class Identity:
         """
         if challenge := carried_by(token):
             ticket = self._waiting(challenge)
-            passkey = self._passkeys.check(LOG_IN, token, credential, UUID(ticket["user"]), caller)
+            user, device = UUID(ticket["user"]), ticket["device"]
+            passkey = self._passkeys.check(LOG_IN, token, credential, user, caller, device)
             return self._finish(challenge, ticket, passkey.proof, caller)
         passkey = self._passkeys.check(LOG_IN, token, credential, None, caller)
         membership = choose(self._users.memberships(passkey.user), organization)
-        tenant = from_credentials(membership.tenant, passkey.user, Source.CREDENTIALS, caller.request_id)
+        tenant = in_place(membership.tenant, passkey.user, caller)
         known = known_device(device, str(passkey.user), self._pepper)
         return self.enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
 
@@ -199,9 +203,11 @@ class Identity:
     def _finish(self, challenge: str, ticket: Item, proof: str, caller: Caller) -> SignedIn:
         if not self._tickets.take("challenge", challenge):
             raise ChallengeEnded
-        user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
-        membership = choose(self._users.memberships(user.id), ticket["tenant"])
-        return self.enter(user, membership, caller, self._assured("pwd", proof), ticket["device"])
+        login = self._users.find_login(ticket["email"])
+        if login is None or rules.rests_on(login) != ticket["rests_on"]:
+            raise ChallengeEnded  # the address or the password has changed since
+        membership = choose(login.memberships, ticket["tenant"])
+        return self.enter(login.user, membership, caller, self._assured("pwd", proof), ticket["device"])
 
     def _assured(self, *proofs: str) -> Assurance:
         return Assurance(len(proofs), proofs, int(self._clock().timestamp()))
@@ -209,18 +215,20 @@ class Identity:
     def enter(self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str) -> SignedIn:
         """Open the session and write down who came, from where, and how."""
         tokens = self._tokens.open(user.id, membership, caller, assurance)
-        tenant = from_credentials(membership.tenant, user.id, Source.CREDENTIALS, caller.request_id)
-        with self._database.transaction(tenant) as tx:
-            tx.emit(security("signed_in", user.id, caller, {"proofs": list(assurance.proofs)}))
+        self._told(user.id, membership, caller, assurance)
         shown = device_token(str(user.id), device or secrets.token_hex(16), self._pepper)
         return SignedIn(user, membership, tokens, shown)
+
+    def _told(self, user: UUID, membership: Membership, caller: Caller, assurance: Assurance) -> None:
+        with self._database.transaction(in_place(membership.tenant, user, caller)) as tx:
+            tx.emit(security("signed_in", user, caller, {"proofs": list(assurance.proofs)}))
 
     def refresh(self, token: str, caller: Caller) -> Tokens:
         """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded."""
         try:
             session, _ = self._tokens.rotate(token)
         except SessionReused as reused:
-            tenant = from_credentials(reused.tenant, reused.user, Source.CREDENTIALS, caller.request_id)
+            tenant = in_place(reused.tenant, reused.user, caller)
             with self._database.transaction(tenant) as tx:
                 tx.emit(security("refresh_token_reused", reused.user, caller, {"session": str(reused.session)}))
             raise
@@ -235,21 +243,29 @@ class Identity:
             raise SessionEnded
         if not present.assurance.is_own:
             raise OwnProofRequired
-        return membership, self._tokens.open(user, membership, caller, present.assurance.own())
+        tokens = self._tokens.open(user, membership, caller, present.assurance.own())
+        self._told(user, membership, caller, present.assurance.own())
+        return membership, tokens
 
-    def log_out(self, tenant: TenantContext) -> None:
-        """End the caller's own session."""
+    def log_out(self, tenant: TenantContext, caller: Caller) -> None:
+        """End the caller's own session; emits security.signed_out."""
         self._sessions.end(UUID(tenant.session))
+        self._tell(tenant, "signed_out", caller, {"session": tenant.session})
+
+    def _tell(self, tenant: TenantContext, what: str, caller: Caller, details: dict[str, object]) -> None:
+        with self._database.transaction(tenant) as tx:
+            tx.emit(security(what, user_of(tenant), caller, details))
 
     def sessions(self, tenant: TenantContext) -> list[Session]:
         """The caller's living sessions in this tenant."""
         return self._sessions.of_user(tenant.tenant, user_of(tenant))
 
-    def end_session(self, tenant: TenantContext, session: UUID) -> None:
-        """End one of the caller's own sessions. Errors: SessionNotFound."""
+    def end_session(self, tenant: TenantContext, session: UUID, caller: Caller) -> None:
+        """End one of the caller's own sessions; emits security.signed_out. Errors: SessionNotFound."""
         if session not in {mine.id for mine in self.sessions(tenant)}:
             raise SessionNotFound
         self._sessions.end(session)
+        self._tell(tenant, "signed_out", caller, {"session": str(session)})
 
 
 def choose(memberships: tuple[Membership, ...], organization: str | None) -> Membership:

@@ -31,11 +31,11 @@ from shared.identity.repository.providers import ProviderRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller
+from shared.identity.service.callers import Caller, in_place
 from shared.identity.service.sign_in import Identity, choose
 from shared.identity.service.throttle import known_device
 from tenant_context.clock import Clock, NewId
-from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
 from tenant_context.events import Event
 from tenant_context.postgres import Database
@@ -87,7 +87,7 @@ class SignOn:
         """
         address, at, domain = place.rpartition("@")
         tenant_id = self._providers.place(domain)
-        provider = self._providers.find(_context(tenant_id, _NOBODY, caller)) if tenant_id else None
+        provider = self._providers.find(in_place(tenant_id, _NOBODY, caller)) if tenant_id else None
         if tenant_id is None or provider is None:
             raise NoProvider
         if return_to not in provider.return_urls:
@@ -129,7 +129,7 @@ class SignOn:
         if (issuer or ticket["names_itself"]) and issuer != ticket["issuer"]:
             raise LoginRefused("Another provider answered than the one that was asked.")
         tenant_id = UUID(ticket["tenant"])
-        provider = self._providers.find(_context(tenant_id, _NOBODY, caller))
+        provider = self._providers.find(in_place(tenant_id, _NOBODY, caller))
         if provider is None or provider.issuer != ticket["issuer"]:
             raise SignOnEnded
         if not code:
@@ -152,7 +152,8 @@ class SignOn:
         back = f"so_{secrets.token_urlsafe(32)}"
         proofs = list(rules.vouched_proofs(claims))
         content: Item = {"tenant": tenant_id, "user": user.id, "email": user.email, "name": user.name}
-        self._put(_BACK, back, {**content, "proofs": proofs, "login": ticket["login"]}, _BACK_SECONDS)
+        more = {"proofs": proofs, "issuer": provider.issuer, "login": ticket["login"]}
+        self._put(_BACK, back, {**content, **more}, _BACK_SECONDS)
         return _with(ticket["return_to"], {"code": back})
 
     def finish(self, code: str, login: str, caller: Caller, device: str = "") -> SignedIn:
@@ -165,7 +166,7 @@ class SignOn:
         user = User(UUID(ticket["user"]), ticket["email"], ticket["name"])
         membership = choose(self._users.memberships(user.id), ticket["tenant"])
         proofs = tuple(ticket["proofs"])
-        assurance = Assurance(len(proofs), proofs, int(self._clock().timestamp()))
+        assurance = Assurance(len(proofs), proofs, int(self._clock().timestamp()), ticket["issuer"])
         known = known_device(device, str(user.id), self._pepper)
         return self._identity.enter(user, membership, caller, assurance, known)
 
@@ -174,10 +175,10 @@ class SignOn:
         role = rules.role_of(provider, claims)
         subject = claims["sub"]
         for _ in range(_RACES):
-            linked = self._providers.linked(_context(tenant_id, _NOBODY, caller), provider.issuer, subject)
+            linked = self._providers.linked(in_place(tenant_id, _NOBODY, caller), provider.issuer, subject)
             if linked is not None:
                 user_id, present, email, name = linked
-                self._give(_context(tenant_id, user_id, caller), user_id, present, role, by_claim=provider.role_claim)
+                self._give(in_place(tenant_id, user_id, caller), user_id, present, role, by_claim=provider.role_claim)
                 return User(user_id, email, name)
             try:
                 self._join(tenant_id, provider, claims, role, caller)
@@ -199,13 +200,13 @@ class SignOn:
 
     def _join(self, tenant_id: UUID, provider: Provider, claims: Item, role: str | None, caller: Caller) -> None:
         """Link a subject to the user of its mail address, who becomes a member, and a user first if need be."""
-        email = self._vouched(_context(tenant_id, _NOBODY, caller), claims)
+        email = self._vouched(in_place(tenant_id, _NOBODY, caller), claims)
         login = self._users.find_login(email)
         if login is not None and not login.confirmed:
             raise UnconfirmedAccount
         user = login.user.id if login else self._new_id()
         is_member = login is not None and any(place.tenant == tenant_id for place in login.memberships)
-        with self._database.transaction(_context(tenant_id, user, caller)) as tx:
+        with self._database.transaction(in_place(tenant_id, user, caller)) as tx:
             if login is None:
                 self._joining.add_user(tx, user, email, _name_of(claims, email), "")
             if not is_member:
@@ -228,10 +229,6 @@ class SignOn:
 
     def _put(self, kind: str, token: str, content: Item, seconds: int) -> None:
         self._tickets.put(kind, token, content, int(self._clock().timestamp()) + seconds)
-
-
-def _context(tenant: UUID, user: UUID, caller: Caller) -> TenantContext:
-    return from_credentials(tenant, user, Source.CREDENTIALS, caller.request_id)
 
 
 def _digest(text: str) -> str:

@@ -75,6 +75,15 @@ class Throttle:
                 return Attempt(place, tuple(others))
         raise TooManyTries(retry_after=1)
 
+    def meter(self, kind: str, address: str) -> None:
+        """Count what costs us much, or what nobody guesses by accident, for its address. Errors: TooManyTries."""
+        now, key = self._clock().timestamp(), _key(kind, "address", network_of(address))
+        seen = self._tries.find([key], now).get(key, Tries())
+        wait = self._limits.address.opens_at(seen) - now
+        if wait > 0:
+            raise TooManyTries(retry_after=int(wait) + 1)
+        self._tries.note(key, seen, now, self._limits.address.forget_after)
+
     def failed(self, attempt: Attempt) -> None:
         """It was a wrong guess: it counts for the account and the address too."""
         now = self._clock().timestamp()

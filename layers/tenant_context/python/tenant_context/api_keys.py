@@ -133,7 +133,7 @@ class ApiKeyVerifier:
         if stored is None or not good:
             raise Unauthenticated("The API key is not valid.")
         self._note(stored, now)
-        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id)
+        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address)
 
     def _note(self, stored: StoredKey, now: float) -> None:
         """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""

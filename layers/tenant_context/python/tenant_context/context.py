@@ -41,6 +41,8 @@ class TenantContext:
     """Of a device key: what it is bound to, for example `{"site": …}`."""
     authenticated_at: int = 0
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
+    source_ip: str = ""
+    """Where the request came from; empty for what the platform does itself."""
     restricted: str = ""
     """Why a user's permissions are withheld: `mfa` while a second factor is missing that the tenant asks for."""
 
@@ -64,7 +66,7 @@ class TenantContext:
         return f"key:{self.key}" if self.key else f"system:{self.source}"
 
 
-def from_claims(claims: dict[str, object], request_id: str) -> TenantContext:
+def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "") -> TenantContext:
     """Mint from the claims of an access token whose signature and times were verified."""
     permissions = claims["permissions"]
     if not isinstance(permissions, list):
@@ -78,6 +80,7 @@ def from_claims(claims: dict[str, object], request_id: str) -> TenantContext:
         request_id=request_id,
         session=str(claims["sid"]),
         authenticated_at=_seconds(claims.get("auth_time", 0)),
+        source_ip=source_ip,
         restricted=str(claims.get("restricted", "")),
     )
 
@@ -86,7 +89,7 @@ def _seconds(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) -> TenantContext:
+def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str, source_ip: str = "") -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
         tenant=TenantId(tenant),
@@ -96,6 +99,7 @@ def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) ->
         source=Source.KEY,
         request_id=request_id,
         key=key,
+        source_ip=source_ip,
     )
 
 
@@ -109,7 +113,9 @@ def from_schedule(tenant: UUID, request_id: str) -> TenantContext:
     return _system(tenant, Source.SCHEDULE, request_id)
 
 
-def from_credentials(tenant: UUID, user: UUID, source: Source, request_id: str, role: str = "owner") -> TenantContext:
+def from_credentials(
+    tenant: UUID, user: UUID, source: Source, request_id: str, role: str = "owner", *, source_ip: str = ""
+) -> TenantContext:
     """Mint for a user whose password was just verified, or who is just signing up; it carries no permission."""
     return TenantContext(
         tenant=TenantId(tenant),
@@ -118,6 +124,7 @@ def from_credentials(tenant: UUID, user: UUID, source: Source, request_id: str, 
         permissions=frozenset(),
         source=source,
         request_id=request_id,
+        source_ip=source_ip,
     )
 
 

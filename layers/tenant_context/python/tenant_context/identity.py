@@ -28,7 +28,7 @@ from tenant_context.settings import TokenSettings
 
 SKEW_SECONDS = 30
 _KEPT = 2048
-_CLAIMS = frozenset({"sub", "tid", "role", "permissions", "sid", "iss", "aud", "iat", "exp", "jti"})
+_CLAIMS = frozenset({"sub", "tid", "role", "permissions", "sid", "iss", "aud", "iat", "nbf", "exp", "jti"})
 _ALGORITHM = "RS256"
 _NOT_OURS = "The access token is signed with a key that is not ours."
 _PADDING = PKCS1v15()
@@ -140,14 +140,14 @@ class TokenProver:
         self._verifier = verifier
         self._revocations = revocations
 
-    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:  # noqa: ARG002  from anywhere
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:
         """The context of the token's user in the token's tenant."""
         claims = self._verifier.verify(credential)
         if self._revocations.has(claims["sid"]):
             raise Unauthenticated("The session has ended; log in again.")
         if self._revocations.outdates(claims["tid"], _issued_at(claims)):
             raise Unauthenticated("Something changed since this token was issued; refresh it.")
-        return from_claims(claims, request_id)
+        return from_claims(claims, request_id, address)
 
 
 def _issued_at(claims: dict[str, Any]) -> float:

@@ -17,7 +17,7 @@ from tenant_context.entry.http import HttpEntry, Prover
 from tenant_context.observability import Observability
 from tenant_context.rate import RateLimiter
 from tenant_context.routing import Proof, Routes
-from tenant_context.settings import DatabaseSettings, RuntimeSettings, TokenSettings
+from tenant_context.settings import DatabaseSettings, KeySettings, RuntimeSettings, TokenSettings
 
 if TYPE_CHECKING:
     from tenant_context.key_ring import KeyRing
@@ -54,11 +54,14 @@ class Kernel:
         return Database(replace(settings, host=settings.reader_host), clock=self.clock)
 
     def tokens(self) -> Prover:
-        """Proves users by their access tokens."""
+        """Proves users by their access tokens, and programs by their keys."""
         from tenant_context.identity import TokenProver, TokenVerifier
+        from tenant_context.programs import UserOrProgram
 
         settings, ring, revocations = self._tokens()
-        return TokenProver(TokenVerifier(settings, self.clock, ring), revocations)
+        users = TokenProver(TokenVerifier(settings, self.clock, ring), revocations)
+        programs = KeySettings.load()
+        return UserOrProgram(users, lambda: self.keys(programs.table_api_keys, programs.pepper_secret))
 
     def ring(self) -> KeyRing:
         """The keys that sign access tokens, or did; the same ring that `tokens` believes."""

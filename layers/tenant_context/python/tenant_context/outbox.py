@@ -14,8 +14,8 @@ class Outbox:
 
     _INSERT: LiteralString = """
         WITH audited AS (
-            INSERT INTO audit_log (tenant_id, id, at, actor, action, subject, request_id, details)
-            VALUES (%(tenant)s, %(id)s, %(at)s, %(actor)s, %(type)s, %(subject)s, %(request)s, %(data)s)
+            INSERT INTO audit_log (tenant_id, id, at, actor, action, subject, request_id, source_ip, details)
+            VALUES (%(tenant)s, %(id)s, %(at)s, %(actor)s, %(type)s, %(subject)s, %(request)s, %(from)s, %(data)s)
         )
         INSERT INTO outbox (tenant_id, id, type, subject, data, created_at)
         VALUES (%(tenant)s, %(id)s, %(type)s, %(subject)s, %(data)s, %(at)s)"""
@@ -31,5 +31,6 @@ class Outbox:
             "type": event.type,
             "subject": event.subject,
             "request": tenant.request_id,
+            "from": tenant.source_ip,
             "data": Jsonb(event.data),
         }

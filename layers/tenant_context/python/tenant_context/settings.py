@@ -101,3 +101,11 @@ class TokenSettings(Settings):
     table_revocations: str
     table_signing_keys: str
     audience: str = "rmap"
+
+
+@dataclass(frozen=True)
+class KeySettings(Settings):
+    """Where API keys are, and what their digests are made with."""
+
+    table_api_keys: str
+    pepper_secret: str

@@ -13,7 +13,7 @@ from uuid import UUID
 from tenant_context import bodies
 from tenant_context.aws import AwsError
 from tenant_context.clock import Clock
-from tenant_context.context import TenantContext
+from tenant_context.context import Source, TenantContext
 from tenant_context.errors import (
     BadRequest,
     Forbidden,
@@ -129,10 +129,7 @@ class HttpEntry:
         if tenant is not None:
             invocation.caller(tenant)
             _agree(tenant, headers)
-            if route.permission is not None and route.permission != SIGNED_IN:
-                tenant.require(route.permission)
-            if route.recent:
-                tenant.require_recent(self._clock().timestamp())
+            self._permit(route, tenant)
             left = self._limiter.take(tenant.tenant)
             extra["ratelimit"] = self._limiter.header(left)
         raw = bodies.raw_body(event, headers, route.max_body)
@@ -156,15 +153,24 @@ class HttpEntry:
             raise TypeError("a write without a database")
         return self._writer.write(route, call, self._service, method, path)
 
+    def _permit(self, route: Route, tenant: TenantContext) -> None:
+        if tenant.source is Source.KEY and (route.recent or route.permission == SIGNED_IN):
+            raise Forbidden("This is for users, not for keys.")
+        if route.permission is not None and route.permission != SIGNED_IN:
+            tenant.require(route.permission)
+        if route.recent:
+            tenant.require_recent(self._clock().timestamp())
+
     def _prove(self, route: Route, headers: Mapping[str, str], request_id: str, address: str) -> TenantContext | None:
         if route.proof is Proof.PUBLIC:
             return None
-        credential = headers.get("x-api-key", "") if route.proof is Proof.KEY else ""
         authorization = headers.get("authorization", "")
+        takes_keys = route.proof is Proof.KEY or (route.proof is Proof.TOKEN and not authorization)
+        credential = headers.get("x-api-key", "") if takes_keys else ""
         if not credential and authorization[: len(_BEARER)].lower() == _BEARER:
             credential = authorization[len(_BEARER) :].strip()
         if not credential:
-            raise Unauthenticated("Send Authorization: Bearer <token>.")
+            raise Unauthenticated("Send Authorization: Bearer <token or API key>.")
         return self._provers[route.proof].prove(credential, request_id, address)
 
     def _options(self, path: str) -> Answer:
