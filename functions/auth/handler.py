@@ -170,7 +170,7 @@ auth = Auth(
         clock=kernel.clock,
         new_id=uuid7,
     ),
-    keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), issuer, pepper),
+    keys=ApiKeys(ApiKeyRepository(Table(settings.table_api_keys)), members, issuer, pepper),
     ring=ring,
     issuer=token_settings.issuer,
 )

@@ -11,11 +11,13 @@ from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.providers import ProviderRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
 from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
+from shared.identity.service.throttle import Limits, Throttle
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
 from tenant_context.clock import uuid7
@@ -50,18 +52,20 @@ invitations = Invitations(
     roles,
     TicketRepository(Table(settings.table_tickets)),
     MailQueue(Queue(settings.queue_mails)),
+    throttle=Throttle(ThrottleRepository(Table(settings.table_tickets)), kernel.clock, Limits()),
     clock=kernel.clock,
     new_id=uuid7,
 )
 organizations = Organizations(
     tenants=Tenants(TenantRepository(database)),
     members=Members(members, roles, sessions),
-    roles=Roles(roles, sessions),
+    roles=Roles(roles, members, sessions),
     invitations=invitations,
     providers=Providers(
         database,
         ProviderRepository(database),
         roles,
+        members,
         sessions,
         client_secrets=ClientSecrets(settings.field_key),
         egress=Egress(settings.function_identity_egress, seconds=11.0),

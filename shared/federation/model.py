@@ -30,3 +30,5 @@ class Exchange:
     """PKCE's (RFC 7636)."""
     redirect_uri: str
     nonce: str
+    role_claim: str = ""
+    """The claim that goes on from here beside those that everybody has."""

@@ -11,7 +11,9 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Asymmetric ones only: with the others, whoever knows the public key or the client's secret could sign."""
 LEEWAY_SECONDS = 30
 _KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
-_KEPT_CLAIMS = 50
+_CLAIMS = ("sub", "email", "email_verified", "name", "amr", "iss")
+_MAX_SUBJECT = 255
+"""OpenID Connect Core 1.0, section 2."""
 _MAX_CLAIM = 20_000
 
 
@@ -19,7 +21,7 @@ def read_json(body: bytes, what: str) -> dict[str, Any]:
     """A JSON object, or ProviderRefused."""
     try:
         found = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProviderRefused(f"{what} is not JSON.") from error
     if not isinstance(found, dict):
         raise ProviderRefused(f"{what} is no JSON object.")
@@ -79,10 +81,14 @@ def check_party(claims: Mapping[str, Any], client_id: str) -> None:
         raise LoginRefused("The token was issued to somebody else.")
 
 
-def kept(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims that go on from here: not too many, and none too long."""
-    return {
-        name: value
-        for name, value in list(claims.items())[:_KEPT_CLAIMS]
-        if len(json.dumps(value, default=str)) <= _MAX_CLAIM
-    }
+def kept(claims: Mapping[str, Any], role_claim: str) -> dict[str, Any]:
+    """The claims that go on from here: those that somebody asks for, and none too long."""
+    wanted = {name: claims[name] for name in (*_CLAIMS, role_claim) if name in claims}
+    return {name: value for name, value in wanted.items() if len(json.dumps(value, default=str)) <= _MAX_CLAIM}
+
+
+def check_subject(claims: Mapping[str, Any]) -> None:
+    """Whether the token names a user, in plain letters."""
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 1 <= len(subject) <= _MAX_SUBJECT or not subject.isprintable():
+        raise LoginRefused("The provider names no user.")

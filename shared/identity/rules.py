@@ -90,6 +90,11 @@ def vouched_proofs(claims: Mapping[str, Any]) -> tuple[str, ...]:
     return ("fed", "mfa") if isinstance(methods, list) and "mfa" in methods else ("fed",)
 
 
+def is_role_name(text: str) -> bool:
+    """Whether a role could be called so."""
+    return re.fullmatch(r"[a-z][a-z0-9-]{1,39}", text) is not None
+
+
 def slug_of(name: str, fresh: UUID) -> str:
     """A slug from an organization's name; with a few characters of a fresh id where the name is too short."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

@@ -53,9 +53,9 @@ def confirmed(url: str, somebody: SignedIn) -> bool:
 def test_a_new_user_confirms_the_address_once(stack: Stack, somebody: SignedIn) -> None:
     assert not confirmed(stack.api_url, somebody)
     code = code_of(stack, somebody.user.email, "Confirm your mail address")
-    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}).status == 204
+    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}, somebody.token).status == 204
     assert confirmed(stack.api_url, somebody)
-    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}).status == 401
+    assert post(stack.api_url, "/api/v1/auth/confirm", {"token": code}, somebody.token).status == 401
 
 
 def test_a_forgotten_password_is_set_anew_and_everybody_is_logged_out(stack: Stack, somebody: SignedIn) -> None:

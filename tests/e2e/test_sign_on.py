@@ -168,7 +168,7 @@ def test_a_user_of_a_confirmed_address_is_linked_and_keeps_what_they_are(house: 
     # The owner signed up as owner@<slug>.example, which is the house's domain, and never confirmed the address.
     assert (unconfirmed.status, unconfirmed.json["code"]) == (409, "unconfirmed-account")
     code = confirm_code(house)
-    assert house.send("POST", "/api/v1/auth/confirm", {"token": code}).status == 204
+    assert house.send("POST", "/api/v1/auth/confirm", {"token": code}, house.owner.token).status == 204
     came = house.log_in(owner_name)
     assert (came.json["user"]["email"], came.json["organization"]["role"]) == (house.owner.user.email, "owner")
 

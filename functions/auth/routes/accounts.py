@@ -5,10 +5,10 @@ from functions.auth.schemas import accounts
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 
 
-@routes.act("POST", "/api/v1/auth/confirm", proof=Proof.PUBLIC, body=accounts.ConfirmIn, status=204)
+@routes.act("POST", "/api/v1/auth/confirm", permission=SIGNED_IN, body=accounts.ConfirmIn, status=204)
 def confirm(call: Call[accounts.ConfirmIn], auth: Auth) -> Answer:
     """Confirm your mail address with the code that was sent there."""
-    auth.recovery.confirm(call.body.token, caller_of(call))
+    auth.recovery.confirm(call.tenant, call.body.token, caller_of(call))
     return Answer()
 
 

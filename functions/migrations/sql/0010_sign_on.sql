@@ -20,7 +20,7 @@ CREATE TABLE identity_providers (
     client_id     text NOT NULL CHECK (length(client_id) BETWEEN 1 AND 255),
     client_secret bytea NOT NULL,
     role_claim    text NOT NULL CHECK (length(role_claim) <= 255),
-    role_map      jsonb NOT NULL,
+    role_map      jsonb NOT NULL,  -- pairs of value and role, in the order in which they count
     default_role  text CHECK (default_role ~ '^[a-z][a-z0-9-]{1,39}$'),
     return_urls   text[] NOT NULL CHECK (cardinality(return_urls) BETWEEN 1 AND 10),
     version       integer NOT NULL DEFAULT 1,
@@ -48,6 +48,16 @@ GRANT SELECT, INSERT, DELETE ON provider_subjects TO rmap_app;
 
 ALTER TABLE tenants ADD COLUMN sso_only boolean NOT NULL DEFAULT false;
 GRANT UPDATE (sso_only) ON tenants TO rmap_app;
+
+-- A user who is gone joins nothing any more.
+ALTER TABLE users ADD COLUMN deleted_at timestamptz;
+GRANT SELECT (deleted_at), UPDATE (deleted_at) ON users TO rmap_app;
+
+-- Addresses come in one form (NFKC, small letters) from the functions, whose Unicode may be newer than the database's.
+ALTER TABLE users DROP CONSTRAINT users_email_check;
+ALTER TABLE users ADD CONSTRAINT users_email_check CHECK (length(email) BETWEEN 3 AND 254);
+ALTER TABLE invitations DROP CONSTRAINT invitations_email_check;
+ALTER TABLE invitations ADD CONSTRAINT invitations_email_check CHECK (length(email) BETWEEN 3 AND 254);
 
 -- A program, which is nobody's user, may create a campaign.
 ALTER TABLE campaigns ALTER COLUMN created_by DROP NOT NULL;
@@ -90,7 +100,7 @@ RETURNS TABLE (user_id uuid, user_name text, password_hash text, confirmed boole
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT u.user_id, u.name, u.password_hash, u.email_verified_at IS NOT NULL, p.*
     FROM users u LEFT JOIN LATERAL app.places(u.user_id) p ON true
-    WHERE u.email = lower(login_email)
+    WHERE u.email = login_email
 $$;
 ALTER FUNCTION app.find_account(text) OWNER TO rmap_door;
 

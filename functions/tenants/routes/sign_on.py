@@ -18,7 +18,7 @@ def show_provider(call: Call[None], organizations: Organizations) -> Answer:
 @routes.act(
     "PUT",
     ONE + "/identity-provider",
-    permission="settings.write",
+    permission="sso.write",
     body=wire.ProviderIn,
     answer=wire.ProviderOut,
     recent=True,
@@ -34,7 +34,7 @@ def put_provider(call: Call[wire.ProviderIn], organizations: Organizations) -> A
     return Answer(wire.provider(kept, organizations.url), headers=etag(kept.version))
 
 
-@routes.write("DELETE", ONE + "/identity-provider", permission="settings.write", status=204, recent=True)
+@routes.write("DELETE", ONE + "/identity-provider", permission="sso.write", status=204, recent=True)
 def remove_provider(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Take the identity provider away; whoever came in by it is logged out."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
@@ -52,7 +52,7 @@ def domains(call: Call[None], organizations: Organizations) -> Answer:
 @routes.write(
     "POST",
     ONE + "/domains",
-    permission="settings.write",
+    permission="sso.write",
     body=wire.DomainIn,
     answer=wire.DomainOut,
     status=201,
@@ -64,14 +64,14 @@ def add_domain(call: Call[wire.DomainIn], tx: Transaction, organizations: Organi
     return Answer(wire.domain(organizations.providers.add_domain(tx, call.body.domain)))
 
 
-@routes.act("POST", ONE + "/domains/{domain}/verify", permission="settings.write", answer=wire.DomainOut, recent=True)
+@routes.act("POST", ONE + "/domains/{domain}/verify", permission="sso.write", answer=wire.DomainOut, recent=True)
 def verify_domain(call: Call[None], organizations: Organizations) -> Answer:
     """Look for the challenge in DNS; with it, the domain is yours."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     return Answer(wire.domain(organizations.providers.verify_domain(call.tenant, _plain(call.path["domain"]))))
 
 
-@routes.write("DELETE", ONE + "/domains/{domain}", permission="settings.write", status=204, recent=True)
+@routes.write("DELETE", ONE + "/domains/{domain}", permission="sso.write", status=204, recent=True)
 def remove_domain(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Let a domain go; its people come in by your provider no more, unless they are members already."""
     organizations.tenants.check(call.tenant, call.id("organization_id"))

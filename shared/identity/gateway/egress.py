@@ -26,7 +26,9 @@ def _lambda(seconds: float) -> Any:
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
-    return boto3.client("lambda", config=Config(connect_timeout=1, read_timeout=seconds, retries={"max_attempts": 1}))
+    return boto3.client(
+        "lambda", config=Config(connect_timeout=1, read_timeout=seconds, retries={"total_max_attempts": 1})
+    )
 
 
 class Egress:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from psycopg import errors
 
-from shared.identity.errors import AlreadyMember, EmailTaken
+from shared.identity.errors import AlreadyMember, EmailTaken, OrganizationClosed, SessionEnded, SsoRequired
 from shared.identity.model import Invitation
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
@@ -28,7 +28,8 @@ _ACCEPT: LiteralString = """
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND accepted_at IS NULL AND revoked_at IS NULL
           AND expires_at > %(now)s RETURNING role"""
 _JOIN: LiteralString = """
-    INSERT INTO memberships (tenant_id, user_id, role, created_at) VALUES (%s, %s, %s, %s) RETURNING 1"""
+    INSERT INTO memberships (tenant_id, user_id, role, created_at)
+    SELECT %s, user_id, %s, %s FROM users WHERE user_id = %s AND deleted_at IS NULL FOR SHARE RETURNING 1"""
 _ADD_USER: LiteralString = """
     INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at, email_verified_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
@@ -56,6 +57,14 @@ class InvitationRepository:
         row = tx.one(_REVOKE, (tx.now, tx.tenant.tenant, invitation))
         return str(row[0]) if row else None
 
+    def check_open(self, tx: Transaction) -> None:
+        """Whether people may join by invitation at all. Errors: OrganizationClosed, SsoRequired."""
+        row = tx.one("SELECT status, sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        if row is None or row[0] in {"suspended", "closed"}:
+            raise OrganizationClosed
+        if row[1]:
+            raise SsoRequired
+
     def accept(self, tx: Transaction, invitation: UUID) -> str | None:
         """Use an open one up; answers the role, None where there is none."""
         row = tx.one(_ACCEPT, {"now": tx.now, "tenant": tx.tenant.tenant, "id": invitation})
@@ -69,8 +78,10 @@ class InvitationRepository:
             raise EmailTaken from error
 
     def join(self, tx: Transaction, user: UUID, role: str) -> None:
-        """A new member. Errors: AlreadyMember."""
+        """A new member. Errors: AlreadyMember; SessionEnded, for a user who was deleted meanwhile."""
         try:
-            tx.one(_JOIN, (tx.tenant.tenant, user, role, tx.now))
+            joined = tx.one(_JOIN, (tx.tenant.tenant, role, tx.now, user))
         except errors.UniqueViolation as error:
             raise AlreadyMember from error
+        if joined is None:
+            raise SessionEnded

@@ -67,7 +67,12 @@ class ProviderRepository:
         """Keep a provider in place of the version before; False where that is not the present one."""
         one = provider
         values = {"issuer": one.issuer, "client": one.client_id, "secret": one.sealed_secret, "claim": one.role_claim}
-        more = {"map": Jsonb(one.role_map), "role": one.default_role, "urls": list(one.return_urls), "now": tx.now}
+        more = {
+            "map": Jsonb(list(one.role_map.items())),
+            "role": one.default_role,
+            "urls": list(one.return_urls),
+            "now": tx.now,
+        }
         row = tx.one(_PUT, {**values, **more, "tenant": tx.tenant.tenant, "version": one.version})
         return bool(row and row[0] == one.version)
 

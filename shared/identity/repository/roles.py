@@ -29,7 +29,8 @@ _IN_USE: LiteralString = """
         OR EXISTS (SELECT FROM invitations WHERE tenant_id = %(tenant)s AND role = %(role)s AND accepted_at IS NULL
                    AND revoked_at IS NULL AND expires_at > %(now)s)
         OR EXISTS (SELECT FROM identity_providers WHERE tenant_id = %(tenant)s
-                   AND (default_role = %(role)s OR %(role)s IN (SELECT value FROM jsonb_each_text(role_map))))"""
+                   AND (default_role = %(role)s
+                        OR %(role)s IN (SELECT pair->>1 FROM jsonb_array_elements(role_map) pair)))"""
 
 
 class RoleRepository:

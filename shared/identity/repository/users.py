@@ -1,5 +1,6 @@
 """People and their places in tenants, in PostgreSQL."""
 
+import secrets
 from typing import LiteralString
 from uuid import UUID
 
@@ -22,8 +23,12 @@ _CHANGE_EMAIL: LiteralString = """
     UPDATE users SET email = %s, email_verified_at = %s, updated_at = %s
     WHERE user_id = %s AND email = %s RETURNING 1"""
 _FORGET: LiteralString = """
-    UPDATE users SET email = %s, name = 'deleted', password_hash = '', email_verified_at = NULL, updated_at = %s
+    UPDATE users SET email = %s, name = 'deleted', password_hash = '', email_verified_at = NULL, updated_at = %s,
+                     deleted_at = %s
     WHERE user_id = %s"""
+_RENEW: LiteralString = """
+    UPDATE users SET password_hash = %s, updated_at = %s
+    WHERE user_id = %s AND EXISTS (SELECT FROM app.find_account(users.email) a WHERE a.password_hash = %s)"""
 _REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
 
 
@@ -82,20 +87,24 @@ class UserRepository:
         rows = self._database.door("SELECT * FROM app.places(%s)", (user,))
         return tuple(_membership(row) for row in rows)
 
+    def renew_hash(self, tx: Transaction, user: UUID, before: str, after: str) -> None:
+        """Keep the same password under today's costs, if it still is the same."""
+        tx.run(_RENEW, (after, tx.now, user, before))
+
     def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
         """Keep the password under today's costs."""
         tx.run(_REHASH, (password_hash, tx.now, user))
 
-    def change_email(self, tx: Transaction, user: UUID, before: str, email: str) -> None:
+    def change_email(self, tx: Transaction, user: UUID, before: str, email: str) -> bool:
         """Another address, which is the user's, if the present one is still that. Errors: EmailTaken."""
         try:
-            tx.one(_CHANGE_EMAIL, (email, tx.now, tx.now, user, before))
+            return tx.one(_CHANGE_EMAIL, (email, tx.now, tx.now, user, before)) is not None
         except errors.UniqueViolation as error:
             raise EmailTaken("There is a user with this mail address.") from error
 
     def forget(self, tx: Transaction, user: UUID) -> None:
         """Forget the person; that there was a user stays, for the audit log."""
-        tx.run(_FORGET, (f"{user}@deleted.invalid", tx.now, user))
+        tx.run(_FORGET, (f"{secrets.token_hex(20)}@deleted.invalid", tx.now, tx.now, user))
 
 
 def _membership(row: Row) -> Membership:

@@ -92,22 +92,32 @@ class Account:
             raise TicketEnded
         if not (marked.get("confirmed_old") and marked.get("confirmed_new")):
             return False
-        self._change(User(UUID(marked["user"]), marked["old"], marked["name"]), marked["new"], caller)
+        changed = self._change(User(UUID(marked["user"]), marked["old"], marked["name"]), marked["new"], caller)
         self._tickets.take(_CHANGE, ticket["change"])
+        if not changed:
+            raise TicketEnded  # the address has changed since, to another
         return True
 
-    def _change(self, user: User, email: str, caller: Caller) -> None:
+    def _change(self, user: User, email: str, caller: Caller) -> bool:
+        with self._database.transaction(in_place(NOBODY, user.id, caller)) as tx:
+            changed = self._users.change_email(tx, user.id, user.email, email)
+        if not changed:
+            return False
         for tenant in self._contexts(user.id, caller):
             with self._database.transaction(tenant) as tx:
-                self._users.change_email(tx, user.id, user.email, email)
                 tx.emit(security("address_changed", user.id, caller, {}))
         values = {"name": user.name, "email": email, "source_ip": caller.source_ip}
         self._mails.send("address-changed", user.email, values, request_id=caller.request_id)
+        return True
 
     def log_out_everywhere(self, tenant: TenantContext, caller: Caller) -> None:
-        """End every session of the caller, in every tenant; emits security.signed_out in each."""
-        user = user_of(tenant)
-        for place in {tenant.tenant, *(one.tenant for one in self._users.memberships(user))}:
+        """End every session of the caller, in every tenant; emits security.signed_out in each.
+
+        For whom a tenant's provider vouched, those of that tenant.
+        """
+        user, session = user_of(tenant), self._sessions.find(UUID(tenant.session))
+        elsewhere = self._users.memberships(user) if session and session.assurance.is_own else ()
+        for place in {tenant.tenant, *(one.tenant for one in elsewhere)}:
             for session in self._sessions.of_user(place, user):
                 self._sessions.end(session.id)
             with self._database.transaction(in_place(place, user, caller)) as tx:
@@ -124,21 +134,28 @@ class Account:
         places = self._users.memberships(user)
         for place in places:
             self._check_dispensable(place, user, caller)
+        self._leave(places, user, caller)
+        self._credentials.forget(user)
+        with self._database.transaction(in_place(NOBODY, user, caller)) as tx:
+            self._users.forget(tx, user)
+        # Nobody joins anything after that; what was joined until then is left now.
+        late = self._users.memberships(user)
+        self._leave(late, user, caller)
+        values = {"name": own.name, "source_ip": caller.source_ip}
+        self._mails.send("account-ended", own.email, values, request_id=caller.request_id)
+        for where in {tenant.tenant, *(one.tenant for one in (*places, *late))}:
+            for session in self._sessions.of_user(where, user):
+                self._sessions.end(session.id)
+
+    def _leave(self, places: tuple[Membership, ...], user: UUID, caller: Caller) -> None:
         for place in places:
             with self._database.transaction(in_place(place.tenant, user, caller)) as tx:
                 before, owners = self._members.lock(tx, user)
                 if before == "owner" and owners == 1:
                     raise LastOwner
+                self._members.withdraw(tx, user)
                 self._members.remove(tx, user)
                 tx.emit(Event("member.left", f"user/{user}", {"user": str(user), "from": before, "to": None}))
-        self._credentials.forget(user)
-        with self._database.transaction(in_place(NOBODY, user, caller)) as tx:
-            self._users.forget(tx, user)
-        values = {"name": own.name, "source_ip": caller.source_ip}
-        self._mails.send("account-ended", own.email, values, request_id=caller.request_id)
-        for place in places:
-            for session in self._sessions.of_user(place.tenant, user):
-                self._sessions.end(session.id)
 
     def _check_dispensable(self, place: Membership, user: UUID, caller: Caller) -> None:
         with self._database.transaction(in_place(place.tenant, user, caller)) as tx:

@@ -13,6 +13,7 @@ from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.callers import user_of
 from shared.identity.service.roles import check_may_give
+from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
 from tenant_context.events import Event
@@ -32,6 +33,7 @@ class Invitations:
         tickets: TicketRepository,
         mails: MailQueue,
         *,
+        throttle: Throttle,
         clock: Clock,
         new_id: NewId,
     ) -> None:
@@ -40,15 +42,17 @@ class Invitations:
         self._roles = roles
         self._tickets = tickets
         self._mails = mails
+        self._throttle = throttle
         self._clock = clock
         self._new_id = new_id
 
     def send(self, tx: Transaction, email: str, role: str, organization: str) -> Invitation:
-        """Ask somebody to join; emits member.invited. Errors: OwnersOnly, UnknownRole, RoleNotHeld."""
+        """Ask somebody to join; emits member.invited. Errors: TooManyTries, OwnersOnly, UnknownRole, RoleNotHeld."""
         caller = user_of(tx.tenant)
+        self._throttle.meter(f"invite {tx.tenant.tenant}", tx.tenant.source_ip)
         if role == "owner" and self._members.lock(tx, caller)[0] != "owner":
             raise OwnersOnly
-        check_may_give(tx, self._roles, role)
+        check_may_give(tx, self._roles, self._members, role)
         until = tx.now + GOOD_FOR
         invitation = Invitation(self._new_id(), email, role, caller, tx.now, until, "open")
         self._invitations.add(tx, invitation)
@@ -91,7 +95,11 @@ class Asked:
         return UUID(item["tenant"]), UUID(item["invitation"]), item["email"]
 
     def enter(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
-        """The user joins; emits member.joined. Errors: TicketEnded, AlreadyMember."""
+        """The user joins; emits member.joined.
+
+        Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember.
+        """
+        self._invitations.check_open(tx)
         role = self._invitations.accept(tx, invitation)
         if role is None:
             raise TicketEnded

@@ -47,10 +47,10 @@ class Members:
     def hand_over(self, tx: Transaction, heir: UUID) -> None:
         """Another member becomes owner, and the caller an admin. Errors: OwnersOnly, MemberNotFound."""
         caller = user_of(tx.tenant)
-        present, _ = self._members.lock(tx, caller)
-        if present != OWNER:
+        roles = self._members.lock_all(tx, caller, heir)
+        if roles.get(caller) != OWNER:
             raise OwnersOnly
-        before, _ = self._members.lock(tx, heir)
+        before = roles.get(heir)
         if before is None or heir == caller:
             raise MemberNotFound
         self._members.change(tx, heir, OWNER)
@@ -62,36 +62,34 @@ class Members:
 
     def _go(self, tx: Transaction, user: UUID, how: str) -> None:
         before = self._check(tx, user, "")
+        self._members.withdraw(tx, user)
         self._members.remove(tx, user)
         self._tell(tx, how, user, {"from": before, "to": None})
         tx.after_commit(lambda: self._log_out(tx, user))
 
     def _check(self, tx: Transaction, user: UUID, role: str) -> str:
         """The member's present role, if the caller may change it to another (empty: to none)."""
-        before, owners = self._members.lock(tx, user)
+        caller = tx.tenant.user
+        roles = self._members.lock_all(tx, user, *([caller] if caller else []))
+        before = roles.get(user)
         if before is None:
             raise MemberNotFound
         touches_ownership = OWNER in {before, role} and before != role
-        if touches_ownership and user != tx.tenant.user and not self._is_owner(tx):
+        is_owner = caller is not None and roles.get(caller) == OWNER
+        if touches_ownership and not is_owner:
             raise OwnersOnly
-        if touches_ownership and role == OWNER and not self._is_owner(tx):
-            raise OwnersOnly
-        if before == OWNER and role != OWNER and owners == 1:
+        if before == OWNER and role != OWNER and sum(one == OWNER for one in roles.values()) == 1:
             raise LastOwner
-        if user != tx.tenant.user or role:
+        if user != caller or role:
             self._check_held(tx, before, role)
         return before
 
     def _check_held(self, tx: Transaction, *roles: str) -> None:
         """Nobody gives or takes a role that may more than they themselves, nor moves who holds one."""
+        held = self._members.held(tx)
         for role in roles:
-            permissions = self._roles.permissions(tx, role) or frozenset()
-            if not covers(tx.tenant.permissions, permissions):
+            if not covers(held, self._roles.permissions(tx, role) or frozenset()):
                 raise RoleNotHeld(f"The role {role} may do more than you may.")
-
-    def _is_owner(self, tx: Transaction) -> bool:
-        """By what PostgreSQL says now, not by what the token said a quarter of an hour ago."""
-        return self._members.lock(tx, user_of(tx.tenant))[0] == OWNER
 
     def _log_out(self, tx: Transaction, user: UUID) -> None:
         for session in self._sessions.of_user(tx.tenant.tenant, user):

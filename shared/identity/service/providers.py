@@ -16,9 +16,11 @@ from shared.identity.errors import (
 )
 from shared.identity.gateway.egress import Egress
 from shared.identity.model import MailDomain, Provider
+from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.providers import ProviderRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
+from shared.identity.service.callers import user_of
 from shared.identity.service.roles import check_may_give
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
@@ -37,6 +39,7 @@ class Providers:
         database: Database,
         providers: ProviderRepository,
         roles: RoleRepository,
+        members: MemberRepository,
         sessions: SessionRepository,
         *,
         client_secrets: ClientSecrets,
@@ -45,6 +48,7 @@ class Providers:
         self._database = database
         self._providers = providers
         self._roles = roles
+        self._members = members
         self._sessions = sessions
         self._client_secrets = client_secrets
         self._egress = egress
@@ -79,6 +83,7 @@ class Providers:
             sealed = present.sealed_secret if present else b""
         kept = replace(provider, sealed_secret=sealed, version=provider.version + 1)
         with self._database.transaction(tenant) as tx:
+            self._require_owner(tx)
             self._check_roles(tx, kept)
             if not self._providers.put(tx, kept):
                 raise PreconditionFailed("The provider was changed meanwhile; read it again.")
@@ -88,17 +93,24 @@ class Providers:
             tx.emit(Event("security.provider_changed", f"tenant/{tenant.tenant}", data))
         return kept
 
+    def _require_owner(self, tx: Transaction) -> None:
+        """Who says which provider vouches for whom could become anybody, so it is owners who say it."""
+        caller = user_of(tx.tenant)
+        if self._members.lock_all(tx, caller).get(caller) != "owner":
+            raise OwnersOnly
+
     def _check_roles(self, tx: Transaction, provider: Provider) -> None:
         for role in {*provider.role_map.values(), *([provider.default_role] if provider.default_role else [])}:
             if role == "owner":
                 raise OwnersOnly("A provider makes nobody an owner; owners do.")
             try:
-                check_may_give(tx, self._roles, role)
+                check_may_give(tx, self._roles, self._members, role)
             except UnknownRole as error:
                 raise UnknownRole("/role_map" if role in provider.role_map.values() else "/default_role") from error
 
     def remove(self, tx: Transaction) -> None:
-        """No provider any more; emits security.provider_removed. Errors: NoProvider, ProviderNeeded."""
+        """No provider any more; emits security.provider_removed. Errors: OwnersOnly, NoProvider, ProviderNeeded."""
+        self._require_owner(tx)
         if self._providers.is_needed(tx):
             raise ProviderNeeded
         if not self._providers.remove(tx):
@@ -112,7 +124,8 @@ class Providers:
         return self._providers.domains(tenant)
 
     def add_domain(self, tx: Transaction, domain: str) -> MailDomain:
-        """Claim a domain; emits security.domain_added. Errors: DomainTaken, TooManyDomains."""
+        """Claim a domain; emits security.domain_added. Errors: OwnersOnly, DomainTaken, TooManyDomains."""
+        self._require_owner(tx)
         if self._providers.count_domains(tx) >= DOMAINS_AT_MOST:
             raise TooManyDomains(f"There are {DOMAINS_AT_MOST} domains, which is as many as there may be.")
         challenge = f"rmap-challenge={secrets.token_urlsafe(32)}"
@@ -123,7 +136,7 @@ class Providers:
     def verify_domain(self, tenant: TenantContext, domain: str) -> MailDomain:
         """Look for the challenge in DNS; emits security.domain_verified.
 
-        Errors: DomainNotFound, ChallengeMissing, DomainTaken, NamesUnreachable.
+        Errors: OwnersOnly, DomainNotFound, ChallengeMissing, DomainTaken, NamesUnreachable.
         """
         found = next((one for one in self._providers.domains(tenant) if one.domain == domain), None)
         if found is None:
@@ -138,6 +151,7 @@ class Providers:
 
     def _verified(self, tenant: TenantContext, domain: str) -> datetime:
         with self._database.transaction(tenant) as tx:
+            self._require_owner(tx)
             since = self._providers.verify_domain(tx, domain)
             if since is None:
                 raise DomainNotFound
@@ -145,7 +159,8 @@ class Providers:
         return since
 
     def remove_domain(self, tx: Transaction, domain: str) -> None:
-        """Let a domain go; emits security.domain_removed. Errors: DomainNotFound."""
+        """Let a domain go; emits security.domain_removed. Errors: OwnersOnly, DomainNotFound."""
+        self._require_owner(tx)
         if not self._providers.remove_domain(tx, domain):
             raise DomainNotFound
         tx.emit(Event("security.domain_removed", f"domain/{domain}", {"domain": domain}))

@@ -66,11 +66,17 @@ class Recovery:
         if not self._users.is_confirmed(tenant):
             self.ask_to_confirm(user, tenant.tenant, caller.request_id)
 
-    def confirm(self, token: str, caller: Caller) -> None:
-        """The address is its user's; emits security.address_confirmed. Errors: TicketEnded."""
+    def confirm(self, tenant: TenantContext, token: str, caller: Caller) -> None:
+        """The address is the caller's; emits security.address_confirmed. Errors: TicketEnded.
+
+        Only of a session of theirs: whoever merely reads the mail confirms no account that another set up with it.
+        """
+        item = self._tickets.find("confirm", token, self._clock().timestamp())
+        if item is None or UUID(item["user"]) != user_of(tenant):
+            raise TicketEnded
         user = self._taken("confirm", token)
-        for tenant in self._tenants(user.id, caller):
-            with self._database.transaction(tenant) as tx:
+        for place in self._tenants(user.id, caller):
+            with self._database.transaction(place) as tx:
                 self._users.confirm(tx, user.id, user.email)
                 tx.emit(security("address_confirmed", user.id, caller, {}))
 

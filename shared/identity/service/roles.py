@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from shared.identity import rules
 from shared.identity.errors import (
     RoleExists,
     RoleInUse,
@@ -12,6 +13,7 @@ from shared.identity.errors import (
     UnknownRole,
 )
 from shared.identity.model import Role
+from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from tenant_context.context import TenantContext
@@ -33,8 +35,9 @@ _BUILT_IN = {
 class Roles:
     """Makes, changes and removes roles. Nobody makes or gives one that may more than they themselves."""
 
-    def __init__(self, roles: RoleRepository, sessions: SessionRepository) -> None:
+    def __init__(self, roles: RoleRepository, members: MemberRepository, sessions: SessionRepository) -> None:
         self._roles = roles
+        self._members = members
         self._sessions = sessions
 
     def all(self, tenant: TenantContext) -> list[Role]:
@@ -47,7 +50,7 @@ class Roles:
 
         Errors: UnknownPermissions, RoleNotHeld, RoleExists, TooManyRoles.
         """
-        _check(tx.tenant, role)
+        self._check(tx, role)
         if role.name in ROLES:
             raise RoleExists
         if self._roles.count(tx) >= AT_MOST:
@@ -61,7 +64,7 @@ class Roles:
         `role.version` is the one that was read. Errors: RoleNotFound, PreconditionFailed, UnknownPermissions,
         RoleNotHeld.
         """
-        _check(tx.tenant, role)
+        self._check(tx, role)
         present = self._own(tx, role.name)
         if present.version != role.version:
             raise PreconditionFailed(f"The role is at version {present.version}; read it again.")
@@ -84,15 +87,22 @@ class Roles:
         _tell(tx, "deleted", role)
 
     def _own(self, tx: Transaction, name: str) -> Role:
-        role = self._roles.lock(tx, name)
+        role = self._roles.lock(tx, name) if rules.is_role_name(name) else None
         if role is None:
             raise RoleNotFound
-        if not covers(tx.tenant.permissions, frozenset(role.permissions)):
+        if not covers(self._members.held(tx), frozenset(role.permissions)):
             raise RoleNotHeld
         return role
 
+    def _check(self, tx: Transaction, role: Role) -> None:
+        unknown = [position for position, pattern in enumerate(role.permissions) if not is_known(pattern)]
+        if unknown:
+            raise UnknownPermissions(unknown)
+        if not covers(self._members.held(tx), frozenset(role.permissions)):
+            raise RoleNotHeld
 
-def check_may_give(tx: Transaction, roles: RoleRepository, role: str) -> None:
+
+def check_may_give(tx: Transaction, roles: RoleRepository, members: MemberRepository, role: str) -> None:
     """Whether the caller may give or take a role, which is held until the transaction ends.
 
     Errors: UnknownRole, RoleNotHeld.
@@ -100,16 +110,8 @@ def check_may_give(tx: Transaction, roles: RoleRepository, role: str) -> None:
     permissions = roles.permissions(tx, role)
     if permissions is None:
         raise UnknownRole
-    if not covers(tx.tenant.permissions, permissions):
+    if not covers(members.held(tx), permissions):
         raise RoleNotHeld(f"The role {role} may do more than you may.")
-
-
-def _check(tenant: TenantContext, role: Role) -> None:
-    unknown = [position for position, pattern in enumerate(role.permissions) if not is_known(pattern)]
-    if unknown:
-        raise UnknownPermissions(unknown)
-    if not covers(tenant.permissions, frozenset(role.permissions)):
-        raise RoleNotHeld
 
 
 def _tell(tx: Transaction, what: str, role: Role) -> None:

@@ -1,6 +1,7 @@
 """Sessions and the tokens they issue."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,10 +47,18 @@ class SessionTokens:
         self._clock = clock
         self._new_id = new_id
 
-    def open(self, user: UUID, membership: Membership, caller: Caller, assurance: Assurance) -> Tokens:
+    def open(
+        self,
+        user: UUID,
+        membership: Membership,
+        caller: Caller,
+        assurance: Assurance,
+        still: Callable[[], bool] = lambda: True,
+    ) -> Tokens:
         """A new session in a tenant, of a user who has just proved who they are.
 
-        Errors: OrganizationClosed, SsoRequired.
+        What it rests on is asked once more when it is there: the place as it was, and `still`.
+        Errors: OrganizationClosed, SsoRequired, SessionEnded.
         """
         rules.check_open(membership)
         rules.check_way(membership, assurance)
@@ -70,6 +79,10 @@ class SessionTokens:
             assurance=assurance,
         )
         self._sessions.add(session)
+        place = (membership.tenant, membership.role)
+        if place not in {(one.tenant, one.role) for one in self._users.memberships(user)} or not still():
+            self._sessions.end(session.id)
+            raise SessionEnded("Something changed while you logged in; do so again.")
         return self._tokens(session, membership)
 
     def rotate(self, token: str) -> tuple[Session, bool]:

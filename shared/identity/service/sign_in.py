@@ -1,6 +1,7 @@
 """Sign-up, log-in with a second step, proving once more, and switching."""
 
 import secrets
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -105,7 +106,10 @@ class Identity:
         tenant_id, invitation, email = self._asked.read(token)
         self._fresh.check(password, email, name, caller)
         if self._users.find_login(email) is not None:
-            raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
+            raise EmailTaken(
+                "There is a user with this mail address: log in, and accept the invitation then. If you never signed "
+                "up, set the password by mail first."
+            )
         user = User(self._new_id(), email, name)
         digest = self._passwords.hash(password)
         with self._database.transaction(in_place(tenant_id, user.id, caller)) as tx:
@@ -143,20 +147,24 @@ class Identity:
             self._throttle.failed(attempt)
             raise WrongCredentials
         self._throttle.succeeded(attempt)
+        rests_on = rules.rests_on(login)
         membership = choose(login.memberships, organization)
         if self._passwords.is_outdated(login.password_hash):
             tenant = in_place(membership.tenant, login.user.id, caller)
+            fresh = self._passwords.hash(password)
             with self._database.transaction(tenant) as tx:
-                self._users.rehash(tx, login.user.id, self._passwords.hash(password))
+                self._users.renew_hash(tx, login.user.id, login.password_hash, fresh)
+            rests_on = rules.rests_on(replace(login, password_hash=fresh))
         methods = self._factors.of(login.user.id).methods
         if methods:
-            return self._challenge(login, membership, known, methods)
-        return self.enter(login.user, membership, caller, self._assured("pwd"), known)
+            return self._challenge(login, membership, known, methods, rests_on)
+        return self.enter(login.user, membership, caller, self._assured("pwd"), known, rests_on)
 
-    def _challenge(self, login: Login, membership: Membership, device: str, methods: tuple[str, ...]) -> Challenge:
+    def _challenge(
+        self, login: Login, membership: Membership, device: str, methods: tuple[str, ...], rests_on: str
+    ) -> Challenge:
         token, user = f"ch_{secrets.token_urlsafe(32)}", login.user
         content = {"user": user.id, "email": user.email, "tenant": membership.tenant, "device": device}
-        rests_on = rules.rests_on(login)
         expires = int(self._clock().timestamp()) + rules.CHALLENGE_SECONDS
         self._tickets.put("challenge", token, {**content, "name": user.name, "rests_on": rests_on}, expires)
         return Challenge(token, methods, rules.CHALLENGE_SECONDS)
@@ -206,15 +214,28 @@ class Identity:
         login = self._users.find_login(ticket["email"])
         if login is None or rules.rests_on(login) != ticket["rests_on"]:
             raise ChallengeEnded  # the address or the password has changed since
-        membership = choose(login.memberships, ticket["tenant"])
-        return self.enter(login.user, membership, caller, self._assured("pwd", proof), ticket["device"])
+        membership, rests_on = choose(login.memberships, ticket["tenant"]), ticket["rests_on"]
+        return self.enter(login.user, membership, caller, self._assured("pwd", proof), ticket["device"], rests_on)
 
     def _assured(self, *proofs: str) -> Assurance:
         return Assurance(len(proofs), proofs, int(self._clock().timestamp()))
 
-    def enter(self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str) -> SignedIn:
-        """Open the session and write down who came, from where, and how."""
-        tokens = self._tokens.open(user.id, membership, caller, assurance)
+    def enter(
+        self, user: User, membership: Membership, caller: Caller, assurance: Assurance, device: str, rests_on: str = ""
+    ) -> SignedIn:
+        """Open the session and write down who came, from where, and how.
+
+        Whatever was true while the password was checked is asked once more when the session is there: whoever changed
+        the password or the membership meanwhile could not have ended it. Errors: SessionEnded.
+        """
+
+        def still() -> bool:
+            if not rests_on:
+                return True
+            login = self._users.find_login(user.email)
+            return login is not None and rules.rests_on(login) == rests_on
+
+        tokens = self._tokens.open(user.id, membership, caller, assurance, still)
         self._told(user.id, membership, caller, assurance)
         shown = device_token(str(user.id), device or secrets.token_hex(16), self._pepper)
         return SignedIn(user, membership, tokens, shown)
@@ -235,7 +256,10 @@ class Identity:
         return self._tokens.reissue(session)
 
     def switch(self, tenant: TenantContext, organization: str, caller: Caller) -> tuple[Membership, Tokens]:
-        """A session of the same user in another tenant. Errors: NoMembership, SessionEnded, OwnProofRequired."""
+        """A session of the same user in another tenant.
+
+        Errors: NoMembership, SessionEnded, OwnProofRequired, SecondFactorRequired, SsoRequired, OrganizationClosed.
+        """
         user = user_of(tenant)
         membership = choose(self._users.memberships(user), organization)
         present = self._sessions.find(UUID(tenant.session))
@@ -243,6 +267,7 @@ class Identity:
             raise SessionEnded
         if not present.assurance.is_own:
             raise OwnProofRequired
+        self._factors.require(user, present.assurance)
         tokens = self._tokens.open(user, membership, caller, present.assurance.own())
         self._told(user, membership, caller, present.assurance.own())
         return membership, tokens
@@ -255,6 +280,11 @@ class Identity:
     def _tell(self, tenant: TenantContext, what: str, caller: Caller, details: dict[str, object]) -> None:
         with self._database.transaction(tenant) as tx:
             tx.emit(security(what, user_of(tenant), caller, details))
+
+    def end_sessions(self, tenant: TenantContext) -> None:
+        """End every session of a user in this tenant."""
+        for session in self.sessions(tenant):
+            self._sessions.end(session.id)
 
     def sessions(self, tenant: TenantContext) -> list[Session]:
         """The caller's living sessions in this tenant."""

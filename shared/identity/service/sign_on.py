@@ -144,6 +144,7 @@ class SignOn:
                 "verifier": ticket["verifier"],
                 "redirect_uri": self._redirect_uri,
                 "nonce": ticket["nonce"],
+                "role_claim": provider.role_claim,
             },
             tenant=tenant_id,
             request_id=caller.request_id,
@@ -194,7 +195,10 @@ class SignOn:
             if role is None or self._roles.permissions(tx, role) is None:
                 raise NotEntitled
             before, _ = self._members.lock(tx, user)
+            if before in {None, "owner", role}:
+                return  # meanwhile gone, made an owner, or given the role
             self._members.change(tx, user, role)
+            tx.after_commit(lambda: self._identity.end_sessions(tenant))
             data = {"user": str(user), "from": before, "to": role}
             tx.emit(Event("member.role_changed", f"user/{user}", data))
 
@@ -247,6 +251,6 @@ def _with(url: str, more: dict[str, str]) -> str:
 
 def _name_of(claims: Item, email: str) -> str:
     """What a new user is called: a name without control characters, else the address."""
-    name = str(claims.get("name") or "")
+    name = claims["name"] if isinstance(claims.get("name"), str) else ""
     plain = " ".join("".join(letter for letter in name if letter.isprintable()).split())
     return plain[:255] or email

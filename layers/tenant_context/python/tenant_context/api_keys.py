@@ -59,6 +59,11 @@ def make_key(stage: str) -> NewKey:
     return NewKey(prefix, body + _checksum(body))
 
 
+def is_prefix(text: str) -> bool:
+    """Whether a key could have this prefix."""
+    return len(text) == _PREFIX_LENGTH and set(text) <= set(_ALPHABET)
+
+
 def key_prefix(text: str) -> str | None:
     """The prefix of a well-formed key, else None."""
     parts = text.split("_")

@@ -64,6 +64,7 @@ PERMISSIONS = frozenset(
         "settings.write",
         "sites.read",
         "sites.write",
+        "sso.write",
         "users.read",
         "users.write",
         "webhooks.read",
@@ -92,9 +93,22 @@ def allows(granted: Iterable[str], needed: str) -> bool:
     return _allows(granted if isinstance(granted, frozenset) else frozenset(granted), needed)
 
 
-def covers(granted: frozenset[str], role: frozenset[str]) -> bool:
-    """Whether whoever holds `granted` may do everything that `role` may."""
-    return all(allows(granted, permission) for permission in PERMISSIONS if allows(role, permission))
+def covers(granted: frozenset[str], wanted: frozenset[str]) -> bool:
+    """Whether whoever holds `granted` holds all of `wanted`, in what permissions are still to come as well.
+
+    A role that every tenant has may read `*.read`; whoever may do today all that it does may give it.
+    """
+    if wanted in ROLES.values():
+        return all(allows(granted, permission) for permission in PERMISSIONS if allows(wanted, permission))
+    return all(any(_contains(grant, pattern) for grant in granted) for pattern in wanted)
+
+
+def _contains(grant: str, pattern: str) -> bool:
+    """Whether a grant means everything that a pattern may ever mean."""
+    if grant == "*":
+        return True
+    pairs = zip(grant.partition(".")[::2], pattern.partition(".")[::2], strict=True)
+    return all(mine in {"*", theirs} for mine, theirs in pairs)
 
 
 def is_known(pattern: str) -> bool:

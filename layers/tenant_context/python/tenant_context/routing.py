@@ -282,7 +282,7 @@ class Routes:
         """The route of a request and its path parameters; raises `NotFound` or `MethodNotAllowed`."""
         methods, parameters = self._match(path)
         route = methods.get("GET" if method == "HEAD" else method)
-        if route is None:
+        if route is None or (method == "HEAD" and route.status != 200):  # noqa: PLR2004  a GET that does something
             raise MethodNotAllowed(_listed(methods))
         return route, parameters
 
@@ -302,7 +302,8 @@ class Routes:
 
 
 def _listed(methods: Mapping[str, Route]) -> tuple[str, ...]:
-    return tuple(sorted({*methods, *({"HEAD"} if "GET" in methods else ())}))
+    reads = "GET" in methods and methods["GET"].status == 200  # noqa: PLR2004  as above
+    return tuple(sorted({*methods, *({"HEAD"} if reads else ())}))
 
 
 def encode(content: Any) -> bytes:

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from tenant_context.errors import FieldError, Invalid
 
 _MAIL_ADDRESS = r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$"
+_MAIL_LONGEST = 254
 _CENT = Decimal("0.01")
 _MONEY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -74,8 +75,9 @@ def one_form(value: Any) -> Any:
 def mail_address(value: Any) -> str | None:
     """A mail address in its one form, from somewhere that no model guards; None for what is none."""
     found = one_form(value)
-    plain = isinstance(found, str) and len(found) <= 254 and re.match(_MAIL_ADDRESS, found) is not None  # noqa: PLR2004
-    return found if plain else None
+    if not isinstance(found, str) or len(found) > _MAIL_LONGEST or not found.isprintable():
+        return None
+    return found if re.match(_MAIL_ADDRESS, found) else None
 
 
 Address = Annotated[str, BeforeValidator(one_form), StringConstraints(max_length=254)]
