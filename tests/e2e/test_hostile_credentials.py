@@ -47,28 +47,6 @@ def part(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def forged(owner: SignedIn, **head: object) -> str:
-    """The owner's token with another header and its old signature."""
-    header, payload, signature = owner.token.split(".")
-    present = json.loads(base64.urlsafe_b64decode(header + "=="))
-    return f"{part({**present, **head})}.{payload}.{signature}"
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        {"alg": "none"}, {"alg": "None"}, {"alg": "HS256"}, {"alg": "RS512"}, {"alg": "PS256"}, {"alg": ""},
-        {"kid": "../../../dev/null"}, {"kid": "x' OR '1'='1"}, {"kid": ""}, {"kid": 7}, {"kid": None},
-        {"kid": "arn:aws:kms:us-east-1:999999999999:key/theirs"}, {"jku": "https://attacker.example/jwks.json"},
-        {"x5u": "https://attacker.example/cert"}, {"jwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}},
-        {"crit": ["exp"]}, {"typ": "at+jwt"}, {"b64": False, "crit": ["b64"]},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_header_of_ones_own_opens_nothing(owner: SignedIn, head: dict[str, object]) -> None:
-    assert asked(owner, forged(owner, **head)).status == 401
-
-
 def test_a_token_without_a_signature_opens_nothing(owner: SignedIn) -> None:
     header, payload, _ = owner.token.split(".")
     for token in (f"{part({'alg': 'none'})}.{payload}.", f"{header}.{payload}.", f"{header}.{payload}", f"..{payload}"):

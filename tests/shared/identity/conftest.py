@@ -1,11 +1,16 @@
-"""A table of real DynamoDB semantics for each module."""
+"""A table of real DynamoDB semantics for each module, and what identity's services stand on."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
 
 from local.stack import Stack
+from shared.identity.gateway.tokens import TokenSigner
+from tenant_context.aws import AwsClient
+from tenant_context.postgres import Database
+from tests.shared.identity.services import Clock, OneKey, Stores
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +27,33 @@ def table_name(servers: Stack) -> Iterator[str]:
     yield name
     client.delete_table(TableName=name)
     client.close()
+
+
+@pytest.fixture(scope="session")
+def kms(servers: Stack) -> Iterator[AwsClient]:
+    """A connection to KMS."""
+    assert servers.aws_endpoint_url
+    with closing(AwsClient("kms")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def one_key(kms: AwsClient) -> Iterator[OneKey]:
+    """A key to sign tokens with, for as long as the tests run."""
+    ring = OneKey(kms)
+    yield ring
+    kms.call("ScheduleKeyDeletion", {"KeyId": ring.signing().arn, "PendingWindowInDays": 7})
+
+
+@pytest.fixture
+def wire(servers: Stack) -> Iterator[AwsClient]:
+    """A connection to DynamoDB, for one thread."""
+    assert servers.aws_endpoint_url
+    with closing(AwsClient("dynamodb")) as client:
+        yield client
+
+
+@pytest.fixture
+def stores(database: Database, table_name: str, kms: AwsClient, one_key: OneKey) -> Stores:
+    """What the services stand on; the clock is `stores.clock`."""
+    return Stores(database, table_name, TokenSigner(one_key, kms), kms, Clock())
