@@ -24,7 +24,7 @@ from infra.assets import Assets
 class Size:
     """A function's own zip, and its unpacked whole with every layer, in MB; Lambda's limit for the whole is 250."""
 
-    zip_mb: float = 0.5
+    zip_mb: float = 0.75
     whole_mb: float = 55
 
 

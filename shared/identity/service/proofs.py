@@ -1,7 +1,6 @@
 """Proving once more who you are, and setting up what you prove it with."""
 
 from typing import Any
-from uuid import UUID
 
 from shared.identity.errors import FactorNotFound, WrongCredentials
 from shared.identity.gateway.passwords import Passwords
@@ -58,7 +57,7 @@ class Proofs:
             self.check_password(tenant, password or "", caller)
             proof = "pwd"
         self._tell(tenant, "stepped_up", caller, {"proof": proof})
-        return self._tokens.reissue(self._tokens.assure(UUID(tenant.session), proof))
+        return self._tokens.reissue(self._tokens.assure(tenant, proof))
 
     def ask_passkey(self, tenant: TenantContext) -> Ceremony:
         """Ask the caller's passkeys who they are. Errors: PasskeyNotFound."""
@@ -69,7 +68,7 @@ class Proofs:
     ) -> Tokens:
         """The same by a passkey. Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded."""
         passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
-        return self._tokens.reissue(self._tokens.assure(UUID(tenant.session), passkey.proof))
+        return self._tokens.reissue(self._tokens.assure(tenant, passkey.proof))
 
     def check_password(self, tenant: TenantContext, password: str, caller: Caller) -> None:
         """Whether it is the caller's. Errors: WrongCredentials, TooManyTries."""
@@ -96,7 +95,7 @@ class Proofs:
         codes = self._factors.confirm(user, code, caller.source_ip)
         self._tell(tenant, "mfa_enabled", caller)
         self._end_others(tenant)
-        return codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), "otp"))
+        return codes, self._tokens.reissue(self._tokens.assure(tenant, "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
         """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired."""
@@ -130,7 +129,7 @@ class Proofs:
         codes = self._factors.first_codes(user)
         if is_first:
             self._end_others(tenant)
-        return added, codes, self._tokens.reissue(self._tokens.assure(UUID(tenant.session), added.proof))
+        return added, codes, self._tokens.reissue(self._tokens.assure(tenant, added.proof))
 
     def remove_passkey(self, tenant: TenantContext, credential: str, caller: Caller) -> None:
         """Take a passkey away, and the recovery codes with the last second factor.

@@ -110,10 +110,13 @@ class SessionTokens:
         self._sessions.end(session.id)
         raise SessionReused(session.user, session.tenant, session.id)
 
-    def assure(self, session: UUID, proof: str) -> Session:
-        """The session after its user has proved once more who they are. Errors: SessionEnded."""
+    def assure(self, tenant: TenantContext, proof: str) -> Session:
+        """The caller's session after they have proved once more who they are. Errors: SessionEnded."""
+        session = UUID(tenant.session)
         found = self._sessions.find(session)
         now = int(self._clock().timestamp())
+        if found is not None and found.user != tenant.user:
+            raise SessionEnded
         if found is not None:
             given = Assurance(found.assurance.level, found.assurance.proofs, now).with_proof(proof, now)
             found = self._sessions.assure(session, given)
@@ -127,7 +130,7 @@ class SessionTokens:
         Errors: OwnProofRequired, SessionEnded.
         """
         found = self._sessions.find(UUID(tenant.session))
-        if found is None:
+        if found is None or found.user != tenant.user:
             raise SessionEnded
         if not found.assurance.is_own:
             raise OwnProofRequired

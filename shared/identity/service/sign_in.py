@@ -263,7 +263,7 @@ class Identity:
         user = user_of(tenant)
         membership = choose(self._users.memberships(user), organization)
         present = self._sessions.find(UUID(tenant.session))
-        if present is None:
+        if present is None or present.user != user:
             raise SessionEnded
         if not present.assurance.is_own:
             raise OwnProofRequired

@@ -23,6 +23,7 @@ from tests.shared.identity.services import CALLER, PEPPER, Stores
 NOW = int(datetime(2026, 3, 2, 9, 0, tzinfo=UTC).timestamp())
 MAPPED = {"admins": "admin", "buyers": "manager", "staff": "viewer"}
 
+ISSUER = "https://id.example"
 PASSWORD = ("pwd",)
 TWO = ("pwd", "otp")
 PASSKEY = ("hwk", "user")
@@ -35,12 +36,12 @@ def provider(claim: str = "groups", *, default: str | None = "member") -> Provid
     return Provider("https://id.example", "rmap", b"", claim, MAPPED, default, ())
 
 
-def place(role: str = "owner", *, sso_only: bool = True, has_provider: bool = True) -> Membership:
-    return Membership(uuid4(), "acme", "Acme", role, "active", sso_only=sso_only, has_provider=has_provider)
+def place(role: str = "owner", *, sso_only: bool = True, provider: str | None = ISSUER) -> Membership:
+    return Membership(uuid4(), "acme", "Acme", role, "active", sso_only=sso_only, provider=provider)
 
 
 def by(*proofs: str) -> Assurance:
-    return Assurance(min(len(proofs), 2), proofs, NOW)
+    return Assurance(min(len(proofs), 2), proofs, NOW, ISSUER if "fed" in proofs else "")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_elsewhere_any_proof_is_a_way_in(role: str, proofs: tuple[str, ...]) -> 
 @pytest.mark.parametrize("sso_only", [False, True])
 @pytest.mark.parametrize("role", ["owner", "viewer"])
 def test_what_a_provider_vouched_for_ends_with_the_provider(role: str, *, sso_only: bool) -> None:
-    gone = place(role, sso_only=sso_only, has_provider=False)
+    gone = place(role, sso_only=sso_only, provider=None)
     for proofs in (VOUCHED, VOUCHED_TWICE, BOTH):
         assert not holds(gone, by(*proofs))
     assert holds(gone, by(*PASSWORD)) is not sso_only

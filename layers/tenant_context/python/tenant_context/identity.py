@@ -9,6 +9,7 @@ at every hit: a kept verdict opens nothing another token could use, and does not
 
 import base64
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
@@ -95,7 +96,7 @@ class TokenVerifier:
     def _check(self, token: str) -> _Verdict:
         try:
             verdict = self._signed(token)
-        except (_BadTokenError, InvalidSignature, msgspec.MsgspecError, ValueError) as error:
+        except (_BadTokenError, InvalidSignature, msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Unauthenticated("The access token is not valid.") from error
         claims = verdict.claims
         audience = claims["aud"]
@@ -123,7 +124,27 @@ class TokenVerifier:
         claims = msgspec.json.decode(_bytes(payload), type=dict[str, Any])
         if missing := _CLAIMS - claims.keys():
             raise _BadTokenError(f"without {', '.join(sorted(missing))}")
+        _check_forms(claims, _bytes(payload))
         return _Verdict(header.kid, claims)
+
+
+def _check_forms(claims: dict[str, Any], payload: bytes) -> None:
+    """What we issue looks like this: each claim once, ids in their one form, permissions as a list of words."""
+    for name in ("sub", "tid", "sid", "jti"):
+        if not isinstance(claims[name], str) or str(UUID(claims[name])) != claims[name]:
+            raise _BadTokenError(f"{name} is no id")
+    permissions = claims["permissions"]
+    if not isinstance(permissions, list) or not all(isinstance(one, str) for one in permissions):
+        raise _BadTokenError("permissions are no words")
+    if len(_pairs(payload)) != len(claims):
+        raise _BadTokenError("a claim is there twice")
+
+
+def _pairs(payload: bytes) -> list[tuple[str, Any]]:
+    """The claims as they are written, repeated ones included."""
+    found: list[list[tuple[str, Any]]] = []
+    json.loads(payload, object_pairs_hook=lambda pairs: found.append(pairs) or dict(pairs))  # type: ignore[func-returns-value]
+    return found[-1]
 
 
 def _bytes(part: str) -> bytes:

@@ -69,7 +69,10 @@ def _to_utc(value: datetime) -> datetime:
 
 def one_form(value: Any) -> Any:
     """Mail addresses that look alike by Unicode's compatibility forms are one, and letters have no case."""
-    return unicodedata.normalize("NFKC", value).strip().lower() if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    # Greek has two small sigmas for one capital.
+    return unicodedata.normalize("NFKC", value).strip().lower().replace("\u03c2", "\u03c3")
 
 
 def mail_address(value: Any) -> str | None:
