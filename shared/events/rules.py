@@ -129,7 +129,12 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"issuer": "https://id.acme.example", "client_id": "rmap"},
     ),
-    EventType("security.provider_removed", "The organization's identity provider was taken away.", "tenant/<id>", {}),
+    EventType(
+        "security.provider_removed",
+        "The organization's identity provider was taken away.",
+        "tenant/<id>",
+        {"id": _TENANT},
+    ),
     *(
         EventType(
             f"security.role_{what}",

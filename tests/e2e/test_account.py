@@ -106,7 +106,9 @@ def test_an_account_is_deleted_and_its_token_opens_nothing(stack: Stack) -> None
         row = admin.execute(
             "SELECT email, name, password_hash FROM users WHERE user_id = %s", (member.user,)
         ).fetchone()
-    assert row == (f"{member.user}@deleted.invalid", "deleted", "")
+    assert row is not None
+    assert str(row[0]).endswith("@deleted.invalid")
+    assert row[1:] == ("deleted", "")
 
 
 def test_a_password_set_by_mail_takes_an_account_back_from_who_never_had_the_address(

@@ -153,7 +153,7 @@ def test_a_header_that_names_another_tenant_is_refused(wire: Wire) -> None:
 def test_a_key_that_may_only_push_cannot_read(acme: SignedIn) -> None:
     device = device_key(acme, "pusher")
     key = device.key
-    assert_problem(Wire(acme.api.url).send("GET", "/api/v1/campaigns", authorization=f"Bearer {key}"), 401)
+    assert_problem(Wire(acme.api.url).send("GET", "/api/v1/campaigns", authorization=f"Bearer {key}"), 403)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import pytest
 from local.demo.api import wait_for
 from local.stack import Stack
 from tests.e2e.conftest import newcomer
+from tests.e2e.houses import CALLBACK, House, names
 from tests.e2e.providers import Provider, running
 from tests.e2e.test_members import FIVE_SECONDS
 from tests.e2e.test_second_factors import Person
-from tests.e2e.test_sign_on import CALLBACK, House, names
+
+pytest_plugins = ["tests.e2e.houses"]
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,6 @@ class Proofs:
         Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys.
         """
         user = user_of(tenant)
-        self._require_own(tenant)
         is_first = not self._factors.of(user).methods
         added = self._passkeys.add(self._users.own(tenant), token, credential, name)
         self._tell(tenant, "passkey_added", caller, {"name": name})

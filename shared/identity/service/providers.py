@@ -115,7 +115,8 @@ class Providers:
             raise ProviderNeeded
         if not self._providers.remove(tx):
             raise NoProvider
-        tx.emit(Event("security.provider_removed", f"tenant/{tx.tenant.tenant}", {}))
+        data = {"id": str(tx.tenant.tenant)}
+        tx.emit(Event("security.provider_removed", f"tenant/{tx.tenant.tenant}", data))
         # Sessions that it vouched for end when they are refreshed, which all of them are now.
         tx.after_commit(lambda: self._sessions.outdate(tx.tenant.tenant))
 

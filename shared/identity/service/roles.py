@@ -56,7 +56,7 @@ class Roles:
         if self._roles.count(tx) >= AT_MOST:
             raise TooManyRoles(f"There are {AT_MOST} roles, which is as many as there may be.")
         self._roles.add(tx, role)
-        _tell(tx, "created", role)
+        _tell(tx, "security.role_created", role)
 
     def change(self, tx: Transaction, role: Role) -> Role:
         """Other permissions, in force for everybody within five seconds; emits security.role_changed.
@@ -70,7 +70,7 @@ class Roles:
             raise PreconditionFailed(f"The role is at version {present.version}; read it again.")
         changed = replace(role, version=role.version + 1)
         self._roles.change(tx, changed)
-        _tell(tx, "changed", changed)
+        _tell(tx, "security.role_changed", changed)
         # Tokens say what their bearer may do: those issued until now are refreshed.
         tx.after_commit(lambda: self._sessions.outdate(tx.tenant.tenant))
         return changed
@@ -84,7 +84,7 @@ class Roles:
         if self._roles.is_in_use(tx, name):
             raise RoleInUse
         self._roles.remove(tx, name)
-        _tell(tx, "deleted", role)
+        _tell(tx, "security.role_deleted", role)
 
     def _own(self, tx: Transaction, name: str) -> Role:
         role = self._roles.lock(tx, name) if rules.is_role_name(name) else None
@@ -116,4 +116,4 @@ def check_may_give(tx: Transaction, roles: RoleRepository, members: MemberReposi
 
 def _tell(tx: Transaction, what: str, role: Role) -> None:
     data = {"role": role.name, "permissions": list(role.permissions)}
-    tx.emit(Event(f"security.role_{what}", f"role/{role.name}", data))
+    tx.emit(Event(what, f"role/{role.name}", data))

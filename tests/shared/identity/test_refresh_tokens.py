@@ -11,11 +11,13 @@ import pytest
 from shared.identity.errors import SessionEnded, SessionReused
 from shared.identity.model import Assurance, Membership, Session
 from shared.identity.rules import GRACE_SECONDS, REFRESH_SECONDS, read_refresh_token, refresh_token
+from shared.identity.service.callers import user_of
 from shared.identity.service.sessions import SessionTokens
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.revocations import Revocations
+from tests.conftest import MakeTenant
 from tests.shared.identity.services import CALLER, PEPPER, Stores
 
 AT_ONCE = 100
@@ -27,10 +29,12 @@ def tokens(stores: Stores, wire: AwsClient) -> SessionTokens:
 
 
 @pytest.fixture
-def first(tokens: SessionTokens, stores: Stores) -> str:
+def first(tokens: SessionTokens, stores: Stores, make_tenant: MakeTenant) -> str:
     """The refresh token of a new session."""
-    place = Membership(uuid7(), "acme", "Acme", "owner", "active")
-    return tokens.open(uuid7(), place, CALLER, Assurance(1, ("pwd",), int(stores.clock().timestamp()))).refresh_token
+    owner = make_tenant("acme")
+    place = Membership(owner.tenant, "acme", "Acme", "owner", "active")
+    assurance = Assurance(1, ("pwd",), int(stores.clock().timestamp()))
+    return tokens.open(user_of(owner), place, CALLER, assurance).refresh_token
 
 
 @pytest.fixture

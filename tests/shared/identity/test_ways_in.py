@@ -1,5 +1,6 @@
 """Who comes in how: what a provider's claims say of somebody, and which proofs a tenant takes."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -17,7 +18,9 @@ from shared.identity.rules import (
     role_of,
     vouched_proofs,
 )
+from shared.identity.service.callers import user_of
 from tenant_context.aws import AwsClient
+from tests.conftest import MakeTenant
 from tests.shared.identity.services import CALLER, PEPPER, Stores
 
 NOW = int(datetime(2026, 3, 2, 9, 0, tzinfo=UTC).timestamp())
@@ -150,11 +153,13 @@ def test_what_a_provider_vouched_for_ends_with_the_provider(role: str, *, sso_on
     [(VOUCHED, 12 * 3600), (VOUCHED_TWICE, 12 * 3600), (BOTH, 12 * 3600), (PASSWORD, 30 * 86_400), (TWO, 30 * 86_400)],
 )
 def test_a_session_that_a_provider_vouched_for_ends_after_twelve_hours_however_often_it_is_refreshed(
-    stores: Stores, wire: AwsClient, proofs: tuple[str, ...], seconds: int
+    stores: Stores, wire: AwsClient, make_tenant: MakeTenant, proofs: tuple[str, ...], seconds: int
 ) -> None:
     assert (FEDERATED_SECONDS, REFRESH_SECONDS) == (12 * 3600, 30 * 86_400)
     tokens = stores.tokens(wire)
-    token = tokens.open(uuid4(), place(sso_only=False), CALLER, by(*proofs)).refresh_token
+    owner = make_tenant("acme")
+    there = replace(place(sso_only=False), tenant=owner.tenant)
+    token = tokens.open(user_of(owner), there, CALLER, by(*proofs)).refresh_token
     for passed in (seconds / 4, seconds / 2, seconds - 1):
         stores.clock.passed = passed
         session, was_present = tokens.rotate(token)
