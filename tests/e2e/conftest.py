@@ -135,3 +135,20 @@ def stale(stack: Stack, person: Any) -> str:
     claims = jwt.decode(person.token, options={"verify_signature": False})
     with platform_signer(stack) as signer:
         return signer.sign({**claims, "auth_time": claims["auth_time"] - 3600})
+
+
+@pytest.fixture(scope="module")
+def provider(stack: Stack) -> Iterator[Any]:
+    """A certified identity provider, which knows the platform as its client."""
+    from tests.e2e.providers import running  # noqa: PLC0415  it waits by what stands here
+
+    with running(f"{stack.api_url}/api/v1/auth/sso/callback") as found:
+        yield found
+
+
+@pytest.fixture
+def house(stack: Stack, provider: Any) -> Any:
+    """An organization that logs its people in by that provider."""
+    from tests.e2e.houses import found  # noqa: PLC0415  it is made of what stands here
+
+    return found(stack, provider)

@@ -2,26 +2,17 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from local.demo.tenants import SignedIn
 from local.stack import Stack
 from tests.e2e.conftest import Reply, Wire, newcomer
-from tests.e2e.providers import Browser, Provider, query_of, running
+from tests.e2e.providers import Browser, Provider, query_of
 
 BACK = "https://app.acme.example/signed-in"
 CALLBACK = "/api/v1/auth/sso/callback"
-
-
-@pytest.fixture(scope="module")
-def provider(stack: Stack) -> Iterator[Provider]:
-    with running(stack.api_url + CALLBACK) as found:
-        yield found
 
 
 @dataclass
@@ -98,8 +89,8 @@ def names(stack: Stack, name: str, *texts: str) -> None:
         pass
 
 
-@pytest.fixture
-def house(stack: Stack, provider: Provider) -> House:
+def found(stack: Stack, provider: Provider) -> House:
+    """A fresh organization whose domain is verified and whose provider is set up."""
     owner = newcomer(stack.api_url, "house")
     made = House(stack, owner, provider, f"{owner.user.slug}.example")
     claimed = made.as_owner("POST", "/domains", {"domain": made.domain})

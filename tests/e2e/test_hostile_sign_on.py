@@ -8,8 +8,6 @@ from local.demo.api import wait_for
 from tests.e2e.houses import BACK, CALLBACK, House
 from tests.e2e.providers import query_of
 
-pytest_plugins = ["tests.e2e.houses"]
-
 
 def test_an_answer_of_the_provider_is_good_once(house: House) -> None:
     url, login = house.at_provider(house.somebody())

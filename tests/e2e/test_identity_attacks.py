@@ -4,7 +4,6 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -138,5 +137,5 @@ def test_odd_letters_in_addresses_are_no_faults(team: Team, letter: str) -> None
     assert team.as_owner("POST", "/invitations", {"email": email, "role": "viewer"}).status in {201, 400, 422}
     body = {"email": email, "password": "x" * 20, "name": "N", "organization": {"name": "O"}}
     assert post(team.stack.api_url, "/api/v1/auth/signup", body).status in {201, 400, 422}
-    asked = post(team.stack.api_url, "/api/v1/auth/sso", {"email": quote(email), "return_to": "https://x.example/"})
+    asked = post(team.stack.api_url, "/api/v1/auth/sso", {"email": email, "return_to": "https://x.example/"})
     assert asked.status in {400, 404, 422}

@@ -14,8 +14,6 @@ from tests.e2e.houses import BACK, CALLBACK, House, names
 from tests.e2e.providers import Provider, query_of, running
 from tests.e2e.test_members import FIVE_SECONDS
 
-pytest_plugins = ["tests.e2e.houses"]
-
 
 def roles(house: House) -> dict[str, str]:
     return {item["email"]: item["role"] for item in house.as_owner("GET", "/members").json["items"]}

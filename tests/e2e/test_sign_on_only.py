@@ -13,8 +13,6 @@ from tests.e2e.providers import Provider, running
 from tests.e2e.test_members import FIVE_SECONDS
 from tests.e2e.test_second_factors import Person
 
-pytest_plugins = ["tests.e2e.houses"]
-
 
 @pytest.fixture(scope="module")
 def provider(stack: Stack) -> Iterator[Provider]:
