@@ -115,6 +115,7 @@ class World:
             "RMAP_DATABASE_AUTH": "secret",
             "RMAP_DATABASE_SECRET": "rmap/local/database/app",
             "RMAP_PEPPER_SECRET": "rmap/local/pepper",
+            "RMAP_TABLE_API_KEYS": "nobody comes by a key here",
             "RMAP_BUS": "",
             # Nothing here is about being refused for asking too often.
             "RMAP_RATE_LIMIT": "1000000",

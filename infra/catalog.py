@@ -69,7 +69,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *_EVENTS,
         ),
-        extra_settings=(Setting.TRIES_PER_ADDRESS, Setting.RP_ID, Setting.RP_ORIGINS),
+        extra_settings=(
+            Setting.TRIES_PER_ADDRESS,
+            Setting.RP_ID,
+            Setting.RP_ORIGINS,
+            Setting.ARGON2_TIME_COST,
+            Setting.ARGON2_MEMORY_KIB,
+            Setting.ARGON2_LANES,
+        ),
     ),
     Function(
         name="identity_egress",

@@ -49,6 +49,18 @@ class SigningKeyTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Argon2:
+    """What a password costs to check: the memory-constrained choice of RFC 9106 (section 4), 64 MiB, 3 passes, 4 lanes.
+
+    Hashes of other costs are made anew at their users' next log-ins.
+    """
+
+    time_cost: int = 3
+    memory_kib: int = 65_536
+    lanes: int = 4
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One stage. `protected`: nothing that holds data can be deleted by a deploy. `edge`: CloudFront and WAF."""
 
@@ -67,6 +79,7 @@ class Stage:
     cors_origins: tuple[str, ...] = ()
     log_level: str = "INFO"
     outbound_allow: str = ""
+    argon2: Argon2 = Argon2()
     tries_per_address: int = 50
     """Wrong passwords and codes from one address, over all accounts, before it is slowed down."""
     origin_secrets: tuple[str, ...] = ("origin",)

@@ -79,7 +79,13 @@ def _names(place: World) -> Iterator[dict[str, str]]:
             f"RMAP_TABLE_{name}": stack.enter_context(table(place.stack))
             for name in ("SESSIONS", "API_KEYS", "CREDENTIALS", "TICKETS")
         }
-        yield names | {"RMAP_FIELD_KEY": "unused"}
+        yield names | {
+            "RMAP_FIELD_KEY": "unused",
+            "RMAP_QUEUE_MAILS": "http://127.0.0.1/000000000000/unused",
+            "RMAP_FUNCTION_IDENTITY_EGRESS": "unused",
+            "RMAP_RP_ID": "localhost",
+            "RMAP_RP_ORIGINS": "http://localhost",
+        }
 
 
 def _goals(rows: list[Row]) -> list[Goal]:

@@ -60,7 +60,6 @@ class AuthSettings(Settings):
     """The domain that passkeys are for."""
     rp_origins: tuple[str, ...]
     """The origins of the pages that may ask for them."""
-    # The memory-constrained choice of RFC 9106 (section 4): 64 MiB, 3 passes, 4 lanes.
     argon2_time_cost: int = 3
     argon2_memory_kib: int = 65_536
     argon2_lanes: int = 4

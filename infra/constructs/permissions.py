@@ -134,6 +134,9 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
     values = {
         Setting.OUTBOUND_ALLOW: stage.outbound_allow,
         Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
+        Setting.ARGON2_TIME_COST: str(stage.argon2.time_cost),
+        Setting.ARGON2_MEMORY_KIB: str(stage.argon2.memory_kib),
+        Setting.ARGON2_LANES: str(stage.argon2.lanes),
         Setting.KEYS_ROTATE_AFTER: str(stage.signing_keys.rotate_after_s),
         Setting.KEYS_PUBLISH_FOR: str(stage.signing_keys.publish_for_s),
         Setting.KEYS_OVERLAP: str(stage.signing_keys.overlap_s),

@@ -90,9 +90,9 @@ class Session:
 class Assurance:
     """How sure we are of who it is: level 1 by one proof, level 2 by two; the proofs; when, in seconds since 1970.
 
-    Proofs are named as RFC 8176 names them: `pwd`, `otp`, `hwk` and `swk` for a passkey that cannot or can be copied,
-    `user` for one that made sure of its user itself; `recovery` for a recovery code; `fed` where a tenant's identity
-    provider vouched for the user, with `mfa` where it asked for more than one proof.
+    Proofs are named as RFC 8176 names them, but for `recovery` and `fed`, which are ours: `pwd`, `otp`; `hwk` and `swk`
+    for a passkey that cannot or can be copied, `user` for one that made sure of its user itself; `recovery` for a
+    recovery code; `fed` where a tenant's identity provider vouched, with `mfa` where it asked for more than one proof.
     """
 
     level: int
