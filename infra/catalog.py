@@ -35,6 +35,7 @@ _TOKENS: Final = (
     *may(Access.WRITE_TABLE, Table.API_KEYS),  # programs come by keys, and when one was last used is noted
     *may(Access.READ_SECRET, Secret.PEPPER),
 )
+_ARGON2: Final = (Setting.ARGON2_TIME_COST, Setting.ARGON2_MEMORY_KIB, Setting.ARGON2_LANES)
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
 
