@@ -30,8 +30,9 @@ class Size:
 
 USUAL = Size()
 SIZES: dict[str, Size] = {
-    "service": Size(zip_mb=1.0),  # carries Swagger UI and the API's description
+    "service": Size(zip_mb=1.3),  # carries Swagger UI and the API's description
     "auth": Size(whole_mb=60),  # carries WebAuthn's library
+    "identity_egress": Size(whole_mb=60),  # carries JOSE and DNS
     "billing_provisioner": Size(whole_mb=80),  # carries Stripe's library
     "stripe_events": Size(whole_mb=80),
     "migrations": Size(whole_mb=85),  # carries Alembic and SQLAlchemy
