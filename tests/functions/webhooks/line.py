@@ -62,6 +62,7 @@ class Keys:
             "iss": ISSUER,
             "aud": "rmap",
             "iat": now,
+            "nbf": now,
             "exp": now + 900,
             "jti": str(uuid7()),
         }
@@ -106,6 +107,8 @@ class Line:
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,
             "RMAP_TABLE_REVOCATIONS": resources.table,
+            "RMAP_TABLE_API_KEYS": resources.table,
+            "RMAP_PEPPER_SECRET": "rmap/local/pepper",
             "RMAP_ISSUER": ISSUER,
             "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",
         }
