@@ -188,6 +188,15 @@ def table(stack: Stack) -> Iterator[str]:
     client.delete_table(TableName=name)
 
 
+@contextmanager
+def queue(stack: Stack) -> Iterator[str]:
+    """An empty queue of SQS, by its address; gone when the block ends."""
+    client = stack.client("sqs")
+    url: str = client.create_queue(QueueName=f"bench-{uuid4().hex}")["QueueUrl"]
+    yield url
+    client.delete_queue(QueueUrl=url)
+
+
 def token(ring: str, tenant: UUID, user: UUID) -> str:
     """An access token of an owner, signed by KMS as the auth function has it signed."""
     issued = int(utc_now().timestamp())

@@ -9,7 +9,7 @@ from bench.contestants import WrongAnswerError
 from bench.harness.cpu import metered, repeated
 from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Row, compete
-from bench.world import World, http_event, silence, table, wire_function, world
+from bench.world import World, http_event, queue, silence, table, wire_function, world
 
 _COLUMNS = (
     Column("wall_us", "wall µs"),
@@ -81,7 +81,7 @@ def _names(place: World) -> Iterator[dict[str, str]]:
         }
         yield names | {
             "RMAP_FIELD_KEY": "unused",
-            "RMAP_QUEUE_MAILS": "http://127.0.0.1/000000000000/unused",
+            "RMAP_QUEUE_MAILS": stack.enter_context(queue(place.stack)),
             "RMAP_FUNCTION_IDENTITY_EGRESS": "unused",
             "RMAP_RP_ID": "localhost",
             "RMAP_RP_ORIGINS": "http://localhost",
