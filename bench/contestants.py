@@ -48,7 +48,7 @@ class Ours:
     def forget_tokens(self) -> None:
         """As if no token had been seen before: the next request checks its signature again."""
         prover = next(iter(self._handler._provers.values()))  # type: ignore[attr-defined]  # noqa: SLF001  white box
-        prover._verifier._verified.clear()  # noqa: SLF001
+        prover._users._verifier._verified.clear()  # noqa: SLF001
 
     def close(self) -> None:
         """Let go of the database."""
@@ -159,7 +159,7 @@ def served_peer(world: World) -> Iterator[Served]:
         "PEER_AUDIENCE": settings.audience,
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", "bench.peers.service:from_environment"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--timeout-keep-alive", "300", "--log-level", "warning"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port, process)
