@@ -103,7 +103,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="tenants",
         purpose="Organizations, their members, plans and limits.",
-        triggers=(Http(prefixes=("organizations",)),),
+        triggers=(Http(prefixes=("organizations", "operator")),),
         reach=Reach.DATABASE,
         permissions=(
             *_SQL,
@@ -113,6 +113,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.MAILS),
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *may(Access.ENCRYPT, Key.FIELD),
+            *may(Access.READ_SECRET, Secret.OPERATOR),
             *_EVENTS,
         ),
     ),
@@ -136,7 +137,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
         permissions=(
-            *may(Access.READ_TABLE, Table.DEVICES),
+            *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),
             *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
@@ -223,7 +224,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=300,
-        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
+        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS), *_EVENTS),
     ),
     Function(
         name="jobs",
@@ -253,7 +254,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=30,
         memory_mb=512,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.REVOCATIONS), *_EVENTS),
     ),
     Function(
         name="stripe_events",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.jobs.repository import JobRepository
 from shared.jobs.service import Worker
+from shared.life.service import Life
 from shared.sites.gateway import Directory
 from shared.sites.repository import SensorRepository, SiteRepository
 from shared.sites.service import DirectoryKeeper
@@ -11,6 +12,8 @@ from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.settings import Settings
+from tenant_context.state_news import Herald
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,13 @@ class WorkerSettings(Settings):
 
     bus: str
     table_devices: str
+    table_revocations: str
 
 
 kernel = Kernel("refresh_worker")
 settings = WorkerSettings.load()
 database = kernel.database(bus=settings.bus)
 keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), Directory(Table(settings.table_devices)))
-handler = QueueEntry(Worker(database, JobRepository(database), keeper.rebuild), observability=kernel.observability)
+life = Life(Herald(Table(settings.table_revocations), kernel.clock))
+worker = Worker(database, JobRepository(database), keeper.rebuild, life.tend)
+handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED)

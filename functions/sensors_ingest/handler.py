@@ -19,6 +19,7 @@ class IngestSettings(Settings):
 
     table_api_keys: str
     table_devices: str
+    table_revocations: str
     pepper_secret: str
     queue_counts: str
     queue_transactions: str
@@ -33,4 +34,5 @@ ingest = Ingest(
     kernel.clock,
     uuid7,
 )
-handler = kernel.http(routes, ingest, key=kernel.keys(settings.table_api_keys, settings.pepper_secret))
+keys = kernel.keys(settings.table_api_keys, settings.pepper_secret, states=settings.table_revocations)
+handler = kernel.http(routes, ingest, key=keys)

@@ -8,6 +8,7 @@ from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.settings import Settings
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -20,4 +21,4 @@ class ProcessorSettings(Settings):
 kernel = Kernel("sensors_processor")
 database = kernel.database(bus=ProcessorSettings.load().bus)
 processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts)
-handler = QueueEntry(processor, observability=kernel.observability)
+handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)

@@ -18,13 +18,18 @@ from shared.identity.service.members import Members
 from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
 from shared.identity.service.throttle import Limits, Throttle
+from shared.life.service import Life
+from shared.plans.repository import PlanRepository
+from shared.plans.service import Grants, Plans
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
+from tenant_context.flags import Shelf
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
+from tenant_context.state_news import Herald
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,15 @@ class TenantSettings(Settings):
     field_key: str
     function_identity_egress: str
     api_url: str
+    operator_secret: str
 
 
 kernel = Kernel("tenants")
 settings = TenantSettings.load()
 database = kernel.database(bus=settings.bus)
-sessions = SessionRepository(Table(settings.table_sessions), Table(settings.table_revocations), kernel.clock)
+revocations = Table(settings.table_revocations)
+sessions = SessionRepository(Table(settings.table_sessions), revocations, kernel.clock)
+plans = PlanRepository(database)
 members, roles = MemberRepository(), RoleRepository(database)
 invitations = Invitations(
     InvitationRepository(database),
@@ -71,5 +79,17 @@ organizations = Organizations(
         egress=Egress(settings.function_identity_egress, seconds=11.0),
     ),
     url=settings.api_url,
+    plans=Plans(plans),
+    life=Life(Herald(revocations, kernel.clock)),
+    grants=Grants(plans, uuid7),
+    flags=kernel.flags(settings.table_revocations),
+    flag_shelf=Shelf(revocations),
+    database=database,
 )
-handler = kernel.http(routes, organizations, database=database, token=kernel.tokens())
+handler = kernel.http(
+    routes,
+    organizations,
+    database=database,
+    token=kernel.tokens(),
+    operator=kernel.operators(settings.operator_secret),
+)

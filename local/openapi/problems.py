@@ -55,12 +55,22 @@ PROBLEM: dict[str, Any] = {
         "instance": {"type": "string", "description": "The id of the request."},
         "code": {"type": "string", "description": "Stable, for programs."},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
+        "limit": {"type": "string", "description": "With `limit-reached`: the limit's name."},
+        "value": {"type": "integer", "description": "With `limit-reached`: how much the plan and grants allow."},
+        "usage": {"type": "integer", "description": "With `limit-reached`: how much is in use."},
+        "resets_at": {
+            "type": ["string", "null"],
+            "format": "date-time",
+            "description": "With `limit-reached`: when the count begins anew; null where it does not.",
+        },
+        "feature": {"type": "string", "description": "With `feature-not-in-plan`: the feature's name."},
     },
 }
 
 _KINDS: tuple[type[RmapError], ...] = (
     errors.BadRequest,
     errors.Unauthenticated,
+    errors.LimitReached,
     errors.Forbidden,
     errors.NotFound,
     errors.MethodNotAllowed,
@@ -96,6 +106,8 @@ def _response(kind: type[RmapError]) -> dict[str, Any]:
         "instance": "Ff1c2h3TIAMEPrg=",
         "code": kind.code,
     }
+    if kind is errors.LimitReached:
+        example |= {"limit": "campaigns", "value": 50, "usage": 50, "resets_at": None}
     if kind is errors.Invalid:
         example["errors"] = [{"pointer": "/name", "code": "missing", "message": "Field required"}]
     return {
@@ -114,6 +126,8 @@ def possible(route: Route, *, takes_body: bool) -> list[int]:
         found.add(401)
     if route.proof is not Proof.PUBLIC:
         found.add(429)
+    if route.proof is Proof.TOKEN and (route.method == "PUT" or (route.method == "POST" and takes_body)):
+        found.add(402)  # what is made is counted, or a feature of the plan
     if route.permission is not None:
         found.add(403)
     if "{" in route.path:

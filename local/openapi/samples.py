@@ -54,6 +54,7 @@ _NAMES = {
     "User": "Ada Owner",
     "SignUp": "Ada Owner",
     "NewRole": "buyer",
+    "Grant": "sites",
     "Member": "Ada Owner",
 }
 """What `name` is, by the beginning of the schema's own name."""

@@ -5,15 +5,18 @@ from dataclasses import replace
 from shared.billing import rules
 from shared.billing.model import BillingEvent, BillingState, Outcome, Provisioned, Setback
 from shared.billing.repository import BillingRepository
+from shared.life.service import Life
 from tenant_context.events import Event
 from tenant_context.postgres import Transaction
+from tenant_context.states import State
 
 
 class Billing:
     """Follows the billing of the transaction's tenant. Errors: `TenantMissing`."""
 
-    def __init__(self, repository: BillingRepository | None = None) -> None:
+    def __init__(self, repository: BillingRepository | None = None, life: Life | None = None) -> None:
         self._repository = repository or BillingRepository()
+        self._life = life
 
     def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
         """Customer and subscription exist; emits tenant.billing_ready when the tenant was waiting for them."""
@@ -61,6 +64,8 @@ class Billing:
         self._repository.record(tx, event.id, event.type, event.created, applied=applied)
         if applied:
             self._repository.save(tx, after)
+            if self._life is not None:
+                self._life.moved(tx, State(before.status), State(after.status), after.reason)
             if kind := rules.news(before, after):
                 _tell(tx, kind, after)
         return outcome

@@ -112,6 +112,21 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"id": _TENANT, "name": "Acme Stores International"},
     ),
+    EventType(
+        "tenant.state_changed",
+        "The organization is in another state of its life: what it permits has changed.",
+        "tenant/<id>",
+        {"id": _TENANT, "from": "active", "to": "restricted", "reason": "payment_failed"},
+    ),
+    *(
+        EventType(
+            f"tenant.grant_{what}",
+            f"Something beyond its plan was {said}.",
+            "grant/<id>",
+            {"id": _ID, "name": "campaigns"},
+        )
+        for what, said in (("given", "given to the organization"), ("taken_back", "taken back from the organization"))
+    ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session
+from tenant_context.states import Need, permits, refusal
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -21,7 +22,6 @@ GRACE_SECONDS = 10
 MIN_PASSWORD, MAX_PASSWORD = 12, 128
 FEDERATED_SECONDS = 12 * 3600
 """How long a session lasts that a tenant's provider vouched for: who is taken out there is out here the same day."""
-CLOSED = frozenset({"suspended", "closed"})
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
 MAX_PASSKEYS = 10
@@ -46,8 +46,8 @@ def check_password(password: str, email: str, name: str) -> None:
 
 def check_open(membership: Membership) -> None:
     """Raise `OrganizationClosed` for a tenant that nobody may work in."""
-    if membership.status in CLOSED:
-        raise OrganizationClosed(f"The organization is {membership.status}; ask its owner.")
+    if not permits(membership.status, Need.LOG_IN):
+        raise OrganizationClosed(refusal(membership.status).detail)
 
 
 def check_way(membership: Membership, assurance: Assurance) -> None:
@@ -154,6 +154,7 @@ def claims(
         "sub": str(session.user),
         "tid": str(session.tenant),
         "role": membership.role,
+        "state": membership.status,
         "permissions": sorted(membership.permissions),
         "sid": str(session.id),
         "aal": session.assurance.level,

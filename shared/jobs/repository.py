@@ -11,8 +11,11 @@ from shared.jobs.errors import RunNotFound
 from shared.jobs.model import Job
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permitting
 
 _PAGE = 500
+
+_TENANTS: LiteralString = "SELECT tenant_id FROM app.tenants_in(%s, %s, %s)"
 
 # A worker may be done before the transaction that queued the run has committed: whoever is first adds the row.
 _INSERT: LiteralString = """
@@ -94,8 +97,9 @@ class JobRepository:
         self._database = database
 
     def tenants(self, after: UUID | None = None) -> Iterator[list[UUID]]:
-        """The ids of the tenants at work, in order and page by page; those after one where a run went so far."""
-        while rows := self._database.door("SELECT tenant_id FROM app.tenants_at_work(%s, %s)", (after, _PAGE)):
+        """The ids of tenants with timed work, in order and page by page; those after one where a run went so far."""
+        states = list(permitting(Need.TIMED))
+        while rows := self._database.door(_TENANTS, (states, after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]
 

@@ -52,14 +52,16 @@ class Jobs:
 
 
 class Worker:
-    """Does one tenant's share of a job; `rebuild_directory` is another domain's."""
+    """Does one tenant's share of a job; `rebuild_directory` and `tend_life` are other domains'."""
 
-    def __init__(self, database: Database, repository: JobRepository, rebuild_directory: Share) -> None:
+    def __init__(
+        self, database: Database, repository: JobRepository, rebuild_directory: Share, tend_life: Share | None = None
+    ) -> None:
         self._database = database
         self._work: dict[Job, Share] = {
             Job.REBUILD_DIRECTORY: rebuild_directory,
             Job.REFRESH_PERFORMANCE: repository.refresh_performance,
-            Job.HOUSEKEEPING: repository.forget,
+            Job.HOUSEKEEPING: lambda tx: {**repository.forget(tx), **(tend_life(tx) if tend_life else {})},
         }
         self._repository = repository
 

@@ -24,6 +24,7 @@ REVIEWED = {
     "find_account": "rmap_door",
     "provider_place": "rmap_door",
     "tenants_at_work": "rmap_door",
+    "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
     "ensure_month": "rmap_owner",
@@ -135,7 +136,15 @@ def test_nothing_else_serves_rows(world: World) -> None:
     rules = names(world, "SELECT rulename FROM pg_rules WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")
     triggers = names(world, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
     publications = names(world, "SELECT pubname FROM pg_publication")
-    assert (relations, rules, triggers, publications) == (set(), set(), set(), set())
+    assert (relations, rules, publications) == (set(), set(), set())
+    # They act as whoever writes, so row security binds them.
+    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature"}
+    definers = names(
+        world,
+        """SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+           WHERE NOT t.tgisinternal AND p.prosecdef""",
+    )
+    assert definers == set()
 
 
 def test_sequences_count_across_tenants_so_there_are_none(world: World) -> None:

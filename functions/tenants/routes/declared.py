@@ -6,7 +6,11 @@ from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
 from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
+from shared.life.service import Life
+from shared.plans.service import Grants, Plans
 from shared.tenants.service import Tenants
+from tenant_context.flags import Flags, Shelf
+from tenant_context.postgres import Database
 from tenant_context.routing import Routes
 
 routes = Routes()
@@ -23,6 +27,13 @@ class Organizations:
     url: str
     """Of the API."""
     invitations: Invitations
+    plans: Plans
+    life: Life
+    grants: Grants
+    flags: Flags
+    flag_shelf: Shelf
+    database: Database
+    """For what operators do, each in the tenant concerned."""
 
 
 ONE = "/api/v1/organizations/{organization_id}"

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -41,3 +42,19 @@ def secret_name(servers: Stack) -> Iterator[str]:
     """The name of the secret with Stripe's two keys."""
     with stripe_secret(servers) as name:
         yield name
+
+
+@pytest.fixture
+def table_name(servers: Stack) -> Iterator[str]:
+    """A table of this test, by its name."""
+    client = servers.client("dynamodb")
+    name = f"test-{uuid4().hex}"
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield name
+    client.delete_table(TableName=name)
+    client.close()

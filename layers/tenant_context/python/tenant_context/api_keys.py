@@ -19,6 +19,7 @@ from tenant_context.context import TenantContext, from_key
 from tenant_context.dynamo import ConditionFailed, Table, tenant_key
 from tenant_context.errors import Unauthenticated
 from tenant_context.secrets import secret
+from tenant_context.state_news import States
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 _PREFIX_LENGTH = 12
@@ -115,8 +116,11 @@ class StoredKey:
 class ApiKeyVerifier:
     """Turns a key into the tenant's context, or raises `Unauthenticated`: unknown, wrong and revoked look alike."""
 
-    def __init__(self, table: Table, pepper_secret: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, table: Table, pepper_secret: str, clock: Callable[[], datetime], states: States | None = None
+    ) -> None:
         self._table = table
+        self._states = states
         self._pepper_secret = pepper_secret
         self._clock = clock
         self._kept: dict[str, tuple[float, StoredKey]] = {}
@@ -138,7 +142,8 @@ class ApiKeyVerifier:
         if stored is None or not good:
             raise Unauthenticated("The API key is not valid.")
         self._note(stored, now)
-        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address)
+        state = self._states.of(stored.tenant) if self._states else "active"
+        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address, state=state)
 
     def _note(self, stored: StoredKey, now: float) -> None:
         """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""

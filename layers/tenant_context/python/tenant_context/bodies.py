@@ -160,10 +160,17 @@ def _parse_struct(shape: type[msgspec.Struct], raw: bytes) -> Any:
 
 
 def problem(
-    status: int, code: str, title: str, detail: str, instance: str, errors: tuple[FieldError, ...] = ()
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    instance: str,
+    errors: tuple[FieldError, ...] = (),
+    members: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """An RFC 9457 problem document."""
+    """An RFC 9457 problem document; `members` are its own beside the usual."""
     document: dict[str, Any] = {
+        **(members or {}),
         "type": f"urn:rmap:problem:{code}",
         "title": title,
         "status": status,

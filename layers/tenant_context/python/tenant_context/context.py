@@ -41,6 +41,10 @@ class TenantContext:
     """Of a device key: what it is bound to, for example `{"site": …}`."""
     authenticated_at: int = 0
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
+    state: str = "active"
+    """Of the tenant, as far as whoever proved the caller knows; `tenant_context.states` says what it permits."""
+    states: tuple[str, ...] = ()
+    """The states that the tenant must be in for this work, judged when its transaction begins; any, when empty."""
     source_ip: str = ""
     """Where the request came from; empty for what the platform does itself."""
     restricted: str = ""
@@ -82,6 +86,7 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
         authenticated_at=_seconds(claims.get("auth_time", 0)),
         source_ip=source_ip,
         restricted=str(claims.get("restricted", "")),
+        state=str(claims.get("state", "active")),
     )
 
 
@@ -89,7 +94,9 @@ def _seconds(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str, source_ip: str = "") -> TenantContext:
+def from_key(
+    key: str, tenant: UUID, scopes: frozenset[str], request_id: str, source_ip: str = "", *, state: str = "active"
+) -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
         tenant=TenantId(tenant),
@@ -99,13 +106,14 @@ def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str, so
         source=Source.KEY,
         request_id=request_id,
         key=key,
+        state=state,
         source_ip=source_ip,
     )
 
 
-def from_message(tenant: UUID, request_id: str) -> TenantContext:
+def from_message(tenant: UUID, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:
     """Mint for a message of our own queues: only our functions may send to them."""
-    return _system(tenant, Source.MESSAGE, request_id)
+    return _system(tenant, Source.MESSAGE, request_id, states)
 
 
 def from_schedule(tenant: UUID, request_id: str) -> TenantContext:
@@ -140,7 +148,14 @@ def from_operator(request_id: str) -> TenantContext:
     )
 
 
-def _system(tenant: UUID, source: Source, request_id: str) -> TenantContext:
+def at_tenant(operator: TenantContext, tenant: UUID) -> TenantContext:
+    """Mint for what an operator does to one tenant. Errors: TypeError, for anybody else's context."""
+    if operator.source is not Source.OPERATOR:
+        raise TypeError("only operators reach into tenants")
+    return _system(tenant, Source.OPERATOR, operator.request_id)
+
+
+def _system(tenant: UUID, source: Source, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:
     return TenantContext(
         tenant=TenantId(tenant),
         user=None,
@@ -148,4 +163,5 @@ def _system(tenant: UUID, source: Source, request_id: str) -> TenantContext:
         permissions=frozenset(),
         source=source,
         request_id=request_id,
+        states=states,
     )

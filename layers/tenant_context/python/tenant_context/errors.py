@@ -3,6 +3,8 @@
 RmapError
  ├─ BadRequest            400   the request cannot be read
  ├─ Unauthenticated       401   nobody, or somebody unproved
+ ├─ LimitReached          402   the plan allows no more of it
+ ├─ FeatureNotInPlan      402   the plan does not have it
  ├─ Forbidden             403   somebody who may not
  ├─ NotFound              404   missing, or another tenant's: the same answer
  ├─ MethodNotAllowed      405
@@ -17,7 +19,9 @@ RmapError
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class RmapError(Exception):
         self.detail = detail or self.title
         self.errors = errors
         self.headers: dict[str, str] = {}
+        self.members: dict[str, Any] = {}
+        """What the problem document holds beside the usual (RFC 9457, section 3.2)."""
 
 
 class BadRequest(RmapError):
@@ -59,6 +65,26 @@ class Unauthenticated(RmapError):
         self.headers["www-authenticate"] = 'Bearer realm="rmap"'
 
 
+class LimitReached(RmapError):
+    """The tenant has as much of a thing as it may have."""
+
+    status, code, title = 402, "limit-reached", "The plan allows no more of this"
+
+    def __init__(self, limit: str = "", value: int = 0, usage: int = 0) -> None:
+        super().__init__(f"The limit {limit} is {value}, and {usage} are in use: remove one, or change the plan.")
+        self.members = told_limit(limit, value, usage, None)
+
+
+class FeatureNotInPlan(RmapError):
+    """The tenant's plan does not have the feature."""
+
+    status, code, title = 402, "feature-not-in-plan", "The plan does not have this feature"
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"The feature {feature} is not in the organization's plan: change the plan to have it.")
+        self.members = {"feature": feature}
+
+
 class Forbidden(RmapError):
     """A proved caller without the permission."""
 
@@ -69,6 +95,15 @@ class NotFound(RmapError):
     """Missing, or another tenant's: never told apart."""
 
     status, code, title = 404, "not-found", "There is no such thing here"
+
+
+class NotInState(Forbidden):
+    """Work for a tenant whose state does not permit it any more."""
+
+    code, title = "organization-not-open", "The organization's state does not permit it"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The organization is {state}.")
 
 
 class MethodNotAllowed(RmapError):
@@ -125,6 +160,23 @@ class TooManyRequests(RmapError):
     def __init__(self, detail: str, *, retry_after: int) -> None:
         super().__init__(detail)
         self.headers["retry-after"] = str(retry_after)
+
+
+class DailyLimitReached(TooManyRequests):
+    """A limit of the day was reached."""
+
+    code, title = "limit-reached", "The plan allows no more of this today"
+
+    def __init__(self, limit: str, value: int, usage: int, *, resets_at: datetime, now: datetime) -> None:
+        wait = max(1, ceil((resets_at - now).total_seconds()))
+        super().__init__(f"The limit {limit} is {value} a day, and {usage} are used.", retry_after=wait)
+        self.members = told_limit(limit, value, usage, resets_at)
+
+
+def told_limit(limit: str, value: int, usage: int, resets_at: datetime | None) -> dict[str, Any]:
+    """A limit as problem documents tell it."""
+    resets = None if resets_at is None else f"{resets_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return {"limit": limit, "value": value, "usage": usage, "resets_at": resets}
 
 
 class Unavailable(RmapError):

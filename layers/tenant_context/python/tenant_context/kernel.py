@@ -20,6 +20,7 @@ from tenant_context.routing import Proof, Routes
 from tenant_context.settings import DatabaseSettings, KeySettings, RuntimeSettings, TokenSettings
 
 if TYPE_CHECKING:
+    from tenant_context.flags import Flags
     from tenant_context.key_ring import KeyRing
     from tenant_context.postgres import Database
     from tenant_context.revocations import Revocations
@@ -61,7 +62,10 @@ class Kernel:
         settings, ring, revocations = self._tokens()
         users = TokenProver(TokenVerifier(settings, self.clock, ring), revocations)
         programs = KeySettings.load()
-        return UserOrProgram(users, lambda: self.keys(programs.table_api_keys, programs.pepper_secret))
+        return UserOrProgram(
+            users,
+            lambda: self.keys(programs.table_api_keys, programs.pepper_secret, states=settings.table_revocations),
+        )
 
     def ring(self) -> KeyRing:
         """The keys that sign access tokens, or did; the same ring that `tokens` believes."""
@@ -82,12 +86,21 @@ class Kernel:
             self._token_state = settings, ring, revocations
         return self._token_state
 
-    def keys(self, table: str, pepper_secret: str) -> Prover:
-        """Proves programs and devices by their keys."""
+    def keys(self, table: str, pepper_secret: str, states: str = "") -> Prover:
+        """Proves programs and devices by their keys; `states` is the table that tells the state of their tenants."""
         from tenant_context.api_keys import ApiKeyVerifier
         from tenant_context.dynamo import Table
+        from tenant_context.state_news import States
 
-        return ApiKeyVerifier(Table(table), pepper_secret, self.clock)
+        known = States(Table(states), self.clock) if states else None
+        return ApiKeyVerifier(Table(table), pepper_secret, self.clock, known)
+
+    def flags(self, table: str) -> Flags:
+        """Feature flags, as the table that tells of ended sessions holds them."""
+        from tenant_context.dynamo import Table
+        from tenant_context.flags import Flags
+
+        return Flags(Table(table))
 
     def operators(self, secret_id: str) -> Prover:
         """Proves operators by the platform's own bearer secret."""

@@ -1,4 +1,8 @@
-"""Plans as data: what each allows. None is without limit."""
+"""Plans as data: what each allows. None is without limit.
+
+What PostgreSQL itself holds creations to is the same data in `app.plans()` (migration 0011); a test holds the two
+together.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +39,10 @@ LIMITED = (
     "events_per_day",
 )
 """What is counted, in the order of `_plan`."""
+
+
+COUNTED = LIMITED[:5]
+"""What PostgreSQL counts and holds creations to."""
 
 
 def _plan(name: str, amounts: tuple[int | None, ...], rate: Rate, *features: str) -> Plan:

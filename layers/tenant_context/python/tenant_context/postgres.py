@@ -30,7 +30,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 
 from tenant_context.aws import Credentials, database_token
 from tenant_context.context import TenantContext
-from tenant_context.errors import Unavailable
+from tenant_context.errors import FeatureNotInPlan, LimitReached, NotInState, RmapError, Unavailable
 from tenant_context.events import Event
 from tenant_context.outbox import Outbox
 from tenant_context.secrets import forget_secrets, secret
@@ -43,6 +43,7 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _ENTER: LiteralString = "SELECT app.enter(%s, %s, %s)"
+_ENTER_IN: LiteralString = "SELECT app.enter_in(%s, %s, %s, %s)"
 _LOOK: LiteralString = "SELECT app.look(%s, %s, %s)"
 _PUBLISHED: LiteralString = "UPDATE outbox SET published_at = %s WHERE tenant_id = %s AND id = ANY(%s)"
 
@@ -136,12 +137,17 @@ class Database:
         try:
             with connection.pipeline():
                 connection.execute("BEGIN")
-                connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
+                connection.execute(*_entrance(tenant))
                 yield transaction
                 connection.execute("COMMIT")
             self.round_trips += 1
         except psycopg.OperationalError as error:
             raise self._lost(connection, error) from error
+        except psycopg.DatabaseError as error:
+            self._roll_back(connection)
+            if (refused := _refused(error)) is not None:
+                raise refused from error
+            raise
         except BaseException:
             self._roll_back(connection)
             raise
@@ -206,6 +212,25 @@ class Database:
             return Unavailable("The connection to the database was lost; ask again with the same Idempotency-Key.")
         self._roll_back(connection)
         return Unavailable(f"The database could not finish: {error.sqlstate or 'unknown'}.")
+
+
+def _entrance(tenant: TenantContext) -> tuple[LiteralString, tuple[Any, ...]]:
+    """The call that a transaction begins with; for some work it holds the tenant to certain states."""
+    who = (tenant.tenant, tenant.user, tenant.request_id)
+    return (_ENTER_IN, (*who, list(tenant.states))) if tenant.states else (_ENTER, who)
+
+
+def _refused(error: psycopg.DatabaseError) -> RmapError | None:
+    """What our own functions in PostgreSQL refuse (migration 0011), in the kernel's words."""
+    kind = _REFUSALS.get(error.sqlstate or "")
+    return kind(**msgspec.json.decode(error.diag.message_detail or "{}")) if kind else None
+
+
+_REFUSALS: Mapping[str, Callable[..., RmapError]] = {
+    "RM402": LimitReached,
+    "RM403": FeatureNotInPlan,
+    "RM410": NotInState,
+}
 
 
 def open_connection(settings: DatabaseSettings) -> Connection[Row]:

@@ -1,7 +1,8 @@
 """The HTTP door: API Gateway's payload 2.0 in, RFC 9457 problems or answers out, never a stack trace.
 
 In this order: the edge (where there is one), address and method, body size, proof (token, key, operator), tenant
-named twice, permission, rate, body and parameters, then the route, in the tenant's transaction where it writes.
+named twice, permission, the tenant's state, rate, body and parameters, then the route, in the tenant's transaction
+where it writes.
 """
 
 import base64
@@ -26,6 +27,7 @@ from tenant_context.errors import (
 from tenant_context.observability import Invocation, Observability
 from tenant_context.rate import RateLimiter
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, at_status, encode
+from tenant_context.states import admit
 
 _VERSIONED = re.compile(r"/api/v(\d+)(/|$)")
 _KNOWN_VERSIONS = frozenset({"1"})
@@ -158,6 +160,7 @@ class HttpEntry:
             raise Forbidden("This is for users, not for keys.")
         if route.permission is not None and route.permission != SIGNED_IN:
             tenant.require(route.permission)
+        admit(tenant.state, route.permission, route.method)
         if route.recent:
             tenant.require_recent(self._clock().timestamp())
 
@@ -245,5 +248,5 @@ def _check_content_type(route: Route, call: Call[Any]) -> None:
 
 
 def _refusal(error: RmapError, request_id: str) -> tuple[Answer, bytes]:
-    body = bodies.problem(error.status, error.code, error.title, error.detail, request_id, error.errors)
+    body = bodies.problem(error.status, error.code, error.title, error.detail, request_id, error.errors, error.members)
     return Answer(status=error.status, headers=error.headers, content_type="application/problem+json"), body

@@ -14,8 +14,9 @@ from uuid import UUID
 import msgspec
 
 from tenant_context.context import TenantContext, from_message
-from tenant_context.errors import Unavailable
+from tenant_context.errors import NotInState, Unavailable
 from tenant_context.observability import Invocation, Observability
+from tenant_context.states import Need, permitting
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -38,7 +39,8 @@ class QueueEntry:
     """`handler(event, context)` of a function that a queue triggers.
 
     `ahead` is given every message of a batch before the first is worked on: the place to start slow calls that then
-    run side by side. It says nothing about success; a message's own turn does.
+    run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
+    tenant: a message for one whose state does not permit it is let go.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class QueueEntry:
         observability: Observability,
         read: Callable[[str], Message] | None = None,
         ahead: Work | None = None,
+        need: Need | None = None,
     ) -> None:
         self._work = work
         self._observability = observability
         self._read = read or read_message
         self._ahead = ahead
+        self._states = permitting(need) if need else ()
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         """Handle a batch; answers which records failed."""
@@ -78,10 +82,13 @@ class QueueEntry:
     def _one(self, record: Mapping[str, Any], invocation: Invocation) -> None:
         message = self._read(record["body"])
         invocation.operation = message.kind
-        tenant = from_message(message.tenant, message.id)
+        tenant = from_message(message.tenant, message.id, self._states)
         invocation.caller(tenant)
         try:
             self._work(tenant, message)
+        except NotInState as error:
+            # Nobody will want it done later either: the message is let go.
+            self._observability.warning("let go", reason=error.detail)
         except Unavailable as error:
             # A deadlock or a lost connection is over by now; the queue would wait for its visibility time-out.
             self._observability.warning("once more", reason=error.detail)

@@ -1,0 +1,136 @@
+"""The life of a tenant: what each state permits, and which leads to which. These two tables are the only ones.
+
+The entry points hold every caller to them: HTTP by the state that the access token claims or that is known of the
+key's tenant; queues and timed work by the state in PostgreSQL, in the call that begins their transaction. A change is
+in force within five seconds: it outdates the tenant's access tokens and is written where the verifiers of keys look.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from tenant_context.errors import Forbidden
+
+
+class State(StrEnum):
+    """Where a tenant is in its life."""
+
+    BILLING_PENDING = "billing_pending"
+    """Works like an active one, while its billing is being set up."""
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    """A payment failed; nothing is withheld yet."""
+    RESTRICTED = "restricted"
+    """Read-only."""
+    SUSPENDED = "suspended"
+    CLOSING = "closing"
+    """Its owner gave it up; it can be had back for thirty days."""
+    CLOSED = "closed"
+
+
+class Need(StrEnum):
+    """What somebody wants of a tenant."""
+
+    READ = "read"
+    WRITE = "write"
+    INGEST = "ingest"
+    LOG_IN = "log-in"
+    """And what users do to themselves: sessions, factors, leaving, closing, having back."""
+    BILLING = "billing"
+    EXPORT = "export"
+    PROCESS = "process"
+    """What was taken in before and waits in a queue."""
+    TIMED = "timed"
+
+
+_ALL = frozenset(Need)
+PERMITS: Mapping[State, frozenset[Need]] = {
+    State.BILLING_PENDING: _ALL,
+    State.ACTIVE: _ALL,
+    State.PAST_DUE: _ALL,
+    State.RESTRICTED: _ALL - {Need.WRITE, Need.INGEST},
+    State.SUSPENDED: frozenset({Need.PROCESS}),
+    State.CLOSING: frozenset({Need.READ, Need.LOG_IN, Need.BILLING, Need.EXPORT, Need.PROCESS, Need.TIMED}),
+    State.CLOSED: frozenset(),
+}
+
+_PAID = frozenset({State.BILLING_PENDING, State.ACTIVE, State.PAST_DUE, State.RESTRICTED})
+LEADS_TO: Mapping[State, frozenset[State]] = {
+    **{state: (_PAID - {state}) | {State.SUSPENDED, State.CLOSING} for state in _PAID},
+    State.SUSPENDED: _PAID | {State.CLOSING},
+    State.CLOSING: _PAID | {State.SUSPENDED, State.CLOSED},
+    State.CLOSED: frozenset(),
+}
+"""Billing moves a tenant among its own four; operators suspend and restore; owners close and have back."""
+
+_AREAS = {"ingest": Need.INGEST, "billing": Need.BILLING, "exports": Need.EXPORT}
+_READS = frozenset({"GET", "HEAD"})
+
+
+class OrganizationRestricted(Forbidden):
+    """Read-only, until it is paid for."""
+
+    code, title = "organization-restricted", "The organization is read-only"
+
+
+class OrganizationSuspended(Forbidden):
+    """Nobody works in it."""
+
+    code, title = "organization-suspended", "The organization is suspended"
+
+
+class OrganizationClosing(Forbidden):
+    """Read-only, until it is closed for good or had back."""
+
+    code, title = "organization-closing", "The organization is being closed"
+
+
+class OrganizationIsClosed(Forbidden):
+    """Gone."""
+
+    code, title = "organization-closed", "The organization is closed"
+
+
+_REFUSALS: Mapping[State, tuple[type[Forbidden], str]] = {
+    State.RESTRICTED: (
+        OrganizationRestricted,
+        "The organization is read-only until its bill is paid: its owner settles that under billing.",
+    ),
+    State.SUSPENDED: (OrganizationSuspended, "The organization is suspended; ask the platform's support."),
+    State.CLOSING: (
+        OrganizationClosing,
+        "The organization is being closed: an owner can have it back at POST …/organizations/{id}/reopen.",
+    ),
+    State.CLOSED: (OrganizationIsClosed, "The organization is closed; nothing of it can be had any more."),
+}
+
+
+def permits(state: str, need: Need) -> bool:
+    """Whether a tenant in a state permits something."""
+    return need in PERMITS[State(state)]
+
+
+def permitting(need: Need) -> tuple[str, ...]:
+    """The states in which something is permitted."""
+    return tuple(state for state, needs in PERMITS.items() if need in needs)
+
+
+def refusal(state: str) -> Forbidden:
+    """The error that says the state and the way out."""
+    kind, way_out = _REFUSALS.get(State(state), (Forbidden, "The organization's state does not allow it."))
+    return kind(way_out)
+
+
+def need_of(permission: str | None, method: str) -> Need:
+    """What a route wants of its tenant, by its permission and method."""
+    if permission is None or "." not in permission:
+        return Need.LOG_IN
+    if need := _AREAS.get(permission.partition(".")[0]):
+        return need
+    return Need.READ if method in _READS else Need.WRITE
+
+
+def admit(state: str, permission: str | None, method: str) -> None:
+    """Raise what says the state and the way out, unless the tenant's state permits a route."""
+    permitted = PERMITS[State(state)]
+    if permitted is not _ALL and need_of(permission, method) not in permitted:
+        raise refusal(state)
