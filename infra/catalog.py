@@ -30,7 +30,9 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-_TOKENS: Final = may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS)
+_RATES: Final = may(Access.LEASE, Table.RATES)
+"""Of whoever answers tenants: their calls are counted for all functions together."""
+_TOKENS: Final = (*may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS), *_RATES)
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
 
@@ -126,6 +128,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
         permissions=(
+            *_RATES,
             *may(Access.READ_TABLE, Table.DEVICES),
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),

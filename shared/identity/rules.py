@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Membership, Provider, Session
+from tenant_context.plans import plan_of
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -144,6 +145,7 @@ def claims(
         "tid": str(session.tenant),
         "role": membership.role,
         "permissions": sorted(membership.permissions),
+        "rate": plan_of(membership.plan).rate.claim(),
         "sid": str(session.id),
         "aal": session.assurance.level,
         "amr": list(session.assurance.proofs),

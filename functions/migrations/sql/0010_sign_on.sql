@@ -62,10 +62,11 @@ GRANT CREATE ON SCHEMA app TO rmap_door;
 -- Switching and refreshing: in place of app.places_of.
 CREATE FUNCTION app.places(member uuid)
 RETURNS TABLE (tenant_id uuid, slug text, tenant_name text, role text, status text, mfa_required boolean,
-               sso_only boolean, has_provider boolean, permissions text[])
+               sso_only boolean, has_provider boolean, permissions text[], plan text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT t.tenant_id, t.slug, t.name, m.role, t.status, t.mfa_required, t.sso_only,
-           EXISTS (SELECT FROM identity_providers p WHERE p.tenant_id = t.tenant_id), r.permissions
+           EXISTS (SELECT FROM identity_providers p WHERE p.tenant_id = t.tenant_id), r.permissions,
+           t.plan
     FROM memberships m
     JOIN tenants t USING (tenant_id)
     LEFT JOIN roles r ON r.tenant_id = m.tenant_id AND r.name = m.role
@@ -78,7 +79,7 @@ ALTER FUNCTION app.places(uuid) OWNER TO rmap_door;
 CREATE FUNCTION app.find_account(login_email text)
 RETURNS TABLE (user_id uuid, user_name text, password_hash text, confirmed boolean, tenant_id uuid, slug text,
                tenant_name text, role text, status text, mfa_required boolean, sso_only boolean, has_provider boolean,
-               permissions text[])
+               permissions text[], plan text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT u.user_id, u.name, u.password_hash, u.email_verified_at IS NOT NULL, p.*
     FROM users u LEFT JOIN LATERAL app.places(u.user_id) p ON true

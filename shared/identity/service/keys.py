@@ -41,7 +41,7 @@ class ApiKeys:
                 raise ScopeNotHeld(f"You do not have {scope}.") from error
         made = make_key(self._issuer.stage)
         key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, networks=networks, text=made.text)
-        self._keys.add(tx.tenant.tenant, key, key_hash(made.text, self._pepper))
+        self._keys.add(tx.tenant.tenant, key, key_hash(made.text, self._pepper), tx.tenant.rate)
         data = {"prefix": key.prefix, "name": name, "scopes": list(scopes)}
         tx.emit(Event("security.api_key_created", f"api-key/{key.prefix}", data))
         return key

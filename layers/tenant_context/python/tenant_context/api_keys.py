@@ -18,6 +18,7 @@ from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext, from_key
 from tenant_context.dynamo import ConditionFailed, Table, tenant_key
 from tenant_context.errors import Unauthenticated
+from tenant_context.plans import USUAL, Rate, read_rate
 from tenant_context.secrets import secret
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
@@ -91,6 +92,8 @@ class StoredKey:
     revoked: bool
     networks: tuple[str, ...] = ()
     """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
+    rate: Rate = USUAL.rate
+    """How fast its tenant may call."""
 
     def admits(self, address: str) -> bool:
         """Whether it may be used from an address."""
@@ -133,7 +136,7 @@ class ApiKeyVerifier:
         if stored is None or not good:
             raise Unauthenticated("The API key is not valid.")
         self._note(stored, now)
-        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id)
+        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, stored.rate)
 
     def _note(self, stored: StoredKey, now: float) -> None:
         """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""
@@ -168,6 +171,7 @@ class ApiKeyVerifier:
             expires_at=int(item.get("valid_until", 0)),
             revoked=bool(item.get("revoked", False)),
             networks=tuple(item.get("networks", ())),
+            rate=read_rate(item.get("rate")),
         )
         if len(self._kept) >= _REMEMBERED:
             self._kept.clear()

@@ -8,6 +8,7 @@ from uuid import UUID
 from tenant_context.assurance import RECENT_SECONDS, SecondFactorRequired, StepUpRequired
 from tenant_context.errors import Forbidden
 from tenant_context.permissions import allows
+from tenant_context.plans import USUAL, Rate, read_rate
 
 TenantId = NewType("TenantId", UUID)
 UserId = NewType("UserId", UUID)
@@ -43,6 +44,8 @@ class TenantContext:
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
     restricted: str = ""
     """Why a user's permissions are withheld: `mfa` while a second factor is missing that the tenant asks for."""
+    rate: Rate = USUAL.rate
+    """How fast the tenant may call, by its plan when the token or key was made."""
 
     def require(self, permission: str) -> None:
         """Raise `Forbidden` unless the caller holds the permission."""
@@ -79,6 +82,7 @@ def from_claims(claims: dict[str, object], request_id: str) -> TenantContext:
         session=str(claims["sid"]),
         authenticated_at=_seconds(claims.get("auth_time", 0)),
         restricted=str(claims.get("restricted", "")),
+        rate=read_rate(claims.get("rate")),
     )
 
 
@@ -86,7 +90,7 @@ def _seconds(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) -> TenantContext:
+def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str, rate: Rate = USUAL.rate) -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
         tenant=TenantId(tenant),
@@ -96,6 +100,7 @@ def from_key(key: str, tenant: UUID, scopes: frozenset[str], request_id: str) ->
         source=Source.KEY,
         request_id=request_id,
         key=key,
+        rate=rate,
     )
 
 
