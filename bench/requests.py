@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
+from time import sleep
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -14,11 +15,13 @@ import psycopg
 
 from bench.contestants import WrongAnswerError
 from bench.harness.wire import Traffic, Wire, wire
-from bench.world import World, http_event, table, wire_function, world
+from bench.world import FAST, World, http_event, table, token, wire_function, world
 from tenant_context import revocations
 from tenant_context.api_keys import key_hash, make_key
 from tenant_context.aws import AwsClient
-from tenant_context.clock import rfc3339, utc_now
+from tenant_context.clock import rfc3339, utc_now, uuid7
+from tenant_context.dynamo import encode
+from tenant_context.plans import USUAL
 from tenant_context.secrets import secret
 
 
@@ -44,13 +47,13 @@ class Calls:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count for as long as the block lasts."""
-        real = AwsClient.call
+        real = AwsClient._send  # noqa: SLF001  every way to call
 
-        def call(client: AwsClient, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        def send(client: AwsClient, operation: str, payload: Mapping[str, Any], attempts: int) -> dict[str, Any]:
             self.made += 1
-            return real(client, operation, payload)
+            return real(client, operation, payload, attempts)
 
-        with patch.object(AwsClient, "call", call):
+        with patch.object(AwsClient, "_send", send):
             yield
 
 
@@ -140,9 +143,17 @@ def _requests(place: World, desk: Desk) -> dict[str, Iterator[None]]:
         body = {"name": "Store", "code": uuid4().hex[:12], "time_zone": "Europe/Berlin"}
         return desk.send(sites, "POST", "/api/v1/sites", body)
 
+    usual = token(place.ring, uuid7(), uuid7(), USUAL.rate)
+
+    def hundred_lists() -> None:
+        for _ in range(100):
+            sleep(0.01)  # starter's rate
+            desk.send(campaigns, "GET", "/api/v1/campaigns", query="limit=20", authorization=f"Bearer {usual}")
+
     known = desk.create([])
     return {
         "list campaigns": twice(lambda: desk.send(campaigns, "GET", "/api/v1/campaigns", query="limit=20")),
+        "a hundred lists for a tenant on starter": twice(hundred_lists),
         "read a campaign": twice(lambda: desk.send(campaigns, "GET", f"/api/v1/campaigns/{known}")),
         "create a campaign, idempotently": twice(lambda: desk.create([])),
         "create a campaign at two stores": twice(lambda: desk.create(stores)),
@@ -184,6 +195,7 @@ def _admit(place: World, desk: Desk, names: Mapping[str, str]) -> None:
         "tenant": {"S": str(place.tenant)},
         "digest": {"S": key_hash(desk.key.text, secret("rmap/local/pepper"))},
         "scopes": {"L": [{"S": "ingest.write"}]},
+        "rate": encode(FAST.claim()),
     }
     client.put_item(TableName=names["TABLE_API_KEYS"], Item=item)
     sensor = {"pk": {"S": f"tenant#{place.tenant}#sensors"}, "sk": {"S": "door"}, "id": {"S": str(uuid4())}}
@@ -208,8 +220,14 @@ def _resources(place: World) -> Iterator[dict[str, str]]:
     bus = f"bench-{mark}"
     events.create_event_bus(Name=bus)
     try:
-        with table(place.stack) as keys, table(place.stack) as devices:
-            yield {"TABLE_API_KEYS": keys, "TABLE_DEVICES": devices, **queues, "BUS": bus}
+        with table(place.stack) as keys, table(place.stack) as devices, table(place.stack) as rates:
+            yield {
+                "TABLE_API_KEYS": keys,
+                "TABLE_DEVICES": devices,
+                "TABLE_RATES": rates,
+                **queues,
+                "BUS": bus,
+            }
     finally:
         events.delete_event_bus(Name=bus)
         for url in queues.values():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any, LiteralString, Self
+from typing import Any, Final, LiteralString, Self
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -24,6 +24,7 @@ from tenant_context.clock import utc_now, uuid7
 from tenant_context.dynamo import Table as DynamoTable
 from tenant_context.key_ring import KeyRing
 from tenant_context.permissions import ROLES
+from tenant_context.plans import Rate
 
 ISSUER = "https://api.example.com"
 AUDIENCE = "rmap"
@@ -117,9 +118,6 @@ class World:
             "RMAP_PEPPER_SECRET": "rmap/local/pepper",
             "RMAP_TABLE_API_KEYS": "nobody comes by a key here",
             "RMAP_BUS": "",
-            # Nothing here is about being refused for asking too often.
-            "RMAP_RATE_LIMIT": "1000000",
-            "RMAP_RATE_BURST": "1000000",
             "POWERTOOLS_METRICS_NAMESPACE": "RMAP",
             "POWERTOOLS_LOG_LEVEL": "INFO",
         }
@@ -197,7 +195,11 @@ def queue(stack: Stack) -> Iterator[str]:
     client.delete_queue(QueueUrl=url)
 
 
-def token(ring: str, tenant: UUID, user: UUID) -> str:
+FAST: Final = Rate(1_000_000, 1_000_000, None)
+"""No benchmark of a function is about being refused for asking too often."""
+
+
+def token(ring: str, tenant: UUID, user: UUID, rate: Rate = FAST) -> str:
     """An access token of an owner, signed by KMS as the auth function has it signed."""
     issued = int(utc_now().timestamp())
     return TokenSigner(KeyRing(DynamoTable(ring), utc_now)).sign(
@@ -206,6 +208,7 @@ def token(ring: str, tenant: UUID, user: UUID) -> str:
             "tid": str(tenant),
             "role": "owner",
             "permissions": sorted(ROLES["owner"]),
+            "rate": rate.claim(),
             "sid": str(uuid7()),
             "iss": ISSUER,
             "aud": AUDIENCE,

@@ -30,10 +30,13 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
+_RATES: Final = may(Access.LEASE, Table.RATES)
+"""Of whoever answers tenants: their calls are counted for all functions together."""
 _TOKENS: Final = (
     *may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS),
     *may(Access.WRITE_TABLE, Table.API_KEYS),  # programs come by keys, and when one was last used is noted
     *may(Access.READ_SECRET, Secret.PEPPER),
+    *_RATES,
 )
 _ARGON2: Final = (Setting.ARGON2_TIME_COST, Setting.ARGON2_MEMORY_KIB, Setting.ARGON2_LANES)
 _EVENTS: Final = may(Access.PUBLISH)
@@ -137,6 +140,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
         permissions=(
+            *_RATES,
             *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),

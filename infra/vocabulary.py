@@ -40,6 +40,7 @@ class Table(StrEnum):
     DELIVERIES = "deliveries"
     LEASES = "leases"
     SIGNING_KEYS = "signing_keys"
+    RATES = "rates"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
@@ -80,6 +81,7 @@ class Access(StrEnum):
     CONSUME = "consume a queue"
     READ_TABLE = "read a table"
     WRITE_TABLE = "read and write a table"
+    LEASE = "lease from a table's items"
     PUBLISH = "publish on the bus"
     SIGN = "sign with a key"
     MAKE_KEY = "make a key"
@@ -117,6 +119,7 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     ),
     Access.READ_TABLE: _TABLE_READS,
     Access.WRITE_TABLE: (*_TABLE_READS, *_TABLE_WRITES),
+    Access.LEASE: ("dynamodb:UpdateItem",),
     Access.PUBLISH: ("events:PutEvents",),
     Access.SIGN: ("kms:Sign",),
     Access.MAKE_KEY: ("kms:CreateKey",),

@@ -14,11 +14,15 @@ HEADERS: Parts = {
     "X-Request-Id": {"description": "Names this request in the logs; quote it when you ask for help.", "schema": _TEXT},
     "X-Response-Time": {"description": "How long the function took.", "schema": _TEXT, "example": "4.210ms"},
     "RateLimit-Policy": {
-        "description": "Requests at once (q) and in how many seconds they refill (w).",
+        "description": "Requests at once (q) and in how many seconds they refill (w); calls of a UTC day, if limited.",
         "schema": _TEXT,
-        "example": '"tenant";q=1000;w=2',
+        "example": '"tenant";q=200;w=2, "day";q=100000;w=86400',
     },
-    "RateLimit": {"description": "Requests left (r).", "schema": _TEXT, "example": '"tenant";r=997;t=1'},
+    "RateLimit": {
+        "description": "Requests left (r), and in how many seconds there are as many as ever (t).",
+        "schema": _TEXT,
+        "example": '"tenant";r=187;t=1, "day";r=99871;t=54000',
+    },
     "ETag": {"description": "The version, to be sent as If-Match with an update.", "schema": _TEXT, "example": '"3"'},
     "Location": {"description": "Where the new thing is.", "schema": _TEXT},
     "Idempotent-Replayed": {"description": "`true` where this is the answer to an earlier try.", "schema": _TEXT},

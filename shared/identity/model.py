@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tenant_context.permissions import ROLES
+from tenant_context.plans import USUAL
 
 VOUCHED = frozenset({"fed", "mfa"})
 """Proofs that a tenant's identity provider gives in a user's place."""
@@ -48,6 +49,7 @@ class Membership:
     """The issuer of the tenant's identity provider."""
     granted: tuple[str, ...] | None = None
     """What the role grants, where it is of the tenant's own making."""
+    plan: str = USUAL.name
 
     @property
     def permissions(self) -> frozenset[str]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session
+from tenant_context.plans import plan_of
 from tenant_context.states import Need, permits, refusal
 
 ACCESS_SECONDS = 15 * 60
@@ -156,6 +157,7 @@ def claims(
         "role": membership.role,
         "state": membership.status,
         "permissions": sorted(membership.permissions),
+        "rate": plan_of(membership.plan).rate.claim(),
         "sid": str(session.id),
         "aal": session.assurance.level,
         "amr": list(session.assurance.proofs),

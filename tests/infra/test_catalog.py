@@ -61,7 +61,8 @@ def test_only_migrations_hold_the_owners_secret_and_nobody_the_apps(row: Functio
 @every_function
 def test_a_permission_names_a_resource_of_its_kind(row: Function) -> None:
     kinds = {
-        Access.SEND: Queue, Access.READ_TABLE: Table, Access.WRITE_TABLE: Table, Access.SIGN: Key,
+        Access.SEND: Queue, Access.READ_TABLE: Table, Access.WRITE_TABLE: Table, Access.LEASE: Table,
+        Access.SIGN: Key,
         Access.MAKE_KEY: Key,
         Access.TAG_KEY: Key, Access.TEND_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,
         Access.CONNECT: type(None), Access.PUBLISH: type(None), Access.SEND_MAIL: type(None),
@@ -100,6 +101,12 @@ def test_whoever_encrypts_fields_cannot_read_them_back() -> None:
     encrypts = {row.name for row in catalog.holders(Access.ENCRYPT, Key.FIELD)}
     decrypts = {row.name for row in catalog.holders(Access.DECRYPT, Key.FIELD)}
     assert encrypts & decrypts == {"auth"}
+
+
+def test_every_function_that_tenants_call_counts_their_calls() -> None:
+    """But stripe_events, which Stripe calls, and service, which answers operators and everybody."""
+    uncounted = {row.name for row in catalog.http_functions()} - {row.name for row in catalog.holders(Access.LEASE)}
+    assert uncounted == {"stripe_events", "service"}
 
 
 def test_no_action_of_a_function_holds_a_wildcard() -> None:

@@ -182,6 +182,36 @@ END
 $$;
 
 GRANT CREATE ON SCHEMA app TO rmap_door;
+-- Log-in, switching and refreshing are told the plan as well: tokens say how fast the tenant may call.
+GRANT SELECT (plan) ON tenants TO rmap_door;
+DROP FUNCTION app.find_account(text);
+DROP FUNCTION app.places(uuid);
+CREATE FUNCTION app.places(member uuid)
+RETURNS TABLE (tenant_id uuid, slug text, tenant_name text, role text, status text, mfa_required boolean,
+               sso_only boolean, provider text, permissions text[], plan text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT t.tenant_id, t.slug, t.name, m.role, t.status, t.mfa_required, t.sso_only, p.issuer, r.permissions, t.plan
+    FROM memberships m
+    JOIN tenants t USING (tenant_id)
+    LEFT JOIN identity_providers p ON p.tenant_id = t.tenant_id
+    LEFT JOIN roles r ON r.tenant_id = m.tenant_id AND r.name = m.role
+    WHERE m.user_id = member
+    ORDER BY m.created_at, t.slug
+$$;
+ALTER FUNCTION app.places(uuid) OWNER TO rmap_door;
+CREATE FUNCTION app.find_account(login_email text)
+RETURNS TABLE (user_id uuid, user_name text, password_hash text, confirmed boolean, tenant_id uuid, slug text,
+               tenant_name text, role text, status text, mfa_required boolean, sso_only boolean, provider text,
+               permissions text[], plan text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT u.user_id, u.name, u.password_hash, u.email_verified_at IS NOT NULL, p.*
+    FROM users u LEFT JOIN LATERAL app.places(u.user_id) p ON true
+    WHERE u.email = login_email
+$$;
+ALTER FUNCTION app.find_account(text) OWNER TO rmap_door;
+REVOKE ALL ON FUNCTION app.places(uuid), app.find_account(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.places(uuid), app.find_account(text) TO rmap_app;
+
 -- Timed work: in place of app.tenants_at_work; the ids of tenants in some states, page by page.
 CREATE FUNCTION app.tenants_in(states text[], after uuid, page integer) RETURNS TABLE (tenant_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

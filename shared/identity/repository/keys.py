@@ -5,6 +5,7 @@ from uuid import UUID
 
 from shared.identity.model import ApiKey
 from tenant_context.dynamo import Item, Table, tenant_key
+from tenant_context.plans import Rate
 
 
 class ApiKeyRepository:
@@ -13,8 +14,8 @@ class ApiKeyRepository:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, tenant: UUID, key: ApiKey, digest: str) -> None:
-        """Keep a new key; only its HMAC."""
+    def add(self, tenant: UUID, key: ApiKey, digest: str, rate: Rate) -> None:
+        """Keep a new key, only its HMAC, and how fast its tenant may call."""
         expires = int(key.expires_at.timestamp()) if key.expires_at else 0
         shown: Item = {
             "name": key.name,
@@ -26,7 +27,7 @@ class ApiKeyRepository:
             "tenant": tenant,
         }
         self._table.put({**shown, "pk": tenant_key(tenant, "keys"), "sk": key.prefix})
-        self._table.put({**shown, "pk": f"key#{key.prefix}", "sk": "key", "digest": digest})
+        self._table.put({**shown, "pk": f"key#{key.prefix}", "sk": "key", "digest": digest, "rate": rate.claim()})
 
     def all(self, tenant: UUID) -> list[ApiKey]:
         """The tenant's keys, without their texts."""
@@ -40,6 +41,20 @@ class ApiKeyRepository:
         """One of the tenant's keys, or None."""
         item = self._table.get(tenant_key(tenant, "keys"), prefix)
         return _key(item) if item else None
+
+    def set_rate(self, tenant: UUID, rate: Rate) -> None:
+        """Let all of a tenant's keys carry another rate, as its plan is another; doors know within ten seconds."""
+        for key in self.all(tenant):
+            if not key.revoked:
+                values = {":rate": rate.claim()}
+                self._table.update(
+                    f"key#{key.prefix}",
+                    "key",
+                    "SET #rate = :rate",
+                    values,
+                    condition="attribute_exists(pk)",
+                    names={"#rate": "rate"},
+                )
 
     def expire(self, tenant: UUID, prefix: str, until: datetime) -> None:
         """Let a key end at a time, at the door first."""

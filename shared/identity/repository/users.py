@@ -108,6 +108,6 @@ class UserRepository:
 
 
 def _membership(row: Row) -> Membership:
-    tenant, slug, name, role, status, mfa_required, sso_only, provider, granted = row
+    tenant, slug, name, role, status, mfa_required, sso_only, provider, granted, plan = row
     own = tuple(granted) if granted is not None else None
-    return Membership(tenant, slug, name, role, status, mfa_required, sso_only, provider, own)
+    return Membership(tenant, slug, name, role, status, mfa_required, sso_only, provider, own, plan)

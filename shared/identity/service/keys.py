@@ -48,7 +48,7 @@ class ApiKeys:
         key = ApiKey(made.prefix, name, scopes, tx.now, expires_at, revoked=False, networks=networks, text=made.text)
         digest = key_hash(made.text, self._pepper)
         # A key that was told of and not kept can be made again; one that was kept and not told of would open doors.
-        tx.after_commit(lambda: self._keys.add(tx.tenant.tenant, key, digest))
+        tx.after_commit(lambda: self._keys.add(tx.tenant.tenant, key, digest, tx.tenant.rate))
         data = {"prefix": key.prefix, "name": name, "scopes": list(scopes)}
         tx.emit(Event("security.api_key_created", f"api-key/{key.prefix}", data))
         return key

@@ -97,7 +97,7 @@ class Identity:
             self._users.add(tx, sign_up, user_id, slug, password_hash)
             data = {"id": str(tenant_id), "name": sign_up.organization, "slug": slug, "plan": sign_up.plan}
             tx.emit(Event("tenant.created", f"tenant/{tenant_id}", {**data, "email": sign_up.email}))
-        membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending")
+        membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending", plan=sign_up.plan)
         user = User(user_id, sign_up.email, sign_up.name)
         return self.enter(user, membership, caller, self._assured("pwd"), "")
 

@@ -18,6 +18,7 @@ from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext, from_key
 from tenant_context.dynamo import ConditionFailed, Table, tenant_key
 from tenant_context.errors import Unauthenticated
+from tenant_context.plans import USUAL, Rate, read_rate
 from tenant_context.secrets import secret
 from tenant_context.state_news import States
 
@@ -97,6 +98,8 @@ class StoredKey:
     revoked: bool
     networks: tuple[str, ...] = ()
     """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
+    rate: Rate = USUAL.rate
+    """How fast its tenant may call."""
 
     def admits(self, address: str) -> bool:
         """Whether it may be used from an address."""
@@ -143,7 +146,7 @@ class ApiKeyVerifier:
             raise Unauthenticated("The API key is not valid.")
         self._note(stored, now)
         state = self._states.of(stored.tenant) if self._states else "active"
-        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address, state=state)
+        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address, state=state, rate=stored.rate)
 
     def _note(self, stored: StoredKey, now: float) -> None:
         """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""
@@ -178,6 +181,7 @@ class ApiKeyVerifier:
             expires_at=int(item.get("valid_until", 0)),
             revoked=bool(item.get("revoked", False)),
             networks=tuple(item.get("networks", ())),
+            rate=read_rate(item.get("rate")),
         )
         if len(self._kept) >= _REMEMBERED:
             self._kept.clear()

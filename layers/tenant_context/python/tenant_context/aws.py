@@ -34,10 +34,12 @@ _TARGETS = {
 class AwsError(Exception):
     """An AWS service said no, or did not answer; `code` is its own word for it."""
 
-    def __init__(self, code: str, message: str, status: int) -> None:
+    def __init__(self, code: str, message: str, status: int, answer: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.status = status
+        self.answer = answer or {}
+        """The rest of what it said, where it said more."""
 
 
 class Credentials:
@@ -146,20 +148,27 @@ class AwsClient:
         Throttling, faults and dropped connections are tried again, four times in all, so an operation may reach the
         service twice: callers send only what may be repeated.
         """
+        return self._send(operation, payload, _ATTEMPTS)
+
+    def call_briefly(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, tried twice only (a kept connection may have been dropped), for what is not worth a wait."""
+        return self._send(operation, payload, 2)
+
+    def _send(self, operation: str, payload: Mapping[str, Any], attempts: int) -> dict[str, Any]:
         body = json.dumps(payload, separators=(",", ":")).encode()
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             try:
                 status, answer = self._post(operation, body)
             except (OSError, http.client.HTTPException) as error:
                 self.close()
-                if attempt == _ATTEMPTS:
+                if attempt == attempts:
                     raise AwsError("ConnectionError", f"{self._service} does not answer: {error}", 0) from error
             else:
                 if status < 300:  # noqa: PLR2004  HTTP's own boundary
                     return json.loads(answer) if answer else {}
                 failure = _failure(status, answer)
                 again = status in _RETRIED_STATUS or failure.code in _RETRIED_CODES
-                if attempt == _ATTEMPTS or not again:
+                if attempt == attempts or not again:
                     raise failure
             self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter, not a secret
         raise AssertionError("unreachable")
@@ -206,4 +215,4 @@ def _failure(status: int, answer: bytes) -> AwsError:
     if not isinstance(parsed, dict):
         parsed = {}
     code = str(parsed.get("__type") or parsed.get("code") or status).rpartition("#")[2]
-    return AwsError(code, str(parsed.get("message") or parsed.get("Message") or answer[:200]), status)
+    return AwsError(code, str(parsed.get("message") or parsed.get("Message") or answer[:200]), status, parsed)

@@ -8,6 +8,7 @@ from uuid import UUID
 from tenant_context.assurance import RECENT_SECONDS, SecondFactorRequired, StepUpRequired
 from tenant_context.errors import Forbidden
 from tenant_context.permissions import allows
+from tenant_context.plans import USUAL, Rate, read_rate
 
 TenantId = NewType("TenantId", UUID)
 UserId = NewType("UserId", UUID)
@@ -49,6 +50,8 @@ class TenantContext:
     """Where the request came from; empty for what the platform does itself."""
     restricted: str = ""
     """Why a user's permissions are withheld: `mfa` while a second factor is missing that the tenant asks for."""
+    rate: Rate = USUAL.rate
+    """How fast the tenant may call, by its plan when the token or key was made."""
 
     def require(self, permission: str) -> None:
         """Raise `Forbidden` unless the caller holds the permission."""
@@ -87,6 +90,7 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
         source_ip=source_ip,
         restricted=str(claims.get("restricted", "")),
         state=str(claims.get("state", "active")),
+        rate=read_rate(claims.get("rate")),
     )
 
 
@@ -95,7 +99,14 @@ def _seconds(value: object) -> int:
 
 
 def from_key(
-    key: str, tenant: UUID, scopes: frozenset[str], request_id: str, source_ip: str = "", *, state: str = "active"
+    key: str,
+    tenant: UUID,
+    scopes: frozenset[str],
+    request_id: str,
+    source_ip: str = "",
+    *,
+    state: str = "active",
+    rate: Rate = USUAL.rate,
 ) -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
@@ -108,6 +119,7 @@ def from_key(
         key=key,
         state=state,
         source_ip=source_ip,
+        rate=rate,
     )
 
 

@@ -174,6 +174,37 @@ class Table:
             request["ExpressionAttributeNames"] = dict(names)
         return _decode_item(self._change("UpdateItem", request).get("Attributes", {}))
 
+    def change_or_see(
+        self,
+        pk: str,
+        sk: str,
+        expression: str,
+        values: Mapping[str, Any],
+        *,
+        condition: str,
+        names: Mapping[str, str],
+    ) -> tuple[bool, Item]:
+        """Apply an update expression where a condition holds: whether it did, and how the item stands then.
+
+        For what is not worth a wait; it may be applied twice.
+        """
+        request = {
+            "TableName": self._name,
+            "Key": _key(pk, sk),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": {name: encode(value) for name, value in values.items()},
+            "ExpressionAttributeNames": dict(names),
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        try:
+            return True, _decode_item(self._client.call_briefly("UpdateItem", request)["Attributes"])
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return False, _decode_item(error.answer.get("Item", {}))
+
     def delete(self, pk: str, sk: str, *, only_if: tuple[str, Any] | None = None) -> None:
         """Remove an item, with `only_if` only while that attribute has that value; nothing to remove is no error."""
         request: dict[str, Any] = {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}}

@@ -20,6 +20,7 @@ from tenant_context.routing import Proof, Routes
 from tenant_context.settings import DatabaseSettings, KeySettings, RuntimeSettings, TokenSettings
 
 if TYPE_CHECKING:
+    from tenant_context.aws import AwsClient
     from tenant_context.flags import Flags
     from tenant_context.key_ring import KeyRing
     from tenant_context.postgres import Database
@@ -34,6 +35,7 @@ class Kernel:
         gc.enable()
         self.settings = RuntimeSettings.load()
         self.clock = clock
+        self._dynamodb: AwsClient | None = None
         self._token_state: tuple[TokenSettings, KeyRing, Revocations] | None = None
         self.observability = Observability(service, local=self.settings.stage == "local", tracing=self.settings.tracing)
 
@@ -72,19 +74,33 @@ class Kernel:
         return self._tokens()[1]
 
     def _tokens(self) -> tuple[TokenSettings, KeyRing, Revocations]:
-        from tenant_context.aws import AwsClient
         from tenant_context.dynamo import Table
         from tenant_context.key_ring import KeyRing
         from tenant_context.revocations import Revocations
 
         if self._token_state is None:
             settings = TokenSettings.load()
-            # Every request waits for these tables once in a while, so they are not waited for long.
-            client = AwsClient("dynamodb", timeout=1.0)
+            client = self._client()
             revocations = Revocations(Table(settings.table_revocations, client), self.clock)
             ring = KeyRing(Table(settings.table_signing_keys, client), self.clock, revocations.has_key)
             self._token_state = settings, ring, revocations
         return self._token_state
+
+    def _client(self) -> AwsClient:
+        """For tables that every request waits for once in a while: they are not waited for long."""
+        from tenant_context.aws import AwsClient
+
+        self._dynamodb = self._dynamodb or AwsClient("dynamodb", timeout=1.0)
+        return self._dynamodb
+
+    def _limiter(self) -> RateLimiter:
+        from tenant_context.dynamo import Table
+        from tenant_context.leases import SharedBuckets
+
+        shared = None
+        if self.settings.table_rates:
+            shared = SharedBuckets(Table(self.settings.table_rates, self._client()))
+        return RateLimiter(self.clock, shared, self.observability.warning)
 
     def keys(self, table: str, pepper_secret: str, states: str = "") -> Prover:
         """Proves programs and devices by their keys; `states` is the table that tells the state of their tenants."""
@@ -134,7 +150,7 @@ class Kernel:
             routes,
             service,
             observability=self.observability,
-            limiter=RateLimiter(self.settings.rate_limit, self.settings.rate_burst, self.clock),
+            limiter=self._limiter(),
             clock=self.clock,
             provers={proof: prover for proof, prover in provers.items() if prover is not None},
             writer=writer,

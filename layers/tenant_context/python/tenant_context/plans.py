@@ -6,6 +6,7 @@ together.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,10 @@ class Rate:
     per_second: int
     burst: int
     calls_per_day: int | None
+
+    def claim(self) -> list[int | None]:
+        """As tokens and keys carry it."""
+        return [self.per_second, self.burst, self.calls_per_day]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,19 @@ PLANS: Mapping[str, Plan] = {
         ),
     )
 }
+
+USUAL: Final = PLANS["starter"]
+"""Stands in where a plan is not known: for keys that were made before they said how fast, for names of no plan."""
+
+
+def plan_of(name: str) -> Plan:
+    """The plan of a name."""
+    return PLANS.get(name, USUAL)
+
+
+def read_rate(claim: object) -> Rate:
+    """The rate that a verified token or key carries; the usual one, where it carries none."""
+    match claim:
+        case [int() as per_second, int() as burst, (int() | None) as calls] if per_second > 0 and burst > 0:
+            return Rate(per_second, burst, calls)
+    return USUAL.rate

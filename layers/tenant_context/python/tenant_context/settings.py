@@ -58,9 +58,8 @@ class RuntimeSettings(Settings):
 
     stage: str
     version: str = "unknown"
-    rate_limit: int = 500
-    """Requests a second one tenant may make of one sandbox, sustained."""
-    rate_burst: int = 1000
+    table_rates: str = ""
+    """Where tenants' calls are counted for all sandboxes; without it, each sandbox counts its own."""
     tracing: bool = False
     origin_secrets: tuple[str, ...] = ()
     """Secrets of which CloudFront sends one; without any, every request is taken as it comes."""

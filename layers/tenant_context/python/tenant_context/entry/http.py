@@ -25,13 +25,16 @@ from tenant_context.errors import (
     UnsupportedMediaType,
 )
 from tenant_context.observability import Invocation, Observability
-from tenant_context.rate import RateLimiter
+from tenant_context.plans import USUAL
+from tenant_context.rate import RateLimiter, policy, untouched
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, at_status, encode
 from tenant_context.states import admit
 
 _VERSIONED = re.compile(r"/api/v(\d+)(/|$)")
 _KNOWN_VERSIONS = frozenset({"1"})
 _BEARER = "bearer "
+_POLICY, _UNTOUCHED = policy(USUAL.rate), untouched(USUAL.rate)
+"""What an answer says on its limits where nobody was proved."""
 
 
 class Prover(Protocol):
@@ -132,8 +135,8 @@ class HttpEntry:
             invocation.caller(tenant)
             _agree(tenant, headers)
             self._permit(route, tenant)
-            left = self._limiter.take(tenant.tenant)
-            extra["ratelimit"] = self._limiter.header(left)
+            extra["ratelimit-policy"] = policy(tenant.rate)
+            extra["ratelimit"] = self._limiter.take(tenant.tenant, tenant.rate)
         raw = bodies.raw_body(event, headers, route.max_body)
         call = Call(
             tenant=cast("TenantContext", tenant),  # only public routes have none, and they read none
@@ -194,9 +197,10 @@ class HttpEntry:
             "content-type": answer.content_type,
             "cache-control": "no-store",
             "x-content-type-options": "nosniff",
-            "ratelimit-policy": self._limiter.policy,
-            "ratelimit": extra.get("ratelimit", self._limiter.untouched),
+            "ratelimit-policy": _POLICY,
+            "ratelimit": _UNTOUCHED,
             "x-request-id": request_id,
+            **extra,
             **{name.lower(): value for name, value in answer.headers.items()},
         }
         binary = not answer.content_type.startswith(("application/json", "application/problem", "text/"))
