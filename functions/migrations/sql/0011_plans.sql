@@ -183,7 +183,6 @@ $$;
 
 GRANT CREATE ON SCHEMA app TO rmap_door;
 -- Log-in, switching and refreshing are told the plan as well: tokens say how fast the tenant may call.
-GRANT SELECT (plan) ON tenants TO rmap_door;
 DROP FUNCTION app.find_account(text);
 DROP FUNCTION app.places(uuid);
 CREATE FUNCTION app.places(member uuid)
