@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.leaving import LEAVING
 from infra.vocabulary import (
     Access,
     Called,
@@ -158,8 +159,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *_SQL,
             *_TOKENS,
-            *may(Access.ENCRYPT, Key.FIELD),
-            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.MAKE_DATA_KEY, Key.FIELD),
+            *may(Access.WRITE_TABLE, Table.DATA_KEYS, Table.DELIVERIES),
             *may(Access.SEND, Queue.DELIVERIES),
             *_EVENTS,
         ),
@@ -185,6 +186,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=60,
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.READ_TABLE, Table.DATA_KEYS),
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES),
         ),
@@ -224,6 +226,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         permissions=(*_SQL, *_TOKENS, *may(Access.SEND, Queue.REFRESHES), *_EVENTS),
     ),
+    *LEAVING,
     Function(
         name="billing_provisioner",
         purpose="Finishes a sign-up with Stripe and reports what came of it.",
