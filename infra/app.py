@@ -56,6 +56,7 @@ def add_stacks(app: App, deployment: Deployment, built: assets.Assets) -> None:
         resources=Resources(
             queues=messaging.queues,
             tables=data.tables,
+            buckets=data.buckets,
             secrets=data.secrets,
             signing_keys_arn=data.signing_keys_arn,
             field_key=data.field_key,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.bundles import EVENTS, RATES, SQL, TOKENS
+from infra.leaving import LEAVING
 from infra.vocabulary import (
     Access,
     Called,
@@ -30,18 +32,6 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-_RATES: Final = may(Access.LEASE, Table.RATES)
-"""Of whoever answers tenants: their calls are counted for all functions together."""
-_TOKENS: Final = (
-    *may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS),
-    *may(Access.WRITE_TABLE, Table.API_KEYS),  # programs come by keys, and when one was last used is noted
-    *may(Access.READ_SECRET, Secret.PEPPER),
-    *_RATES,
-)
-_ARGON2: Final = (Setting.ARGON2_TIME_COST, Setting.ARGON2_MEMORY_KIB, Setting.ARGON2_LANES)
-_EVENTS: Final = may(Access.PUBLISH)
-_SQL: Final = may(Access.CONNECT)
-
 FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="auth",
@@ -57,9 +47,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=15,
         layers=("core", "identity"),
         permissions=(
-            *_SQL,
+            *SQL,
             *may(Access.SIGN, Key.SIGNING),
-            *_TOKENS,
+            *TOKENS,
             *may(
                 Access.WRITE_TABLE,
                 Table.SESSIONS,
@@ -71,7 +61,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.MAILS),
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
-            *_EVENTS,
+            *EVENTS,
         ),
         extra_settings=(
             Setting.TRIES_PER_ADDRESS,
@@ -109,15 +99,15 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("organizations", "operator")),),
         reach=Reach.DATABASE,
         permissions=(
-            *_SQL,
-            *_TOKENS,
+            *SQL,
+            *TOKENS,
             *may(Access.WRITE_TABLE, Table.SESSIONS, Table.REVOCATIONS),  # whoever goes is logged out
             *may(Access.WRITE_TABLE, Table.TICKETS),  # invitations
             *may(Access.SEND, Queue.MAILS),
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
             *may(Access.ENCRYPT, Key.FIELD),
             *may(Access.READ_SECRET, Secret.OPERATOR),
-            *_EVENTS,
+            *EVENTS,
         ),
     ),
     Function(
@@ -125,14 +115,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         purpose="Campaigns and their life cycle.",
         triggers=(Http(prefixes=("campaigns",)),),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *_TOKENS, *_EVENTS),
+        permissions=(*SQL, *TOKENS, *EVENTS),
     ),
     Function(
         name="sites",
         purpose="Stores, their sensors and their metrics.",
         triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected")),),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *_TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
+        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
     ),
     Function(
         name="sensors_ingest",
@@ -140,7 +130,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("ingest",)),),
         reach=Reach.NEITHER,
         permissions=(
-            *_RATES,
+            *RATES,
             *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),
@@ -153,7 +143,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.COUNTS, batch_size=100, window_s=1, max_concurrency=20),),
         reach=Reach.DATABASE,
         timeout_s=60,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*SQL, *EVENTS),
     ),
     Function(
         name="tills_processor",
@@ -161,7 +151,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.TRANSACTIONS, batch_size=100, window_s=1, max_concurrency=20),),
         reach=Reach.DATABASE,
         timeout_s=60,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*SQL, *EVENTS),
     ),
     Function(
         name="webhooks_api",
@@ -169,12 +159,12 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(Http(prefixes=("webhooks", "events")),),
         reach=Reach.DATABASE,
         permissions=(
-            *_SQL,
-            *_TOKENS,
-            *may(Access.ENCRYPT, Key.FIELD),
-            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *SQL,
+            *TOKENS,
+            *may(Access.MAKE_DATA_KEY, Key.FIELD),
+            *may(Access.WRITE_TABLE, Table.DATA_KEYS, Table.DELIVERIES),
             *may(Access.SEND, Queue.DELIVERIES),
-            *_EVENTS,
+            *EVENTS,
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW,),
     ),
@@ -185,7 +175,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=30,
         permissions=(
-            *_SQL,
+            *SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.SEND, Queue.DELIVERIES),
         ),
@@ -198,6 +188,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=60,
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.READ_TABLE, Table.DATA_KEYS),
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES),
         ),
@@ -210,7 +201,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=50,
         memory_mb=512,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*SQL, *EVENTS),
     ),
     Function(
         name="scheduled_refreshes",
@@ -220,7 +211,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=60,
         memory_mb=512,
         layers=("core", "dynamo"),
-        permissions=(*_SQL, *may(Access.SEND, Queue.REFRESHES), *may(Access.WRITE_TABLE, Table.LEASES)),
+        permissions=(*SQL, *may(Access.SEND, Queue.REFRESHES), *may(Access.WRITE_TABLE, Table.LEASES)),
     ),
     Function(
         name="refresh_worker",
@@ -228,15 +219,16 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=300,
-        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS), *_EVENTS),
+        permissions=(*SQL, *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS), *EVENTS),
     ),
     Function(
         name="jobs",
         purpose="Shows timed work and starts it by hand.",
         triggers=(Http(prefixes=("jobs",)),),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *_TOKENS, *may(Access.SEND, Queue.REFRESHES), *_EVENTS),
+        permissions=(*SQL, *TOKENS, *may(Access.SEND, Queue.REFRESHES), *EVENTS),
     ),
+    *LEAVING,
     Function(
         name="billing_provisioner",
         purpose="Finishes a sign-up with Stripe and reports what came of it.",
@@ -258,7 +250,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=30,
         memory_mb=512,
-        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.REVOCATIONS), *_EVENTS),
+        permissions=(*SQL, *may(Access.WRITE_TABLE, Table.REVOCATIONS), *EVENTS),
     ),
     Function(
         name="stripe_events",
@@ -293,7 +285,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             ),
         ),
         reach=Reach.DATABASE,
-        permissions=(*_SQL, *may(Access.READ_SECRET, Secret.OPERATOR)),
+        permissions=(*SQL, *may(Access.READ_SECRET, Secret.OPERATOR)),
         holds_api_page=True,
     ),
     Function(

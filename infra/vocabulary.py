@@ -26,6 +26,8 @@ class Queue(StrEnum):
     BILLING = "billing"
     BILLING_OUTCOMES = "billing_outcomes"
     MAILS = "mails"
+    EXPORTS = "exports"
+    ERASURES = "erasures"
 
 
 class Table(StrEnum):
@@ -41,10 +43,17 @@ class Table(StrEnum):
     LEASES = "leases"
     SIGNING_KEYS = "signing_keys"
     RATES = "rates"
+    DATA_KEYS = "data_keys"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
 """Tables with the second index `gsi1` on (`gsi1pk`, `gsi1sk`), every attribute projected."""
+
+
+class Bucket(StrEnum):
+    """The buckets; whatever is a tenant's has a key that begins with the tenant's id."""
+
+    EXPORTS = "exports"
 
 
 class Key(StrEnum):
@@ -82,11 +91,16 @@ class Access(StrEnum):
     READ_TABLE = "read a table"
     WRITE_TABLE = "read and write a table"
     LEASE = "lease from a table's items"
+    SCAN_TABLE = "read a table from end to end"
+    READ_OBJECTS = "read a bucket's objects"
+    WRITE_OBJECTS = "read, write and delete a bucket's objects"
+    LIST_OBJECTS = "list a bucket's objects"
     PUBLISH = "publish on the bus"
     SIGN = "sign with a key"
     MAKE_KEY = "make a key"
     TAG_KEY = "tag a key that is being made"
     TEND_KEY = "read a key's public part, and end it"
+    MAKE_DATA_KEY = "make data keys, wrapped by a key"
     ENCRYPT = "encrypt with a key"
     DECRYPT = "decrypt with a key"
     SEND_MAIL = "send mail in our name"
@@ -125,6 +139,11 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.MAKE_KEY: ("kms:CreateKey",),
     Access.TAG_KEY: ("kms:TagResource",),
     Access.TEND_KEY: ("kms:DescribeKey", "kms:DisableKey", "kms:GetPublicKey", "kms:ScheduleKeyDeletion"),
+    Access.SCAN_TABLE: ("dynamodb:Scan",),
+    Access.READ_OBJECTS: ("s3:GetObject",),
+    Access.WRITE_OBJECTS: ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
+    Access.LIST_OBJECTS: ("s3:ListBucket",),
+    Access.MAKE_DATA_KEY: ("kms:GenerateDataKey",),
     Access.ENCRYPT: ("kms:Encrypt",),
     Access.DECRYPT: ("kms:Decrypt",),
     Access.SEND_MAIL: ("ses:SendEmail",),
@@ -142,7 +161,7 @@ SIGNING_KEY_TAG: Final = ("rmap:use", "signing")
 LOCAL_UNJUDGED: Final = frozenset({"kms:KeySpec", "kms:KeyUsage"})
 """Keys of conditions that the local endpoint knows nothing of, so that they would never hold there."""
 
-Resource = Queue | Table | Key | Secret | Callee | None
+Resource = Queue | Table | Bucket | Key | Secret | Callee | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bench.sandbox import Sandbox
 from bench.world import ISSUER
 from infra import assets, catalog
 from infra.assets import Asset, Assets
-from infra.vocabulary import Function, Http, Queue, Table
+from infra.vocabulary import Bucket, Function, Http, Queue, Table
 from local import stack as local_stack
 from local.instance import TEST, Instance
 
@@ -114,6 +114,7 @@ def _environment(aws: dict[str, str]) -> dict[str, str]:
         "RMAP_STRIPE_SECRET": "rmap/local/stripe",
         "RMAP_OPERATOR_SECRET": "rmap/local/operator",
         **{f"RMAP_TABLE_{table.name}": f"rmap-bench-{table}" for table in Table},
+        **{f"RMAP_BUCKET_{bucket.name}": f"rmap-bench-{bucket}" for bucket in Bucket},
         **{f"RMAP_QUEUE_{queue.name}": f"http://127.0.0.1/000000000000/{queue}" for queue in Queue},
         "POWERTOOLS_METRICS_NAMESPACE": "RMAP",
         "POWERTOOLS_LOG_LEVEL": "INFO",

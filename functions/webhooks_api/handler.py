@@ -21,6 +21,7 @@ class WebhookSettings(Settings):
 
     bus: str
     field_key: str
+    table_data_keys: str
     table_deliveries: str
     outbound_allow: tuple[str, ...] = ()
 
@@ -30,5 +31,7 @@ settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
 stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
-endpoints = Endpoints(stores, SecretKeys(settings.field_key), allow_list(settings.outbound_allow), uuid7)
+endpoints = Endpoints(
+    stores, SecretKeys(settings.field_key, Table(settings.table_data_keys)), allow_list(settings.outbound_allow), uuid7
+)
 handler = kernel.http(routes, endpoints, database=database, token=kernel.tokens())

@@ -20,6 +20,7 @@ class DispatcherSettings(Settings):
     """What this function needs beside the common settings."""
 
     field_key: str
+    table_data_keys: str
     table_deliveries: str
     queue_deliveries: str
     outbound_allow: tuple[str, ...] = ()
@@ -31,7 +32,7 @@ table = Table(settings.table_deliveries)
 dispatch = Dispatch(
     TargetRepository(table),
     DeliveryRepository(table),
-    SecretKeys(settings.field_key),
+    SecretKeys(settings.field_key, Table(settings.table_data_keys)),
     Strangers(allow_list(settings.outbound_allow)),
     Queue(settings.queue_deliveries),
     observability=kernel.observability,

@@ -15,6 +15,7 @@ from infra.vocabulary import (
     LOCAL_UNJUDGED,
     SIGNING_KEY_TAG,
     Access,
+    Bucket,
     Callee,
     Function,
     Http,
@@ -78,6 +79,9 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
         case Table() as table:
             arn = resources.tables[table].table_arn
             arns = [arn, f"{arn}/index/gsi1"] if table in INDEXED_TABLES else [arn]
+        case Bucket() as bucket:
+            arn = f"arn:aws:s3:::{resources.buckets[bucket]}"
+            arns = [arn if permission.access is Access.LIST_OBJECTS else f"{arn}/*"]
         case Key.FIELD:
             arns = [resources.field_key.key_arn]
         case Secret.DATABASE_OWNER:
@@ -155,7 +159,7 @@ def _host(url: str) -> str:
     return Fn.select(2, Fn.split("/", url))
 
 
-def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
+def _setting(permission: Permission, resources: Resources) -> dict[str, str]:  # noqa: C901  one case for each kind
     """The variables by which a function finds what a permission is about."""
     found: dict[str, str] = {}
     match permission.resource:
@@ -163,6 +167,8 @@ def _setting(permission: Permission, resources: Resources) -> dict[str, str]:
             found = {f"RMAP_QUEUE_{queue.name}": resources.queues[queue].queue_url}
         case Table() as table:
             found = {f"RMAP_TABLE_{table.name}": resources.tables[table].table_name}
+        case Bucket() as bucket:
+            found = {f"RMAP_BUCKET_{bucket.name}": resources.buckets[bucket]}
         case Key.FIELD:
             found = {"RMAP_FIELD_KEY": resources.field_key.key_id}
         case Secret.DATABASE_OWNER:

@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.vocabulary import Callee, Queue, Secret, Table
+from infra.vocabulary import Bucket, Callee, Queue, Secret, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Resources:
 
     queues: Mapping[Queue, sqs.IQueue]
     tables: Mapping[Table, dynamodb.ITable]
+    buckets: Mapping[Bucket, str]
+    """By their names, which are ours to choose."""
     secrets: Mapping[Secret, SecretHandle]
     signing_keys_arn: str
     """What covers every signing key, and other keys too: the policies add the tags."""

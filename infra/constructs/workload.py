@@ -19,7 +19,7 @@ from infra.constructs.resources import Resources
 from infra.constructs.retention import log_group
 from infra.stacks.base import StageStack
 from infra.stacks.network import NetworkStack
-from infra.vocabulary import Access, Function, Key, Reach, Secret
+from infra.vocabulary import Access, Bucket, Function, Key, Reach, Secret
 
 ALIAS = "live"
 """Everything calls functions through this alias, so that it decides which version answers."""
@@ -112,6 +112,12 @@ class Workloads(Construct):
                 role,
                 "IAM5[Resource::arn:aws:kms:us-east-1:<AWS::AccountId>:key/*]",
                 "Signing keys are made while the platform runs and have no name yet: tags and kind bound the right.",
+            )
+        for bucket in {granted.resource for granted in row.permissions if isinstance(granted.resource, Bucket)}:
+            accept(
+                role,
+                f"IAM5[Resource::arn:aws:s3:::{self._home.stage.named(bucket)}-<AWS::AccountId>/*]",
+                "Every object of the bucket, and of no other: archives get their names while the platform runs.",
             )
         return role.without_policy_updates()
 

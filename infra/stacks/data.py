@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
@@ -15,7 +17,7 @@ from infra.constructs.nag import accept
 from infra.constructs.resources import SecretHandle
 from infra.settings import REGION, Deployment
 from infra.stacks.base import StageStack
-from infra.vocabulary import INDEXED_TABLES, Secret, Table
+from infra.vocabulary import INDEXED_TABLES, Bucket, Secret, Table
 
 _STRING = dynamodb.AttributeType.STRING
 
@@ -31,6 +33,10 @@ class DataStack(StageStack):
         self.signing_keys_arn = self.format_arn(service="kms", resource="key", resource_name="*")
         self.field_key = self._field_key()
         self.tables = {table: self._table(table) for table in Table}
+        # A bucket's name is the only one of its kind in the world; with the account's number it is ours.
+        self.buckets: dict[Bucket, str] = {bucket: f"{self.stage.named(bucket)}-{self.account}" for bucket in Bucket}
+        for bucket in Bucket:
+            self._bucket(bucket)
         self.secrets = self._secrets()
         self.mail_identity = self._mail_identity()
         self.tell("FieldKey", self.field_key.key_id)
@@ -68,6 +74,7 @@ class DataStack(StageStack):
                         "kms:ViaService": [
                             f"dynamodb.{REGION}.amazonaws.com",
                             f"rds.{REGION}.amazonaws.com",
+                            f"s3.{REGION}.amazonaws.com",
                             f"secretsmanager.{REGION}.amazonaws.com",
                         ],
                     }
@@ -135,6 +142,26 @@ class DataStack(StageStack):
                 projection_type=dynamodb.ProjectionType.ALL,
             )
         return made
+
+    def _bucket(self, bucket: Bucket) -> None:
+        """Archives that tenants ask for: they load them down within the week or ask again."""
+        made = s3.Bucket(
+            self,
+            f"Bucket{_camel(bucket)}",
+            bucket_name=self.buckets[bucket],
+            encryption=s3.BucketEncryption.KMS if self.data_key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=self.data_key,
+            bucket_key_enabled=True if self.data_key else None,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=not self.stage.local,
+            lifecycle_rules=[
+                s3.LifecycleRule(expiration=Duration.days(7), abort_incomplete_multipart_upload_after=Duration.days(2))
+            ],
+            removal_policy=self.keep,
+        )
+        accept(made, "S1", "Who asked for an archive and for its address is in the audit log and the API's own log.")
+        self.tell(f"Bucket{_camel(bucket)}", made.bucket_name)
 
     def _mail_identity(self) -> str:
         """The domain that mails are sent from; its DKIM records are outputs, for its DNS."""

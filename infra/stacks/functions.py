@@ -60,7 +60,9 @@ class FunctionsStack(StageStack):
         DeployStep(self, "KeyRing", key_rotation, answerer=KEYS_ANSWERER, properties=version, timeout=timeout)
 
     def _start(self, row: Function, alias: lambda_.Alias, trigger: Http | QueueConsumer | Schedule | Called) -> None:
-        scope = Construct(self, f"{row.name}-start")
+        name = f"{row.name}-start"
+        # A second trigger is named after its kind; the first keeps the name, and so what was deployed under it.
+        scope = Construct(self, f"{name}-{type(trigger).__name__}" if self.node.try_find_child(name) else name)
         match trigger:
             case Http():
                 self._route(scope, row, alias)

@@ -22,7 +22,7 @@ _HTTPS: Final = ec2.Port.tcp(443)
 _DOORS: Final[Mapping[str, tuple[Access, ...]]] = {
     "Queues": (Access.SEND,),
     "Events": (Access.PUBLISH,),
-    "Keys": (Access.SIGN, Access.MAKE_KEY, Access.TEND_KEY, Access.ENCRYPT, Access.DECRYPT),
+    "Keys": (Access.SIGN, Access.MAKE_KEY, Access.TEND_KEY, Access.MAKE_DATA_KEY, Access.ENCRYPT, Access.DECRYPT),
     "Secrets": (Access.READ_SECRET,),
     "Functions": (Access.CALL,),
 }

@@ -127,6 +127,18 @@ CATALOGUE: tuple[EventType, ...] = (
         )
         for what, said in (("given", "given to the organization"), ("taken_back", "taken back from the organization"))
     ),
+    EventType(
+        "tenant.exported",
+        "An archive of everything an organization has is ready to be loaded down.",
+        "export/<id>",
+        {"id": _ID, "rows": 120_000, "bytes": 9_437_184, "expires_at": "2026-03-08T09:30:00Z"},
+    ),
+    EventType(
+        "tenant.erased",
+        "Everything of a closed organization is gone; the counts are its certificate's.",
+        "tenant/<id>",
+        {"id": _TENANT, "counts": {"postgresql/campaigns": 12, "dynamodb/sessions": 3, "s3/exports": 1, "people": 2}},
+    ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
     _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),

@@ -14,7 +14,7 @@ from infra.assets import Assets
 from infra.constructs import permissions
 from infra.constructs.resources import DatabaseAccess, Resources, SecretHandle
 from infra.settings import Stage, read_deployment
-from infra.vocabulary import Callee, Function, Queue, Secret, Table
+from infra.vocabulary import Bucket, Callee, Function, Queue, Secret, Table
 from local.stack import Stack
 
 API_URL = "https://api.example.com"
@@ -75,6 +75,7 @@ def _resources(stage: Stage) -> Resources:
     return Resources(
         queues=cast("Any", {queue: SimpleNamespace(queue_url=f"{API_URL}/{queue}") for queue in Queue}),
         tables=cast("Any", {table: SimpleNamespace(table_name=f"rmap-local-{table}") for table in Table}),
+        buckets={bucket: f"rmap-local-{bucket}" for bucket in Bucket},
         secrets=secrets,
         signing_keys_arn="arn:aws:kms:us-east-1:000000000000:key/*",
         field_key=cast("Any", SimpleNamespace(key_id="field-key")),

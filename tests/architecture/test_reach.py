@@ -29,7 +29,12 @@ NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnet
            "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
 SIGNATURE_CHECKS = {"stripe_events": {"shared.billing.gateway", "stripe"}}
 """Stripe's inbox checks a signature with Stripe's library; it calls nobody, and has neither database nor a way out."""
-AWS_ONLY = {"tenant_context.aws", "shared.leases.gateway", "shared.identity.gateway.egress"}
+AWS_ONLY = {
+    "tenant_context.aws",
+    "shared.leases.gateway",
+    "shared.identity.gateway.egress",
+    "shared.exports.gateway.archives",
+}
 """Modules that open connections, to AWS and nobody else."""
 
 

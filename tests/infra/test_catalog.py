@@ -10,6 +10,7 @@ from infra import catalog
 from infra.vocabulary import (
     ACTIONS,
     Access,
+    Bucket,
     Callee,
     Function,
     Key,
@@ -66,7 +67,8 @@ def test_a_permission_names_a_resource_of_its_kind(row: Function) -> None:
         Access.MAKE_KEY: Key,
         Access.TAG_KEY: Key, Access.TEND_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,
         Access.CONNECT: type(None), Access.PUBLISH: type(None), Access.SEND_MAIL: type(None),
-        Access.CALL: Callee,
+        Access.CALL: Callee, Access.SCAN_TABLE: Table, Access.READ_OBJECTS: Bucket, Access.WRITE_OBJECTS: Bucket,
+        Access.LIST_OBJECTS: Bucket, Access.MAKE_DATA_KEY: Key,
     }  # fmt: skip
     wrong = [p for p in row.permissions if type(p.resource) is not kinds[p.access]]
     assert wrong == []
@@ -98,7 +100,8 @@ def test_only_one_function_makes_signing_keys_and_says_which_ones_hold() -> None
 
 def test_whoever_encrypts_fields_cannot_read_them_back() -> None:
     """But auth, which checks the codes of the authenticator apps that it set up."""
-    encrypts = {row.name for row in catalog.holders(Access.ENCRYPT, Key.FIELD)}
+    seals = (Access.ENCRYPT, Access.MAKE_DATA_KEY)
+    encrypts = {row.name for access in seals for row in catalog.holders(access, Key.FIELD)}
     decrypts = {row.name for row in catalog.holders(Access.DECRYPT, Key.FIELD)}
     assert encrypts & decrypts == {"auth"}
 

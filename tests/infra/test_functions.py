@@ -11,6 +11,7 @@ from infra.stacks.functions import KEYS_ANSWERER
 from infra.stacks.schema import ANSWERER
 from infra.vocabulary import (
     Access,
+    Bucket,
     Callee,
     CustomResource,
     Function,
@@ -177,6 +178,8 @@ def settings_of(permission: Permission) -> set[str]:  # noqa: C901  one case for
             found = {"RMAP_TABLE_SIGNING_KEYS", "RMAP_ISSUER", "RMAP_AUDIENCE"}
         case Table() as table:
             found = {f"RMAP_TABLE_{table.name}"}
+        case Bucket() as bucket:
+            found = {f"RMAP_BUCKET_{bucket.name}"}
         case Key.FIELD:
             found = {"RMAP_FIELD_KEY"}
         case Key.SIGNING:

@@ -38,6 +38,23 @@ def test_a_table_is_encrypted_recoverable_and_forgets(prod: Templates, table: Ta
     assert indexes == (["gsi1"] if table in INDEXED_TABLES else [])
 
 
+def test_archives_are_encrypted_shut_and_forgotten(prod: Templates) -> None:
+    (made,) = [bucket for bucket in prod.all("AWS::S3::Bucket") if bucket.id.startswith("BucketExports")]
+    (rule,) = made.properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert set(made.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    (lifecycle,) = made.properties["LifecycleConfiguration"]["Rules"]
+    assert lifecycle["ExpirationInDays"] == 7
+    assert lifecycle["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+    (policy,) = [
+        policy
+        for policy in prod.all("AWS::S3::BucketPolicy")
+        if prod.target(policy.stack, policy.properties["Bucket"]) == made
+    ]
+    refused = [said for said in policy.properties["PolicyDocument"]["Statement"] if said["Effect"] == "Deny"]
+    assert {"Bool": {"aws:SecureTransport": "false"}} in [statement["Condition"] for statement in refused]
+
+
 def test_there_are_no_other_tables(prod: Templates) -> None:
     assert {made.name for made in prod.all("AWS::DynamoDB::Table")} == {named(table) for table in Table}
 

@@ -8,9 +8,9 @@ from psycopg import errors
 from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
-DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains"}
+DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures"}
 """What the reviewed functions may read, in the columns they need."""
-OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door"}}
+OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door", "leaving"}}
 WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified"}
 """Unique keys without tenant_id: a slug is public; a person is one across tenants (unguessable id, own policies);
 a domain is verified by who holds its DNS."""
@@ -27,6 +27,9 @@ REVIEWED = {
     "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
+    "tenants_to_erase": "rmap_door",
+    "erase_rows": "rmap_owner",
+    "erase_person": "rmap_owner",
     "ensure_month": "rmap_owner",
 }
 """SECURITY DEFINER functions and their owners. A new one belongs here after a review: it sees beyond one tenant."""
@@ -182,6 +185,7 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "domains": ["domain", "tenant_id", "verified_at"],
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
+        "erasures": ["finished_at", "tenant_id"],
     }
     writes = ask(
         world,

@@ -36,6 +36,7 @@ class Things:
         campaign = post("/api/v1/campaigns", {"name": "Spring", "budget": "100.00", "site_ids": [site]})["id"]
         endpoint = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})["id"]
         message = post(f"/api/v1/webhooks/endpoints/{endpoint}/test")["message_id"]
+        export = post("/api/v1/exports")["id"]
         run = post("/api/v1/jobs/refresh-performance/run")["id"]
         key = post("/api/v1/api-keys", {"name": "till", "scopes": ["ingest.write"]})["prefix"]
         count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
@@ -63,6 +64,7 @@ class Things:
             "endpoint_id": endpoint,
             "message_id": message,
             "run_id": run,
+            "export_id": export,
             "prefix": key,
             "batch_id": batch,
             "session_id": sessions[0]["id"],

@@ -1,4 +1,4 @@
-"""Signing secrets, sealed by KMS: only with the same tenant and endpoint does a ciphertext open again."""
+"""Signing secrets, sealed as fields: only for the same tenant and endpoint does a ciphertext open again."""
 
 import base64
 import time
@@ -8,36 +8,44 @@ from collections.abc import Callable
 from shared.webhooks.model import EndpointId
 from tenant_context.aws import AwsClient
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table
+from tenant_context.fields import DataKeys, FieldCipher, is_sealed
 
 _KEPT_SECONDS = 300.0
 _KEPT = 2000
 
 
 class SecretKeys:
-    """Seals and opens secrets; an opened one is kept five minutes, so that KMS is not asked at every attempt."""
+    """Seals and opens secrets with data keys of their tenant.
+
+    Secrets of the release before were encrypted by KMS itself; they open until they are rotated.
+    """
 
     def __init__(
-        self, field_key: str, client: AwsClient | None = None, *, elapsed: Callable[[], float] = time.monotonic
+        self,
+        field_key: str,
+        data_keys: Table,
+        client: AwsClient | None = None,
+        *,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._field_key = field_key
         self._client = client or AwsClient("kms")
+        self._fields = FieldCipher(DataKeys(data_keys, field_key, self._client), elapsed=elapsed)
         self._elapsed = elapsed
         self._opened: OrderedDict[tuple[str, str, bytes], tuple[float, bytes]] = OrderedDict()
 
     def seal(self, tenant: TenantContext, endpoint: EndpointId, secret: bytes) -> bytes:
         """The secret, encrypted."""
-        answer = self._client.call(
-            "Encrypt",
-            {
-                "KeyId": self._field_key,
-                "Plaintext": base64.b64encode(secret).decode(),
-                "EncryptionContext": _context(tenant, endpoint),
-            },
-        )
-        return base64.b64decode(answer["CiphertextBlob"])
+        return self._fields.seal(tenant.tenant, _field(endpoint), secret)
 
     def open(self, tenant: TenantContext, endpoint: EndpointId, ciphertext: bytes) -> bytes:
-        """The secret behind a ciphertext. Raises `AwsError` where it is another endpoint's."""
+        """The secret behind a ciphertext. Raises `Unreadable` or `AwsError` where it is another endpoint's."""
+        if is_sealed(ciphertext):
+            return self._fields.open(tenant.tenant, _field(endpoint), ciphertext)
+        return self._open_by_kms(tenant, endpoint, ciphertext)
+
+    def _open_by_kms(self, tenant: TenantContext, endpoint: EndpointId, ciphertext: bytes) -> bytes:
         key = (str(tenant.tenant), str(endpoint), ciphertext)
         now = self._elapsed()
         kept = self._opened.get(key)
@@ -48,7 +56,7 @@ class SecretKeys:
             {
                 "KeyId": self._field_key,
                 "CiphertextBlob": base64.b64encode(ciphertext).decode(),
-                "EncryptionContext": _context(tenant, endpoint),
+                "EncryptionContext": {"tenant": str(tenant.tenant), "endpoint": str(endpoint)},
             },
         )
         secret = base64.b64decode(answer["Plaintext"])
@@ -59,5 +67,5 @@ class SecretKeys:
         return secret
 
 
-def _context(tenant: TenantContext, endpoint: EndpointId) -> dict[str, str]:
-    return {"tenant": str(tenant.tenant), "endpoint": str(endpoint)}
+def _field(endpoint: EndpointId) -> str:
+    return f"webhook-endpoint/{endpoint}/secret"

@@ -103,6 +103,7 @@ class Line:
             "RMAP_DATABASE_SECRET": found.secret,
             "RMAP_BUS": resources.bus,
             "RMAP_TABLE_DELIVERIES": resources.table,
+            "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,

@@ -22,6 +22,7 @@ ROLES: dict[str, frozenset[str]] = {
             "keys.*",
             "jobs.*",
             "audit.read",
+            "exports.*",
         }
     ),
     "manager": frozenset(
@@ -53,6 +54,8 @@ PERMISSIONS = frozenset(
         "campaigns.launch",
         "campaigns.read",
         "campaigns.update",
+        "exports.read",
+        "exports.write",
         "ingest.write",
         "jobs.read",
         "jobs.run",

@@ -25,7 +25,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from psycopg import Connection, pq
+from psycopg import Connection, pq, sql
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from tenant_context.aws import Credentials, database_token
@@ -41,6 +41,8 @@ set_json_loads(msgspec.json.decode)
 
 Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any]
+Query = LiteralString | sql.Composed
+"""A constant of the code, or one put together from names of PostgreSQL's catalog, each quoted as a name."""
 
 _ENTER: LiteralString = "SELECT app.enter(%s, %s, %s)"
 _ENTER_IN: LiteralString = "SELECT app.enter_in(%s, %s, %s, %s)"
@@ -66,17 +68,17 @@ class Transaction:
         self.events: list[Event] = []
         self.afterwards: list[Callable[[], object]] = []
 
-    def run(self, query: LiteralString, parameters: Parameters | None = None) -> None:
+    def run(self, query: Query, parameters: Parameters | None = None) -> None:
         """Queue a statement whose result nobody needs; its error surfaces at the next wait or at commit."""
         self._database.statements += 1
         self._connection.execute(query, parameters)
 
-    def one(self, query: LiteralString, parameters: Parameters | None = None) -> Row | None:
+    def one(self, query: Query, parameters: Parameters | None = None) -> Row | None:
         """The first row, or None; waits."""
         self._database.count_wait()
         return self._connection.execute(query, parameters).fetchone()
 
-    def all(self, query: LiteralString, parameters: Parameters | None = None) -> list[Row]:
+    def all(self, query: Query, parameters: Parameters | None = None) -> list[Row]:
         """Every row; waits."""
         self._database.count_wait()
         return self._connection.execute(query, parameters).fetchall()

@@ -145,9 +145,19 @@ class Routes:
         query: Any = None,
         answer: Any = None,
         hidden: bool = False,
+        recent: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare a GET."""
-        return self._declare("GET", path, permission=permission, proof=proof, query=query, answer=answer, hidden=hidden)
+        return self._declare(
+            "GET",
+            path,
+            permission=permission,
+            proof=proof,
+            query=query,
+            answer=answer,
+            hidden=hidden,
+            recent=recent,
+        )
 
     def write(
         self,

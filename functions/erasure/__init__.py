@@ -1,0 +1,1 @@
+"""Erases tenants that are closed."""

@@ -1,0 +1,1 @@
+"""Makes archives of tenants, and fills tenants from them."""

@@ -1,0 +1,1 @@
+"""Archives of everything a tenant has."""

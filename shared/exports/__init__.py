@@ -1,0 +1,1 @@
+"""Archives of everything a tenant has, and tenants filled from them."""

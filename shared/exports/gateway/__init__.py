@@ -1,0 +1,1 @@
+"""Where archives go, and what of a tenant is in DynamoDB."""

@@ -1,0 +1,101 @@
+"""Archives in S3, put there part by part; boto3, which S3's own protocol needs, is imported by what uses it."""
+
+# ruff: noqa: PLC0415  boto3 costs a start 150 ms, which listing exports need not pay
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from shared.exports.errors import UploadLost
+
+PAGE = 500
+
+
+def key_of(tenant: UUID, export: UUID) -> str:
+    """The object of an archive: whatever is a tenant's begins with its id."""
+    return f"{tenant}/{export}.tar"
+
+
+class Archives:
+    """The bucket of archives."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self._made: Any = None
+
+    @property
+    def _s3(self) -> Any:
+        if self._made is None:
+            import boto3
+            from botocore.config import Config
+
+            # Parts are judged by the SHA-256 of the signature; another checksum would be of the same bytes.
+            settings = Config(signature_version="s3v4", request_checksum_calculation="when_required",
+                              response_checksum_validation="when_required")  # fmt: skip
+            self._made = boto3.client("s3", config=settings)
+        return self._made
+
+    def begin(self, key: str) -> str:
+        """Begin an upload; answers its id."""
+        made = self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType="application/x-tar")
+        return str(made["UploadId"])
+
+    def put_part(self, key: str, upload: str, number: int, content: bytes) -> str:
+        """Put a part; one that is there is replaced. Errors: UploadLost."""
+        try:
+            answer = self._s3.upload_part(
+                Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=content
+            )
+        except self._s3.exceptions.NoSuchUpload as error:
+            raise UploadLost from error
+        return str(answer["ETag"])
+
+    def complete(self, key: str, upload: str, etags: Sequence[tuple[int, str]], size: int) -> None:
+        """Put the parts together; nothing to do when that was done. Errors: UploadLost."""
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in etags]
+        try:
+            self._s3.complete_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            )
+        except self._s3.exceptions.NoSuchUpload as error:
+            if self._size(key) != size:
+                raise UploadLost from error
+
+    def _size(self, key: str) -> int:
+        found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        return int(found[0]["Size"]) if found else -1
+
+    def remove(self, key: str, upload: str = "") -> None:
+        """Delete an archive, and give up what was put of it; nothing there is no error."""
+        if upload:
+            with suppress(self._s3.exceptions.NoSuchUpload):
+                self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+        self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def read(self, key: str) -> Any:
+        """An archive as a stream, from front to back."""
+        return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+
+    def link(self, key: str, name: str, seconds: int) -> str:
+        """An address by which anybody can load the archive down for some time."""
+        given = {"Bucket": self._bucket, "Key": key, "ResponseContentDisposition": f'attachment; filename="{name}"'}
+        return str(self._s3.generate_presigned_url("get_object", Params=given, ExpiresIn=seconds))
+
+    def page(self, tenant: UUID, after: Any) -> tuple[list[Any], Any]:
+        """Some keys of a tenant's objects, and where the next page begins (None: there is none)."""
+        more = {"StartAfter": after} if after else {}
+        answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=f"{tenant}/", MaxKeys=PAGE, **more)
+        keys = [found["Key"] for found in answer.get("Contents", [])]
+        return keys, keys[-1] if answer.get("IsTruncated") else None
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        """Delete objects by their keys."""
+        for key in keys:
+            self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        if self._made is not None:
+            self._made.close()
+            self._made = None

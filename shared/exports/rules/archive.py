@@ -1,0 +1,99 @@
+"""The archive's form: a tar file of gzips, each with some rows of one table as lines of JSON, and `manifest.json` last.
+
+It is written from front to back and nothing is gone back for, and each file's bytes follow from its rows and from the
+moment the export was asked for: whoever writes a file again writes the same.
+"""
+
+import hashlib
+import tarfile
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.exports.model import Chunk, File, Table
+from shared.exports.rules.contents import LEFT_OUT, redacted
+from tenant_context.clock import rfc3339
+
+FORMAT = "rmap-export/1"
+MANIFEST = "manifest.json"
+END = bytes(2 * tarfile.BLOCKSIZE)
+FILE_ROWS = 20_000
+FILE_BYTES = 8 * 1024 * 1024
+"""A file has as many rows, or as many bytes before compression, at most (and the row that crosses the line)."""
+
+
+_BLOCK = 65_536
+
+
+class Writer:
+    """Puts rows into one file."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.compressobj(4, zlib.DEFLATED, 31)
+        self._parts: list[bytes] = []
+        self._waiting = bytearray()
+        self._bytes = 0
+        self.rows = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the next row belongs into another file."""
+        return self.rows >= FILE_ROWS or self._bytes >= FILE_BYTES
+
+    def add(self, line: bytes) -> None:
+        """Add a row: its JSON without a line's end."""
+        self.rows += 1
+        self._bytes += len(line) + 1
+        self._waiting += line
+        self._waiting += b"\n"
+        if len(self._waiting) >= _BLOCK:
+            self._parts.append(self._zlib.compress(self._waiting))
+            self._waiting.clear()
+
+    def chunk(self, after: Any) -> Chunk:
+        """What was added; `after` is where the next file begins, None when there is none."""
+        return Chunk(self.rows, b"".join((*self._parts, self._zlib.compress(self._waiting), self._zlib.flush())), after)
+
+
+def file_of(source: str, number: int, chunk: Chunk) -> File:
+    """How the manifest names a chunk."""
+    digest = hashlib.sha256(chunk.content).hexdigest()
+    return File(source, f"{source}/{number:06}.jsonl.gz", chunk.rows, len(chunk.content), digest)
+
+
+def member(name: str, content: bytes, moment: datetime) -> bytes:
+    """A file as it stands in the tar."""
+    header = tarfile.TarInfo(name)
+    header.size, header.mtime, header.mode = len(content), int(moment.timestamp()), 0o600
+    return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def manifest(
+    tenant: UUID, begun: datetime, tables: Sequence[Table], items: Sequence[str], files: Iterable[File]
+) -> bytes:
+    """What the archive holds, file by file, and what it does not."""
+    of: dict[str, list[File]] = {}
+    for file in files:
+        of.setdefault(file.source, []).append(file)
+    document = {
+        "format": FORMAT,
+        "tenant": str(tenant),
+        "begun_at": rfc3339(begun),
+        "consistency": "Each file is one consistent read; what changed meanwhile may be in either state.",
+        "tables": {table.name: _counts(of.get(f"tables/{table.name}", ())) for table in tables},
+        "items": {name: _counts(of.get(f"items/{name}", ())) for name in items},
+        "redacted": {table.name: redacted(table) for table in tables if redacted(table)},
+        "left_out": LEFT_OUT | {"users": "people belong to themselves; memberships tell who they are"},
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1)
+
+
+def _counts(files: Sequence[File]) -> dict[str, Any]:
+    return {
+        "rows": sum(file.rows for file in files),
+        "files": [{"name": file.name, "rows": file.rows, "bytes": file.bytes, "sha256": file.sha256} for file in files],
+    }

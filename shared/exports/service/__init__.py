@@ -1,0 +1,1 @@
+"""Exports as routes and workers use them."""

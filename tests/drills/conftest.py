@@ -1,0 +1,100 @@
+"""Fixtures of the drills: a place to export and erase in, and tenants with a row in every table."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from local.stack import Stack
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext, from_message
+from tenant_context.dynamo import tenant_key
+from tenant_context.postgres import Database
+from tests.conftest import Clone
+from tests.drills.places import Place
+
+DAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+COUNTS = 40
+
+
+@pytest.fixture
+def now() -> list[datetime]:
+    """The time, which a test may move."""
+    return [datetime.now(UTC)]
+
+
+@pytest.fixture
+def place(servers: Stack, clone: Clone, now: list[datetime]) -> Iterator[Place]:
+    """Where the workers work."""
+    opened = Database(clone.settings(), clock=lambda: now[0])
+    made = Place(servers, opened, clone)
+    yield made
+    made.remove()
+    opened.close()
+
+
+def member_of(clone: Clone, tenant: UUID, person: UUID) -> None:
+    """Make a person a member."""
+    with clone.connect() as admin:
+        admin.execute("INSERT INTO memberships VALUES (%s, %s, 'member', now())", (tenant, person))
+
+
+def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
+    """Rows and items of every interesting kind: of months, with secrets, that refer to each other."""
+    site, sensor, campaign, batch, endpoint = (uuid7() for _ in range(5))
+    with clone.connect() as admin:
+        say: Any = admin.execute
+        say("SELECT app.ensure_month('people_counts', %s)", (DAY,))
+        say("SELECT app.ensure_month('people_counts', %s)", (DAY + timedelta(days=40),))
+        say("SELECT app.ensure_month('transactions', %s)", (DAY,))
+        say("INSERT INTO sites (tenant_id, id, name, code, time_zone, metadata, created_at, updated_at)"
+            " VALUES (%s, %s, %s, 'main', 'Europe/Berlin', %s, %s, %s)",
+            (tenant, site, f'Straße 1 "{name}"', '{"a": [1, 2.50]}', DAY, DAY))  # fmt: skip
+        say("INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, interval_minutes, created_at, updated_at)"
+            " VALUES (%s, %s, %s, 'Door', 'AX-1', 'line', 15, %s, %s)", (tenant, sensor, site, DAY, DAY))  # fmt: skip
+        for number in range(COUNTS):
+            start = DAY + timedelta(days=number)
+            say("INSERT INTO people_counts VALUES (%s, %s, 'a', %s, %s, %s, %s, 1, %s, 1, %s)",
+                (tenant, sensor, start, start + timedelta(minutes=15), site, number, DAY, batch))  # fmt: skip
+        say("INSERT INTO transactions (tenant_id, site_id, id, at, currency, total, units, lines, received_at,"
+            " batch_id) VALUES (%s, %s, 't-1', %s, 'EUR', 12.50, 2, '[]', %s, %s)",
+            (tenant, site, DAY, DAY, batch))  # fmt: skip
+        say("INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, created_by, created_at,"
+            " updated_at) VALUES (%s, %s, 'Spring', 'in_store', 'draft', 10, 'EUR', %s, %s, %s)",
+            (tenant, campaign, uuid7(), DAY, DAY))  # fmt: skip
+        say("INSERT INTO campaign_sites VALUES (%s, %s, %s)", (tenant, campaign, site))
+        say("INSERT INTO webhook_endpoints (tenant_id, id, url, event_types, secret, old_secret, old_secret_until,"
+            " created_at, updated_at) VALUES (%s, %s, 'https://x.example', '{*}', 'sealed', 'older', %s, %s, %s)",
+            (tenant, endpoint, DAY, DAY, DAY))  # fmt: skip
+        say("INSERT INTO audit_log VALUES (%s, %s, %s, 'user:1', 'campaign.created', 'x', 'r', '{}')",
+            (tenant, uuid7(), DAY))  # fmt: skip
+    shown = {"name": "till", "scopes": ["ingest.write"], "tenant": str(tenant)}
+    place.put("api_keys", {**shown, "pk": tenant_key(tenant, "keys"), "sk": f"prefix{name}"})
+    place.put("api_keys", {**shown, "pk": f"key#prefix{name}", "sk": "key", "digest": "of the key"})
+    for number in range(30):
+        place.put("devices", {"pk": tenant_key(tenant, "sensors"), "sk": f"AX-{number}", "id": "1", "tenant": tenant})
+    place.put("sessions", {"pk": f"session#{uuid7()}", "sk": "session", "tenant": tenant, "seed": "of tokens"})
+    place.put("data_keys", {"pk": tenant_key(tenant, "data-keys"), "sk": "1", "wrapped": b"key", "tenant": tenant})
+    place.put("deliveries", {"pk": tenant_key(tenant, "endpoint#1"), "sk": "target", "tenant": tenant,
+                             "url": "https://x.example", "secrets": [{"ciphertext": "sealed"}]})  # fmt: skip
+
+
+@pytest.fixture
+def acme(clone: Clone, place: Place, two_tenants: tuple[TenantContext, TenantContext]) -> TenantContext:
+    """A tenant with something of everything."""
+    fill(clone, place, two_tenants[0].tenant, "acme")
+    return two_tenants[0]
+
+
+@pytest.fixture
+def globex(clone: Clone, place: Place, two_tenants: tuple[TenantContext, TenantContext]) -> TenantContext:
+    """Another."""
+    fill(clone, place, two_tenants[1].tenant, "globex")
+    return two_tenants[1]
+
+
+def worker_of(tenant: TenantContext) -> TenantContext:
+    """The tenant as a worker enters it."""
+    return from_message(tenant.tenant, "worker")

@@ -1,0 +1,235 @@
+"""A closed tenant is erased to the last row, also by workers that die at any step, and nobody else loses anything."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from shared.erasure.errors import Busy, NotClosed
+from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
+from tests.conftest import Clone
+from tests.drills.conftest import fill, member_of, worker_of
+from tests.drills.places import Place, Sandbox
+
+ERASE = "erase"
+
+
+def close(clone: Clone, tenant: UUID) -> None:
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (tenant,))
+
+
+def erase(place: Place, tenant: TenantContext) -> None:
+    place.eraser().erase(worker_of(tenant), Message(tenant.tenant, "request", ERASE, {}))
+
+
+def tables(admin: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+    found = admin.execute("""
+        SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+               AND NOT c.relispartition ORDER BY 1""").fetchall()  # fmt: skip
+    return [str(name) for (name,) in found]
+
+
+def checksums(clone: Clone, place: Place, gone: TenantContext) -> dict[str, str]:
+    """Of every table and every store: what is there and not the tenant's (nor of its owner)."""
+    mine = {str(gone.tenant), str(gone.user)}
+    found: dict[str, str] = {}
+    with clone.connect() as admin:
+        for table in tables(admin):
+            rows = [str(row[0]) for row in admin.execute(f"SELECT row_to_json(t)::text FROM {table} t ORDER BY 1")]
+            found[table] = digest(row for row in rows if not any(mark in row for mark in mine))
+    for name, table in place.names.items():
+        items = [str(sorted(item.items())) for item in all_items(place, table)]
+        found[f"dynamodb/{name}"] = digest(item for item in sorted(items) if not any(mark in item for mark in mine))
+    return found
+
+
+def digest(rows: Any) -> str:
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def all_items(place: Place, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = place.dynamodb.call("Scan", {"TableName": table})["Items"]
+    return found
+
+
+def left_of(clone: Clone, place: Place, tenant: TenantContext) -> dict[str, int]:
+    """Where anything is left that names the tenant, and how much."""
+    found: dict[str, int] = {}
+    with clone.connect() as admin:
+        for table in tables(admin):
+            query = f"SELECT count(*) FROM {table} t WHERE strpos(row_to_json(t)::text, %s) > 0"
+            (rows,) = admin.execute(query, (str(tenant.tenant),)).fetchone() or (0,)
+            found[table] = int(str(rows))
+    for name, table in place.names.items():
+        found[f"dynamodb/{name}"] = sum(str(tenant.tenant) in str(item) for item in all_items(place, table))
+    objects = place.s3.list_objects_v2(Bucket=place.bucket).get("Contents", [])
+    found["s3"] = sum(str(tenant.tenant) in entry["Key"] for entry in objects)
+    return {name: count for name, count in found.items() if count}
+
+
+def certificate(clone: Clone, tenant: TenantContext) -> dict[str, int]:
+    with clone.connect() as admin:
+        row = admin.execute(
+            "SELECT counts FROM erasures WHERE tenant_id = %s AND finished_at IS NOT NULL AND mark = '{}'",
+            (tenant.tenant,),
+        ).fetchone()
+    assert row is not None
+    counts: Any = row[0]
+    return {name: count for name, count in counts.items() if count}
+
+
+def put_archives(place: Place, *tenants: TenantContext) -> None:
+    for tenant in tenants:
+        for number in range(2):
+            place.s3.put_object(Bucket=place.bucket, Key=f"{tenant.tenant}/{number}.tar", Body=b"archive")
+
+
+def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
+    place: Place, clone: Clone, acme: TenantContext, globex: TenantContext
+) -> None:
+    put_archives(place, acme, globex)
+    close(clone, acme.tenant)
+    before = checksums(clone, place, acme)
+    assert left_of(clone, place, acme)
+    erase(place, acme)
+    assert left_of(clone, place, acme) == {"erasures": 1}
+    assert checksums(clone, place, acme) == before
+    assert left_of(clone, place, globex)["s3"] == 2
+    counts = certificate(clone, acme)
+    assert (counts["postgresql/people_counts"], counts["dynamodb/devices"], counts["s3/exports"]) == (40, 30, 2)
+    assert (counts["dynamodb/data_keys"], counts["people"], counts["postgresql/tenants"]) == (1, 1, 1)
+    (told,) = place.outbox.events
+    assert (told.type, {name: count for name, count in told.data["counts"].items() if count}) == (
+        "tenant.erased",
+        counts,
+    )
+
+
+def test_who_works_elsewhere_too_stays_a_person(
+    place: Place, clone: Clone, acme: TenantContext, globex: TenantContext
+) -> None:
+    assert acme.user is not None
+    member_of(clone, globex.tenant, acme.user)
+    close(clone, acme.tenant)
+    erase(place, acme)
+    with clone.connect() as admin:
+        kept = admin.execute("SELECT email FROM users WHERE user_id = %s", (acme.user,)).fetchall()
+    assert kept == [("owner@acme.example",)]
+    assert "people" not in certificate(clone, acme)
+    assert place.forgotten == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a step", "after a step"])
+def test_an_eraser_that_dies_at_any_step_is_followed_by_one_with_the_same_certificate(
+    place: Place, clone: Clone, two_tenants: tuple[TenantContext, TenantContext], now: list[datetime], *, after: bool
+) -> None:
+    acme, globex = two_tenants
+    fill(clone, place, acme.tenant, "acme")
+    fill(clone, place, globex.tenant, "globex")
+    put_archives(place, acme, globex)
+    for tenant in two_tenants:
+        close(clone, tenant.tenant)
+    erase(place, acme)
+    steps, number = 0, 0
+    while True:
+        # One step further each time, until a worker comes to the end alive.
+        place.fuse.after, place.fuse.left = after, number
+        number += 3
+        try:
+            erase(place, globex)
+        except Sandbox:
+            steps += 1
+            now[0] += timedelta(minutes=7)
+        else:
+            break
+    place.fuse.left = None
+    assert steps > 5
+    assert certificate(clone, globex) == certificate(clone, acme)
+    assert left_of(clone, place, globex) == {"erasures": 1}
+
+
+def test_an_erasure_goes_on_where_time_ran_out(place: Place, clone: Clone, acme: TenantContext) -> None:
+    close(clone, acme.tenant)
+    ticks = iter(range(0, 1_000_000, 60))
+    eraser = place.eraser(elapsed=lambda: float(next(ticks)))
+    waiting, runs = [Message(acme.tenant, "request", ERASE, {})], 0
+    while waiting:
+        runs += 1
+        eraser.erase(worker_of(acme), waiting.pop())
+        waiting, place.queue.messages = place.queue.messages, []
+    assert runs > 3
+    assert left_of(clone, place, acme) == {"erasures": 1}
+
+
+def test_the_schedule_finds_who_is_closed_and_who_is_half_erased_and_nobody_else(
+    place: Place, clone: Clone, acme: TenantContext, globex: TenantContext
+) -> None:
+    assert place.eraser().start("run", {}) == 0
+    close(clone, acme.tenant)
+    assert place.eraser().start("run", {}) == 1
+    place.fuse.left = 20
+    with pytest.raises(Sandbox):
+        erase(place, acme)
+    place.fuse.left = None
+    assert place.eraser().start("run", {}) == 1
+    with pytest.raises(Busy):
+        erase(place, acme)
+    assert [message.tenant for message in place.queue.messages] == [acme.tenant, acme.tenant]
+    del globex
+
+
+@pytest.mark.parametrize("status", ["active", "suspended", "closing"])
+def test_a_tenant_that_is_not_closed_is_not_erased(
+    place: Place, clone: Clone, acme: TenantContext, status: str
+) -> None:
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET status = %s WHERE tenant_id = %s", (status, acme.tenant))
+    before = left_of(clone, place, acme)
+    with pytest.raises(NotClosed):
+        erase(place, acme)
+    assert left_of(clone, place, acme) == before
+
+
+@pytest.mark.parametrize("call", ["app.erase_rows('campaign_sites', 10)", "app.erase_person('{user}')"])
+def test_the_database_itself_refuses_to_erase_for_a_tenant_that_is_not_being_erased(
+    place: Place, clone: Clone, acme: TenantContext, globex: TenantContext, call: str
+) -> None:
+    close(clone, globex.tenant)
+    with place.database.transaction(worker_of(globex)) as tx:
+        tx.run("INSERT INTO erasures (tenant_id, started_at) VALUES (%s, now())", (globex.tenant,))
+    with pytest.raises(errors.InsufficientPrivilege), place.database.transaction(worker_of(acme)) as tx:
+        tx.one(f"SELECT {call.format(user=acme.user)}")
+    # Nor does the one that is being erased reach others' people.
+    with pytest.raises(errors.InsufficientPrivilege), place.database.transaction(worker_of(globex)) as tx:
+        tx.one("SELECT app.erase_person(%s)", (acme.user,))
+    with place.database.transaction(worker_of(globex)) as tx:
+        assert tx.one("SELECT app.erase_rows('campaign_sites', 10)") == (1,)
+    with clone.connect() as admin:
+        assert admin.execute("SELECT tenant_id FROM campaign_sites").fetchall() == [(acme.tenant,)]
+
+
+@pytest.mark.parametrize(
+    "table", ["erasures", "users", "pg_authid", "people_counts_2026_03", "sites; DROP TABLE sites"]
+)
+def test_only_tables_of_tenants_can_be_erased(place: Place, clone: Clone, acme: TenantContext, table: str) -> None:
+    close(clone, acme.tenant)
+    with place.database.transaction(worker_of(acme)) as tx:
+        tx.run("INSERT INTO erasures (tenant_id, started_at) VALUES (%s, now())", (acme.tenant,))
+    with pytest.raises(errors.RaiseException), place.database.transaction(worker_of(acme)) as tx:
+        tx.one("SELECT app.erase_rows(%s, 10)", (table,))
+
+
+def test_an_erasure_that_is_done_is_not_done_again(place: Place, clone: Clone, acme: TenantContext) -> None:
+    close(clone, acme.tenant)
+    erase(place, acme)
+    counted = certificate(clone, acme)
+    erase(place, acme)
+    assert certificate(clone, acme) == counted
+    assert place.eraser().start("run", {}) == 0
+    assert len(place.outbox.events) == 1
