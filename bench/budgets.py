@@ -33,6 +33,7 @@ SIZES: dict[str, Size] = {
     "service": Size(zip_mb=1.0),  # carries Swagger UI and the API's description
     "auth": Size(whole_mb=60),  # carries WebAuthn's library
     "billing_provisioner": Size(whole_mb=80),  # carries Stripe's library
+    "billing_egress": Size(whole_mb=80),
     "stripe_events": Size(whole_mb=80),
     "migrations": Size(whole_mb=85),  # carries Alembic and SQLAlchemy
 }

@@ -34,9 +34,11 @@ _TOKENS: Final = (
     *may(Access.READ_TABLE, Table.REVOCATIONS, Table.SIGNING_KEYS),
     *may(Access.WRITE_TABLE, Table.API_KEYS),  # programs come by keys, and when one was last used is noted
     *may(Access.READ_SECRET, Secret.PEPPER),
+    *may(Access.SEND, Queue.USAGE),  # requests are counted
 )
 _EVENTS: Final = may(Access.PUBLISH)
 _SQL: Final = may(Access.CONNECT)
+_STRIPE: Final = may(Access.READ_SECRET, Secret.STRIPE)
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
@@ -131,7 +133,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.READ_TABLE, Table.DEVICES),
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
+            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS, Queue.USAGE),
         ),
     ),
     Function(
@@ -186,7 +188,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.DECRYPT, Key.FIELD),
-            *may(Access.SEND, Queue.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW,),
     ),
@@ -215,7 +217,13 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=300,
-        permissions=(*_SQL, *may(Access.WRITE_TABLE, Table.DEVICES), *_EVENTS),
+        permissions=(
+            *_SQL,
+            *may(Access.WRITE_TABLE, Table.DEVICES),
+            *may(Access.SEND, Queue.MAILS),
+            *may(Access.CALL, Callee.BILLING_EGRESS),
+            *_EVENTS,
+        ),
     ),
     Function(
         name="jobs",
@@ -226,16 +234,13 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     Function(
         name="billing_provisioner",
-        purpose="Finishes a sign-up with Stripe and reports what came of it.",
+        purpose="Does what waits for Stripe: sign-ups, cards that were given, states in doubt; and reports it.",
         triggers=(QueueConsumer(Queue.BILLING, batch_size=5, window_s=0, max_concurrency=5),),
         reach=Reach.INTERNET,
         timeout_s=60,
         memory_mb=512,
         layers=("core", "billing"),
-        permissions=(
-            *may(Access.READ_SECRET, Secret.STRIPE),
-            *may(Access.SEND, Queue.BILLING_OUTCOMES),
-        ),
+        permissions=(*_STRIPE, *may(Access.SEND, Queue.BILLING_OUTCOMES)),
         extra_settings=(Setting.STRIPE_URL,),
     ),
     Function(
@@ -245,7 +250,35 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=30,
         memory_mb=512,
-        permissions=(*_SQL, *_EVENTS),
+        permissions=(*_SQL, *may(Access.SEND, Queue.BILLING), *_EVENTS),
+    ),
+    Function(
+        name="billing",
+        purpose="Plans, invoices, cards and usage, as owners see and change them.",
+        triggers=(Http(prefixes=("billing",)),),
+        reach=Reach.DATABASE,
+        timeout_s=28,
+        permissions=(*_SQL, *_TOKENS, *may(Access.CALL, Callee.BILLING_EGRESS), *_EVENTS),
+    ),
+    Function(
+        name="billing_egress",
+        purpose="Asks Stripe on behalf of whoever waits for its answer.",
+        triggers=(Called(),),
+        reach=Reach.INTERNET,
+        timeout_s=25,
+        memory_mb=512,
+        layers=("core", "billing"),
+        permissions=_STRIPE,
+        extra_settings=(Setting.STRIPE_URL,),
+    ),
+    Function(
+        name="usage_recorder",
+        purpose="Writes what was used into the ledger.",
+        triggers=(QueueConsumer(Queue.USAGE, batch_size=10, window_s=0, max_concurrency=5),),
+        reach=Reach.DATABASE,
+        timeout_s=30,
+        memory_mb=512,
+        permissions=_SQL,
     ),
     Function(
         name="stripe_events",
@@ -254,10 +287,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.NEITHER,
         memory_mb=512,
         layers=("core", "billing"),
-        permissions=(
-            *may(Access.READ_SECRET, Secret.STRIPE),
-            *may(Access.SEND, Queue.BILLING_OUTCOMES),
-        ),
+        permissions=(*_STRIPE, *may(Access.SEND, Queue.BILLING_OUTCOMES, Queue.BILLING)),
     ),
     Function(
         name="service",

@@ -26,6 +26,7 @@ class Queue(StrEnum):
     BILLING = "billing"
     BILLING_OUTCOMES = "billing_outcomes"
     MAILS = "mails"
+    USAGE = "usage"
 
 
 class Table(StrEnum):
@@ -70,6 +71,7 @@ class Callee(StrEnum):
     """The functions that others call directly, and wait for."""
 
     IDENTITY_EGRESS = "identity_egress"
+    BILLING_EGRESS = "billing_egress"
 
 
 class Access(StrEnum):

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from functions.billing_outcomes.outcomes import Outcomes
-from shared.billing.service import Billing
+from shared.billing.service.following import Billing
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 
 
@@ -14,8 +15,11 @@ class OutcomesSettings(Settings):
     """What this function needs beside the common settings."""
 
     bus: str
+    queue_billing: str
 
 
 kernel = Kernel("billing_outcomes")
-database = kernel.database(bus=OutcomesSettings.load().bus)
-handler = QueueEntry(Outcomes(database, Billing(), kernel.observability), observability=kernel.observability)
+settings = OutcomesSettings.load()
+database = kernel.database(bus=settings.bus)
+outcomes = Outcomes(database, Billing(), Queue(settings.queue_billing), kernel.observability)
+handler = QueueEntry(outcomes, observability=kernel.observability)

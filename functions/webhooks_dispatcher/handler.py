@@ -22,6 +22,7 @@ class DispatcherSettings(Settings):
     field_key: str
     table_deliveries: str
     queue_deliveries: str
+    queue_usage: str
     outbound_allow: tuple[str, ...] = ()
 
 
@@ -34,6 +35,7 @@ dispatch = Dispatch(
     SecretKeys(settings.field_key),
     Strangers(allow_list(settings.outbound_allow)),
     Queue(settings.queue_deliveries),
+    usage=Queue(settings.queue_usage),
     observability=kernel.observability,
     clock=kernel.clock,
 )

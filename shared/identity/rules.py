@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
-from shared.identity.model import Assurance, Login, Membership, Provider, Session
+from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -24,6 +24,10 @@ FEDERATED_SECONDS = 12 * 3600
 CLOSED = frozenset({"suspended", "closed"})
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
+MAX_KEY = 255
+"""Characters of an Idempotency-Key."""
+SIGN_UP_KEY_SECONDS = 86_400
+"""How long the key of a sign-up is known."""
 MAX_PASSKEYS = 10
 CREDENTIAL_ID = r"[A-Za-z0-9_-]{1,934}"
 """A passkey's id in base64url, of 700 bytes at most: a sort key of DynamoDB has 1,024."""
@@ -161,3 +165,9 @@ def claims(
         "exp": issued + ACCESS_SECONDS,
         "jti": str(token_id),
     }
+
+
+def said_at_sign_up(sign_up: SignUp) -> str:
+    """A digest of what a sign-up says but for its password, which is compared where passwords are."""
+    said = "\n".join((sign_up.email, sign_up.name, sign_up.organization, sign_up.slug or "", sign_up.plan))
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -9,3 +9,5 @@ class Job(StrEnum):
     REFRESH_PERFORMANCE = "refresh-performance"
     HOUSEKEEPING = "housekeeping"
     REBUILD_DIRECTORY = "rebuild-directory"
+    DUNNING = "dunning"
+    USAGE = "usage"

@@ -37,6 +37,13 @@ def outcomes(servers: Stack) -> Iterator[Inspected]:
 
 
 @pytest.fixture
+def errands(servers: Stack) -> Iterator[Inspected]:
+    """The queue billing of this test."""
+    with queue_of(servers) as queue:
+        yield queue
+
+
+@pytest.fixture
 def secret_name(servers: Stack) -> Iterator[str]:
     """The name of the secret with Stripe's two keys."""
     with stripe_secret(servers) as name:

@@ -103,6 +103,7 @@ class Line:
             "RMAP_BUS": resources.bus,
             "RMAP_TABLE_DELIVERIES": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
+            "RMAP_QUEUE_USAGE": resources.usage,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,
             "RMAP_TABLE_REVOCATIONS": resources.table,

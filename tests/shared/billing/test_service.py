@@ -9,7 +9,7 @@ import pytest
 
 from shared.billing.errors import TenantMissing
 from shared.billing.model import BillingEvent, Outcome, Plan, Provisioned, Setback
-from shared.billing.service import Billing
+from shared.billing.service.following import Billing
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.postgres import Database, Transaction

@@ -49,6 +49,8 @@ PERMISSIONS = frozenset(
     {
         "analytics.read",
         "audit.read",
+        "billing.read",
+        "billing.write",
         "campaigns.create",
         "campaigns.launch",
         "campaigns.read",
