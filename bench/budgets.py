@@ -34,6 +34,7 @@ SIZES: dict[str, Size] = {
     "auth": Size(whole_mb=60),  # carries WebAuthn's library
     "identity_egress": Size(whole_mb=60),  # carries JOSE and DNS
     "billing_provisioner": Size(whole_mb=80),  # carries Stripe's library
+    "billing_egress": Size(whole_mb=80),
     "stripe_events": Size(whole_mb=80),
     "migrations": Size(whole_mb=85),  # carries Alembic and SQLAlchemy
 }

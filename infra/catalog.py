@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.bundles import EVENTS, RATES, SQL, TOKENS
+from infra.bundles import EVENTS, RATES, SQL, STRIPE, TOKENS
 from infra.leaving import LEAVING
 from infra.vocabulary import (
     Access,
@@ -134,7 +134,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
             *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
             *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS),
+            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS, Queue.USAGE),
         ),
     ),
     Function(
@@ -190,7 +190,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.READ_TABLE, Table.DATA_KEYS),
             *may(Access.DECRYPT, Key.FIELD),
-            *may(Access.SEND, Queue.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW,),
     ),
@@ -219,7 +219,13 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.REFRESHES, batch_size=1, window_s=0, max_concurrency=10),),
         reach=Reach.DATABASE,
         timeout_s=300,
-        permissions=(*SQL, *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS), *EVENTS),
+        permissions=(
+            *SQL,
+            *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS),
+            *may(Access.SEND, Queue.MAILS),
+            *may(Access.CALL, Callee.BILLING_EGRESS),
+            *EVENTS,
+        ),
     ),
     Function(
         name="jobs",
@@ -231,16 +237,13 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     *LEAVING,
     Function(
         name="billing_provisioner",
-        purpose="Finishes a sign-up with Stripe and reports what came of it.",
+        purpose="Does what waits for Stripe: sign-ups, cards that were given, states in doubt; and reports it.",
         triggers=(QueueConsumer(Queue.BILLING, batch_size=5, window_s=0, max_concurrency=5),),
         reach=Reach.INTERNET,
         timeout_s=60,
         memory_mb=512,
         layers=("core", "billing"),
-        permissions=(
-            *may(Access.READ_SECRET, Secret.STRIPE),
-            *may(Access.SEND, Queue.BILLING_OUTCOMES),
-        ),
+        permissions=(*STRIPE, *may(Access.SEND, Queue.BILLING_OUTCOMES)),
         extra_settings=(Setting.STRIPE_URL,),
     ),
     Function(
@@ -250,7 +253,46 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         timeout_s=30,
         memory_mb=512,
-        permissions=(*SQL, *may(Access.WRITE_TABLE, Table.REVOCATIONS), *EVENTS),
+        permissions=(
+            *SQL,
+            *may(Access.WRITE_TABLE, Table.API_KEYS, Table.REVOCATIONS),
+            *may(Access.SEND, Queue.BILLING),
+            *EVENTS,
+        ),
+    ),
+    Function(
+        name="billing",
+        purpose="Plans, invoices, cards and usage, as owners see and change them.",
+        triggers=(Http(prefixes=("billing",)),),
+        reach=Reach.DATABASE,
+        timeout_s=28,
+        permissions=(
+            *SQL,
+            *TOKENS,
+            *may(Access.WRITE_TABLE, Table.REVOCATIONS),
+            *may(Access.CALL, Callee.BILLING_EGRESS),
+            *EVENTS,
+        ),
+    ),
+    Function(
+        name="billing_egress",
+        purpose="Asks Stripe on behalf of whoever waits for its answer.",
+        triggers=(Called(),),
+        reach=Reach.INTERNET,
+        timeout_s=25,
+        memory_mb=512,
+        layers=("core", "billing"),
+        permissions=STRIPE,
+        extra_settings=(Setting.STRIPE_URL,),
+    ),
+    Function(
+        name="usage_recorder",
+        purpose="Writes what was used into the ledger.",
+        triggers=(QueueConsumer(Queue.USAGE, batch_size=10, window_s=0, max_concurrency=5),),
+        reach=Reach.DATABASE,
+        timeout_s=30,
+        memory_mb=512,
+        permissions=SQL,
     ),
     Function(
         name="stripe_events",
@@ -259,10 +301,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.NEITHER,
         memory_mb=512,
         layers=("core", "billing"),
-        permissions=(
-            *may(Access.READ_SECRET, Secret.STRIPE),
-            *may(Access.SEND, Queue.BILLING_OUTCOMES),
-        ),
+        permissions=(*STRIPE, *may(Access.SEND, Queue.BILLING_OUTCOMES, Queue.BILLING)),
     ),
     Function(
         name="service",

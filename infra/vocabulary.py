@@ -28,6 +28,7 @@ class Queue(StrEnum):
     MAILS = "mails"
     EXPORTS = "exports"
     ERASURES = "erasures"
+    USAGE = "usage"
 
 
 class Table(StrEnum):
@@ -80,6 +81,7 @@ class Callee(StrEnum):
     """The functions that others call directly, and wait for."""
 
     IDENTITY_EGRESS = "identity_egress"
+    BILLING_EGRESS = "billing_egress"
 
 
 class Access(StrEnum):

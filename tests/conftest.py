@@ -25,6 +25,7 @@ from tenant_context.context import Source, TenantContext, TenantId, UserId, from
 from tenant_context.permissions import ROLES
 from tenant_context.postgres import Database
 from tenant_context.settings import DatabaseSettings
+from tests.dynamo import dynamo_table
 
 ROOT = Path(__file__).parent.parent
 
@@ -119,6 +120,13 @@ class Clone:
             "app": self.servers.database_app_url,
         }
         return psycopg.connect(urls[role], dbname=self.name, autocommit=True)
+
+
+@pytest.fixture
+def table_name(servers: Stack) -> Iterator[str]:
+    """An empty table of DynamoDB, by its name."""
+    with dynamo_table(servers) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.billing_provisioner.provisioner import Provisioner, read_order
-from shared.billing.gateway import StripeGateway
+from functions.billing_provisioner.provisioner import Provisioner, Stripe, read_order
+from shared.billing.gateway.pages import Pages
+from shared.billing.gateway.provision import StripeGateway
+from shared.billing.gateway.subscriptions import Subscriptions
 from shared.billing.rules import ATTEMPTS
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -25,7 +27,12 @@ class ProvisionerSettings(Settings):
 kernel = Kernel("billing_provisioner")
 settings = ProvisionerSettings.load()
 gateway = StripeGateway(settings.stripe_secret, settings.stripe_url)
-provisioner = Provisioner(gateway, Queue(settings.queue_billing_outcomes))
+stripe = Stripe(
+    gateway,
+    Subscriptions(settings.stripe_secret, settings.stripe_url, clock=kernel.clock),
+    Pages(settings.stripe_secret, settings.stripe_url),
+)
+provisioner = Provisioner(stripe, Queue(settings.queue_billing_outcomes))
 usually = QueueEntry(provisioner.attempt, observability=kernel.observability, read=read_order)
 at_last = QueueEntry(provisioner.last_attempt, observability=kernel.observability, read=read_order)
 

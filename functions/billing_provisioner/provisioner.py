@@ -1,11 +1,14 @@
-"""One sign-up's work with Stripe, and the word of it that goes to billing_outcomes."""
+"""Errands to Stripe that nobody waits for, and the word of them that goes to billing_outcomes."""
 
-from typing import Protocol
+from dataclasses import dataclass
 
 import msgspec
 
 from shared.billing.errors import StripeError, StripeRefused
-from shared.billing.model import Kind, Provisioned, Setback, SignUp
+from shared.billing.gateway.pages import Pages
+from shared.billing.gateway.provision import StripeGateway
+from shared.billing.gateway.subscriptions import Subscriptions
+from shared.billing.model import BillingEvent, CardAdded, Doubt, Kind, Provisioned, Setback, SignUp
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message, read_bus_event, read_message
 from tenant_context.queues import Queue
@@ -14,38 +17,56 @@ SIGNED_UP = "tenant.created"
 """The event that carries name, email, plan and slug of a new tenant."""
 
 
-class Subscriptions(Protocol):
-    """Who makes customers and subscriptions."""
+@dataclass(frozen=True, slots=True)
+class Stripe:
+    """What the errands are done with; each of them may be done twice."""
 
-    def provision(self, tenant: TenantContext, sign_up: SignUp) -> Provisioned:
-        """The tenant's customer and subscription, the same ones however often it is asked."""
+    sign_ups: StripeGateway
+    subscriptions: Subscriptions
+    pages: Pages
 
 
 class Provisioner:
-    """Handles `billing.provision`. A setback is told and raised, so that the queue hands the message out again."""
+    """Handles what waits for Stripe. A setback is raised, so that the queue hands the message out again."""
 
-    def __init__(self, subscriptions: Subscriptions, outcomes: Queue) -> None:
-        self._subscriptions = subscriptions
+    def __init__(self, stripe: Stripe, outcomes: Queue) -> None:
+        self._stripe = stripe
         self._outcomes = outcomes
 
     def attempt(self, tenant: TenantContext, message: Message) -> None:
-        """Provision; a failure that may pass is told as a delay."""
-        self._provision(tenant, message, setback=Kind.DELAYED)
+        """Do an errand; of a sign-up, a failure that may pass is told as a delay."""
+        self._do(tenant, message, setback=Kind.DELAYED)
 
     def last_attempt(self, tenant: TenantContext, message: Message) -> None:
-        """Provision; any failure is told as the end of trying."""
-        self._provision(tenant, message, setback=Kind.FAILED)
+        """Do an errand; of a sign-up, any failure is told as the end of trying."""
+        self._do(tenant, message, setback=Kind.FAILED)
+
+    def _do(self, tenant: TenantContext, message: Message, *, setback: Kind) -> None:
+        match message.kind:
+            case Kind.REREAD:
+                self._reread(tenant, message, msgspec.convert(message.data, Doubt))
+            case Kind.CARD_ADDED:
+                self._stripe.pages.adopt_card(msgspec.convert(message.data, CardAdded).customer)
+            case _:
+                self._provision(tenant, message, setback=setback)
+
+    def _reread(self, tenant: TenantContext, message: Message, doubt: Doubt) -> None:
+        read = self._stripe.subscriptions.reread(tenant.tenant, doubt.customer, doubt.event, doubt.created)
+        if read is not None:
+            self._tell(tenant, message, Kind.EVENT, read)
 
     def _provision(self, tenant: TenantContext, message: Message, *, setback: Kind) -> None:
         try:
-            provisioned = self._subscriptions.provision(tenant, _sign_up(message))
+            provisioned = self._stripe.sign_ups.provision(tenant, _sign_up(message))
         except StripeError as error:
             kind = Kind.FAILED if isinstance(error, StripeRefused) else setback
             self._tell(tenant, message, kind, Setback(str(error)))
             raise
         self._tell(tenant, message, Kind.PROVISIONED, provisioned)
 
-    def _tell(self, tenant: TenantContext, message: Message, kind: Kind, what: Provisioned | Setback) -> None:
+    def _tell(
+        self, tenant: TenantContext, message: Message, kind: Kind, what: Provisioned | Setback | BillingEvent
+    ) -> None:
         data = msgspec.to_builtins(what)
         self._outcomes.send([Message(tenant=tenant.tenant, id=message.id, kind=kind, data=data)])
 

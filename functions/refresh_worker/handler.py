@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass
 
+from shared.billing.repository import BillingRepository
+from shared.billing.service.dunning import Dunning
+from shared.identity.gateway.egress import Egress
+from shared.identity.gateway.mail import MailQueue
+from shared.jobs.model import Job
 from shared.jobs.repository import JobRepository
-from shared.jobs.service import Worker
+from shared.jobs.service import Share, Worker
 from shared.life.service import Life
 from shared.sites.gateway import Directory
 from shared.sites.repository import SensorRepository, SiteRepository
 from shared.sites.service import DirectoryKeeper
+from shared.usage.repository import UsageRepository
+from shared.usage.service.telling import UsageShare
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 from tenant_context.state_news import Herald
 from tenant_context.states import Need
@@ -23,6 +31,8 @@ class WorkerSettings(Settings):
     bus: str
     table_devices: str
     table_revocations: str
+    queue_mails: str
+    function_billing_egress: str
 
 
 kernel = Kernel("refresh_worker")
@@ -30,5 +40,11 @@ settings = WorkerSettings.load()
 database = kernel.database(bus=settings.bus)
 keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), Directory(Table(settings.table_devices)))
 life = Life(Herald(Table(settings.table_revocations), kernel.clock))
-worker = Worker(database, JobRepository(database), keeper.rebuild, life.tend)
+others: dict[Job, Share] = {
+    Job.REBUILD_DIRECTORY: keeper.rebuild,
+    Job.LIFE: life.tend,
+    Job.DUNNING: Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
+    Job.USAGE: UsageShare(database, UsageRepository(), Egress(settings.function_billing_egress, seconds=30.0)),
+}
+worker = Worker(database, JobRepository(database), others)
 handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED)

@@ -32,7 +32,14 @@ class Plan:
         now = self._clock()
         slot = str(schedule.get("slot") or now.strftime("%Y-%m-%dT%H:%MZ"))
         day = now.strftime("%Y-%m-%d")
-        due = ((Job.REFRESH_PERFORMANCE, slot), (Job.HOUSEKEEPING, day), (Job.REBUILD_DIRECTORY, day))
+        due = (
+            (Job.REFRESH_PERFORMANCE, slot),
+            (Job.USAGE, slot),
+            (Job.LIFE, slot),
+            (Job.HOUSEKEEPING, day),
+            (Job.REBUILD_DIRECTORY, day),
+            (Job.DUNNING, day),
+        )
         started = 0
         for job, when in due:
             with self._leases.held(job, when, now) as lease:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from functions.stripe_events.inbox import Inbox
 from functions.stripe_events.routes import routes
-from shared.billing.gateway import StripeInbox
+from shared.billing.gateway.inbox import StripeInbox
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
@@ -16,9 +16,11 @@ class InboxSettings(Settings):
 
     stripe_secret: str
     queue_billing_outcomes: str
+    queue_billing: str
 
 
 kernel = Kernel("stripe_events")
 settings = InboxSettings.load()
-inbox = Inbox(StripeInbox(settings.stripe_secret), Queue(settings.queue_billing_outcomes))
+outcomes, errands = Queue(settings.queue_billing_outcomes), Queue(settings.queue_billing)
+inbox = Inbox(StripeInbox(settings.stripe_secret), outcomes, errands)
 handler = kernel.http(routes, inbox)

@@ -11,8 +11,8 @@ routes = Routes()
 def receive(call: Call[None], inbox: Inbox) -> Answer:
     """Take a Stripe event.
 
-    Proved by its Stripe-Signature, made at most 300 seconds ago. Events of subscriptions and invoices are queued;
-    all others are acknowledged and dropped.
+    Proved by its Stripe-Signature, made at most 300 seconds ago. Events of subscriptions and invoices, and cards
+    that were given, are queued; all others are acknowledged and dropped.
     """
     queued = inbox.take(call.raw, call.headers.get("stripe-signature", ""), call.request_id)
     return Answer({"received": True, "queued": queued})

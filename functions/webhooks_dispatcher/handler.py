@@ -23,6 +23,7 @@ class DispatcherSettings(Settings):
     table_data_keys: str
     table_deliveries: str
     queue_deliveries: str
+    queue_usage: str
     outbound_allow: tuple[str, ...] = ()
 
 
@@ -35,6 +36,7 @@ dispatch = Dispatch(
     SecretKeys(settings.field_key, Table(settings.table_data_keys)),
     Strangers(allow_list(settings.outbound_allow)),
     Queue(settings.queue_deliveries),
+    usage=Queue(settings.queue_usage),
     observability=kernel.observability,
     clock=kernel.clock,
 )

@@ -208,9 +208,11 @@ def change_items(account: Account, before: Obj, after: Obj, changes: list[Params
         after["billing_cycle_anchor"] = account.now()
         lifecycle.bill(account, after, "subscription_update", account.now(), before=before)
     elif behaviour == "always_invoice" and found:
-        lifecycle.invoice_now(
+        failure = lifecycle.invoice_now(
             account, after, "subscription_update", found, (moment, lifecycle.period(after)[1]), before=before
         )
+        if failure and params.text("payment_behavior") == "error_if_incomplete":
+            raise card_declined("generic_decline") if failure.status != 402 else failure  # noqa: PLR2004
     else:
         proration.keep(account, after, found)
         lifecycle.tell(account, after, before)

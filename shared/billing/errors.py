@@ -1,12 +1,39 @@
 """What billing refuses, and what Stripe does."""
 
-from tenant_context.errors import BadRequest
+from typing import ClassVar
+
+from tenant_context.errors import BadRequest, Conflict, RmapError
 
 
 class SignatureRefused(BadRequest):
     """The delivery is not signed by Stripe, or too long ago."""
 
     code, title = "stripe-signature", "The signature is not Stripe's"
+
+
+class BillingPending(Conflict):
+    """Stripe does not know the tenant yet; the detail says why."""
+
+    code, title = "billing-pending", "Billing is not set up yet"
+
+
+class NoSubscription(Conflict):
+    """There is nothing to change: no subscription, or one that has ended."""
+
+    code, title = "no-subscription", "There is no subscription to change"
+
+
+class BillingRefused(Conflict):
+    """Stripe will not do this."""
+
+    code, title = "billing-refused", "The subscription does not allow it"
+
+
+class PaymentRefused(RmapError):
+    """The payment that this takes did not go through, so nothing was changed."""
+
+    status: ClassVar[int] = 402
+    code, title = "payment-refused", "The payment did not go through"
 
 
 class TenantMissing(Exception):
@@ -23,3 +50,11 @@ class StripeUnavailable(StripeError):
 
 class StripeRefused(StripeError):
     """Stripe will not do this, however often it is asked."""
+
+
+class CardRefused(StripeRefused):
+    """There is no card, or its bank declines."""
+
+
+class NothingToChange(StripeRefused):
+    """The customer has no subscription that is alive."""

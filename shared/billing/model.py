@@ -5,25 +5,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from tenant_context.states import State
+
 
 class Plan(StrEnum):
     """What a tenant can subscribe to."""
 
+    FREE = "free"
     STARTER = "starter"
     PROFESSIONAL = "professional"
     ENTERPRISE = "enterprise"
-
-
-class TenantStatus(StrEnum):
-    """Where a tenant stands in its life."""
-
-    BILLING_PENDING = "billing_pending"
-    ACTIVE = "active"
-    PAST_DUE = "past_due"
-    RESTRICTED = "restricted"
-    SUSPENDED = "suspended"
-    CLOSING = "closing"
-    CLOSED = "closed"
 
 
 class Kind(StrEnum):
@@ -39,6 +30,12 @@ class Kind(StrEnum):
     """To the outcomes: data is a `Setback`; nobody tries again before an operator redrives the message."""
     EVENT = "billing.event"
     """To the outcomes: data is a `BillingEvent`."""
+    REREAD = "billing.reread"
+    """To the provisioner: data is a `Doubt`; the answer to the outcomes is an `EVENT` of that type."""
+    CARD_ADDED = "billing.card_added"
+    """To the provisioner: data is a `CardAdded`."""
+    REPLAY = "billing.replay"
+    """To the outcomes, by an operator: data is a `Replay`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,35 @@ class BillingEvent:
     status: str | None = None
     plan: Plan | None = None
     reason: str = ""
+    period_end: datetime | None = None
+    trial_end: datetime | None = None
+    cancels: bool = False
+    """Whether the subscription ends with its period."""
+    next_plan: Plan | None = None
+    """The plan from the next period on, where a downgrade waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Two words that contradict each other: the customer whose subscription is read anew, for the second they name."""
+
+    event: str
+    created: datetime
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardAdded:
+    """A customer who gave a card on a page of Stripe's."""
+
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What of the inbox is judged anew: everything since a moment, or all of it."""
+
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +131,19 @@ class BillingState:
     """What is known of a tenant's billing; `as_of` is the moment in Stripe's time that it was so."""
 
     plan: str
-    status: TenantStatus
+    status: State
     reason: str
     as_of: datetime | None
     customer: str | None
     subscription: str | None
     subscription_status: str | None
+    period_end: datetime | None = None
+    trial_end: datetime | None = None
+    cancels: bool = False
+    next_plan: str | None = None
+    dunning_since: datetime | None = None
+    dunning_stage: str = ""
+    """What not paying has led to: nothing yet, `restricted` or `suspended`."""
 
 
 class Outcome(StrEnum):
@@ -122,3 +155,15 @@ class Outcome(StrEnum):
     """Something newer was applied before."""
     UNRELATED = "unrelated"
     """It concerns another customer or an earlier subscription, or changes nothing here."""
+    DOUBTFUL = "doubtful"
+    """It contradicts another word of the same second, or names another subscription: Stripe is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A step of dunning: so many days after the first payment failed, which mail, and what it leads to."""
+
+    name: str
+    day: int
+    mail: str
+    stage: str

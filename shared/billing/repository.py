@@ -3,27 +3,61 @@
 from datetime import datetime
 from typing import LiteralString
 
-from shared.billing.errors import TenantMissing
-from shared.billing.model import BillingState, TenantStatus
-from tenant_context.postgres import Transaction
+import msgspec
+from psycopg.types.json import Jsonb
 
-_LOCK: LiteralString = """
+from shared.billing.errors import TenantMissing
+from shared.billing.model import BillingEvent, BillingState, Outcome
+from shared.billing.rules import OWING
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database, Row, Transaction
+
+_STATE: LiteralString = """
     SELECT plan, status, billing_reason, billing_as_of, stripe_customer_id, stripe_subscription_id,
-           subscription_status
-    FROM tenants WHERE tenant_id = %s FOR UPDATE"""
+           subscription_status, billing_period_end, billing_trial_end, billing_cancels, billing_next_plan,
+           dunning_since, dunning_stage
+    FROM tenants WHERE tenant_id = %s"""
+_LOCK: LiteralString = f"{_STATE} FOR UPDATE"
+# A tenant has one customer, ever: what is there stays.
 _SAVE: LiteralString = """
-    UPDATE tenants SET plan = %(plan)s, status = %(status)s, billing_reason = %(reason)s, billing_as_of = %(as_of)s,
-           stripe_customer_id = %(customer)s, stripe_subscription_id = %(subscription)s,
-           subscription_status = %(subscription_status)s, version = version + 1, updated_at = %(now)s
+    UPDATE tenants SET plan = %(plan)s, billing_reason = %(reason)s, billing_as_of = %(as_of)s,
+           stripe_customer_id = coalesce(stripe_customer_id, %(customer)s),
+           stripe_subscription_id = %(subscription)s, subscription_status = %(subscription_status)s,
+           billing_period_end = %(period_end)s, billing_trial_end = %(trial_end)s, billing_cancels = %(cancels)s,
+           billing_next_plan = %(next_plan)s, dunning_since = %(dunning_since)s, dunning_stage = %(dunning_stage)s,
+           version = version + 1, updated_at = %(now)s
     WHERE tenant_id = %(tenant)s"""
 _SEEN: LiteralString = "SELECT FROM billing_events WHERE tenant_id = %s AND event_id = %s"
 _RECORD: LiteralString = """
-    INSERT INTO billing_events (tenant_id, event_id, type, created_at, received_at, applied)
-    VALUES (%s, %s, %s, %s, %s, %s)"""
+    INSERT INTO billing_events (tenant_id, event_id, type, created_at, received_at, applied, outcome, status, data)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (tenant_id, event_id) DO UPDATE SET applied = excluded.applied, outcome = excluded.outcome"""
 _NEWEST: LiteralString = """
     SELECT created_at, type FROM billing_events
     WHERE tenant_id = %s AND applied AND starts_with(type, 'invoice.') = %s AND type <> 'billing.failed'
     ORDER BY created_at DESC FETCH FIRST ROW WITH TIES"""
+# Whatever order they came in: the first word of owing after the last one of anything better.
+_OWING_SINCE: LiteralString = """
+    SELECT min(created_at) FROM billing_events
+    WHERE tenant_id = %(tenant)s AND status = ANY(%(owing)s)
+      AND created_at > coalesce((SELECT max(created_at) FROM billing_events
+                                 WHERE tenant_id = %(tenant)s AND status IN ('trialing', 'active', 'paused')),
+                                '-infinity')"""
+_INBOX: LiteralString = """
+    SELECT data FROM billing_events
+    WHERE tenant_id = %(tenant)s AND data <> '{}' AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+    ORDER BY created_at, received_at, event_id"""
+_REOPEN: LiteralString = """
+    UPDATE billing_events SET applied = false, outcome = 'replayed'
+    WHERE tenant_id = %(tenant)s AND data <> '{}' AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)"""
+_STEP: LiteralString = """
+    INSERT INTO dunning_steps (tenant_id, step, since, at)
+    SELECT %(tenant)s, %(step)s, %(since)s, %(now)s
+    WHERE NOT EXISTS (SELECT FROM dunning_steps WHERE tenant_id = %(tenant)s AND step = %(step)s AND at >= %(since)s)
+    ON CONFLICT (tenant_id, step, since) DO NOTHING RETURNING 1"""
+_OWNERS: LiteralString = """
+    SELECT u.name, u.email, t.name FROM memberships m JOIN users u USING (user_id) JOIN tenants t USING (tenant_id)
+    WHERE m.tenant_id = %s AND m.role = 'owner' ORDER BY m.created_at"""
 
 
 class BillingRepository:
@@ -31,19 +65,12 @@ class BillingRepository:
 
     def lock(self, tx: Transaction) -> BillingState:
         """What is known, held until the transaction ends, so that a tenant's events come one after the other."""
-        row = tx.one(_LOCK, (tx.tenant.tenant,))
-        if row is None:
-            raise TenantMissing(f"There is no tenant {tx.tenant.tenant}.")
-        plan, status, reason, as_of, customer, subscription, subscription_status = row
-        return BillingState(
-            plan=plan,
-            status=TenantStatus(status),
-            reason=reason,
-            as_of=as_of,
-            customer=customer,
-            subscription=subscription,
-            subscription_status=subscription_status,
-        )
+        return _state(tx.one(_LOCK, (tx.tenant.tenant,)), tx.tenant)
+
+    def read(self, database: Database, tenant: TenantContext) -> BillingState:
+        """What is known."""
+        rows = database.read(tenant, _STATE, (tenant.tenant,))
+        return _state(rows[0] if rows else None, tenant)
 
     def seen(self, tx: Transaction, event: str) -> bool:
         """Whether an event was recorded before; ask only after `lock`."""
@@ -53,23 +80,59 @@ class BillingRepository:
         """Time and type of the newest applied event, of invoices or of the subscription; a second may hold several."""
         return [(row[0], row[1]) for row in tx.all(_NEWEST, (tx.tenant.tenant, of_invoices))]
 
-    def record(self, tx: Transaction, event: str, kind: str, created: datetime, *, applied: bool) -> None:
-        """Queue the note that an event was here."""
-        tx.run(_RECORD, (tx.tenant.tenant, event, kind, created, tx.now, applied))
+    def record(self, tx: Transaction, event: BillingEvent, outcome: Outcome) -> None:
+        """Queue the event's line of the inbox."""
+        applied = outcome is Outcome.APPLIED
+        data = Jsonb(msgspec.to_builtins(event)) if event.customer else Jsonb({})
+        values = (event.id, event.type, event.created, tx.now, applied, outcome, event.status, data)
+        tx.run(_RECORD, (tx.tenant.tenant, *values))
+
+    def owing_since(self, tx: Transaction) -> datetime | None:
+        """Since when something has been owed, as far as Stripe's events tell."""
+        row = tx.one(_OWING_SINCE, {"tenant": tx.tenant.tenant, "owing": list(OWING)})
+        return row[0] if row else None
+
+    def reopen(self, tx: Transaction, since: datetime | None) -> list[BillingEvent]:
+        """The inbox's events since a moment, oldest first, as if none had been followed yet."""
+        values = {"tenant": tx.tenant.tenant, "since": since}
+        found = [msgspec.convert(row[0], BillingEvent) for row in tx.all(_INBOX, values)]
+        tx.run(_REOPEN, values)
+        return found
+
+    def step(self, tx: Transaction, name: str, since: datetime) -> bool:
+        """Note a step of dunning; False where it was taken before."""
+        values = {"tenant": tx.tenant.tenant, "step": name, "since": since, "now": tx.now}
+        return tx.one(_STEP, values) is not None
+
+    def owners(self, tx: Transaction) -> list[tuple[str, str, str]]:
+        """Name and mail address of the owners, and the organization's name."""
+        return [(row[0], row[1], row[2]) for row in tx.all(_OWNERS, (tx.tenant.tenant,))]
 
     def save(self, tx: Transaction, state: BillingState) -> None:
-        """Queue the new state."""
+        """Queue the new state, but for the tenant's status."""
         tx.run(
             _SAVE,
             {
                 "tenant": tx.tenant.tenant,
                 "plan": state.plan,
-                "status": state.status,
                 "reason": state.reason,
                 "as_of": state.as_of,
                 "customer": state.customer,
                 "subscription": state.subscription,
                 "subscription_status": state.subscription_status,
+                "period_end": state.period_end,
+                "trial_end": state.trial_end,
+                "cancels": state.cancels,
+                "next_plan": state.next_plan,
+                "dunning_since": state.dunning_since,
+                "dunning_stage": state.dunning_stage,
                 "now": tx.now,
             },
         )
+
+
+def _state(row: Row | None, tenant: TenantContext) -> BillingState:
+    if row is None:
+        raise TenantMissing(f"There is no tenant {tenant.tenant}.")
+    plan, status, *rest = row
+    return BillingState(plan(status), *rest)

@@ -1,9 +1,10 @@
 """What Stripe's words mean for a tenant, and which of two words is the newer one."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from shared.billing.model import BillingEvent, BillingState, Plan, PlanPrice, TenantStatus
+from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, PlanPrice, Reminder
+from tenant_context.states import State
 
 TRIAL_DAYS = 14
 ATTEMPTS = 5
@@ -12,6 +13,7 @@ ATTEMPTS = 5
 PRICES: dict[Plan, PlanPrice] = {
     plan: PlanPrice(plan, f"RMAP {name}", f"rmap_{plan}", f"rmap_{plan}_monthly", unit_amount, "usd")
     for plan, name, unit_amount in (
+        (Plan.FREE, "Free", 0),
         (Plan.STARTER, "Starter", 4_900),
         (Plan.PROFESSIONAL, "Professional", 19_900),
         (Plan.ENTERPRISE, "Enterprise", 99_900),
@@ -21,22 +23,40 @@ PRICES: dict[Plan, PlanPrice] = {
 
 PLAN_OF: dict[str, Plan] = {price.lookup_key: plan for plan, price in PRICES.items()}
 
-_STATUS_OF: dict[str, TenantStatus] = {
-    "trialing": TenantStatus.ACTIVE,
-    "active": TenantStatus.ACTIVE,
-    "incomplete": TenantStatus.BILLING_PENDING,
-    "past_due": TenantStatus.PAST_DUE,
-    "unpaid": TenantStatus.RESTRICTED,
-    "paused": TenantStatus.RESTRICTED,
-    "canceled": TenantStatus.RESTRICTED,
-    "incomplete_expired": TenantStatus.RESTRICTED,
+_STATUS_OF: dict[str, State] = {
+    "trialing": State.ACTIVE,
+    "active": State.ACTIVE,
+    "incomplete": State.BILLING_PENDING,
+    "past_due": State.PAST_DUE,
+    "unpaid": State.RESTRICTED,
+    "paused": State.RESTRICTED,
+    "canceled": State.RESTRICTED,
+    "incomplete_expired": State.RESTRICTED,
 }
 """What each status of a subscription makes of the tenant; an unknown one leaves the tenant as it is."""
 _ENDED = frozenset({"canceled", "incomplete_expired"})
-_BEYOND_STRIPE = frozenset({TenantStatus.SUSPENDED, TenantStatus.CLOSING, TenantStatus.CLOSED})
+_BEYOND_STRIPE = frozenset({State.SUSPENDED, State.CLOSING, State.CLOSED})
 """Statuses that only the platform itself ends."""
 
+_IN_ORDER = tuple(Plan)
+_GOOD = frozenset({"trialing", "active", "paused", "incomplete"})
+OWING = ("past_due", "unpaid")
+PAID_UP = frozenset({None, *_GOOD})
+LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
+"""Subscriptions that can be changed."""
+
+REMINDERS = (
+    Reminder("reminder-2", 2, "payment-reminder", ""),
+    Reminder("reminder-7", 7, "payment-reminder", ""),
+    Reminder("reminder-14", 14, "payment-reminder", ""),
+    Reminder("reminder-21", 21, "payment-reminder", ""),
+    Reminder("restricted", 28, "access-restricted", "restricted"),
+    Reminder("suspended", 42, "access-suspended", "suspended"),
+)
+"""What comes of not paying, day by day. Until the first day nothing does: a card that expired is soon replaced."""
+
 PROVISIONED = "billing.provisioned"
+REREAD = "billing.reread"
 FAILED = "billing.failed"
 PAYMENT_FAILED = "invoice.payment_failed"
 PAYMENT_MADE = "invoice.paid"
@@ -70,30 +90,97 @@ def concerns(event: BillingEvent, state: BillingState) -> bool:
     return event.status is not None and event.status not in _ENDED
 
 
+def judge(event: BillingEvent, state: BillingState, newest: list[tuple[datetime, str]]) -> Outcome:
+    """What to do with a word about the subscription, beside the newest ones that were followed.
+
+    An older one is let go, a newer one followed. Within one second a life's order decides; where it does not, or where
+    the word is about another subscription than the present one, nobody can tell but Stripe.
+    """
+    overtaken = any(event.created < created for created, _ in newest)
+    if event.type == REREAD:
+        # Something newer came while Stripe was asked: then it is asked for that second.
+        return Outcome.DOUBTFUL if overtaken else Outcome.APPLIED
+    if state.subscription not in {None, event.subscription}:
+        return Outcome.DOUBTFUL
+    if overtaken:
+        return Outcome.OUTDATED
+    rivals = [kind for created, kind in newest if created == event.created]
+    if not rivals or replace(follow(state, event), reason=state.reason) == state:
+        return Outcome.APPLIED
+    if REREAD in rivals or any(rank(kind) == rank(event.type) for kind in rivals):
+        return Outcome.DOUBTFUL
+    return Outcome.APPLIED if all(rank(kind) < rank(event.type) for kind in rivals) else Outcome.OUTDATED
+
+
 def follow(state: BillingState, event: BillingEvent) -> BillingState:
     """The state after a subscription's event."""
-    status = _STATUS_OF.get(event.status or "", state.status)
+    stage = "" if event.status in _GOOD else state.dunning_stage
+    status = _standing(event.status, stage, state.status)
     return replace(
         state,
         plan=event.plan or state.plan,
-        status=state.status if state.status in _BEYOND_STRIPE else status,
-        reason="" if status is TenantStatus.ACTIVE else state.reason,
+        status=state.status if _is_beyond_stripe(state) else status,
+        reason="" if status is State.ACTIVE else state.reason,
         as_of=event.created,
-        customer=event.customer,
+        customer=state.customer or event.customer,
         subscription=event.subscription,
         subscription_status=event.status,
+        period_end=event.period_end,
+        trial_end=event.trial_end,
+        cancels=event.cancels,
+        next_plan=event.next_plan,
+        dunning_stage=stage,
     )
+
+
+def _standing(subscription: str | None, stage: str, otherwise: State) -> State:
+    """The tenant's status by its subscription's and by what not paying has led to."""
+    if stage == "suspended":
+        return State.SUSPENDED
+    if stage == "restricted":
+        return State.RESTRICTED
+    return _STATUS_OF.get(subscription or "", otherwise)
+
+
+def _is_beyond_stripe(state: BillingState) -> bool:
+    """Whether Stripe has no say: but a suspension for not paying ends with the payment."""
+    return state.status in _BEYOND_STRIPE and state.dunning_stage != "suspended"
+
+
+def owe(state: BillingState, since: datetime | None) -> BillingState:
+    """The state with the moment from which something has been owed."""
+    if since is None and state.subscription_status in OWING:
+        since = state.as_of
+    return replace(state, dunning_since=since)
+
+
+def reminders(since: datetime, now: datetime) -> list[Reminder]:
+    """The steps of dunning that are due, in order."""
+    return [one for one in REMINDERS if now - since >= timedelta(days=one.day)]
+
+
+def press(state: BillingState, stage: str) -> BillingState:
+    """The state after a step of dunning; what the platform itself has closed stays so."""
+    if stage in {"", state.dunning_stage} or _is_beyond_stripe(state):
+        return state
+    return replace(state, dunning_stage=stage, status=_standing(None, stage, state.status))
+
+
+def is_upgrade(present: Plan, wished: Plan) -> bool:
+    """Whether a plan is above another."""
+    return _IN_ORDER.index(wished) > _IN_ORDER.index(present)
 
 
 def is_waiting(state: BillingState) -> bool:
     """Whether the tenant's billing has not been set up yet."""
-    return state.status is TenantStatus.BILLING_PENDING and state.subscription is None
+    return state.status is State.BILLING_PENDING and state.subscription is None
 
 
 def news(before: BillingState, after: BillingState) -> str | None:
     """The type of the event that tells of a change, if there is anything to tell."""
-    if before.status is TenantStatus.BILLING_PENDING and after.status is TenantStatus.ACTIVE:
+    if before.status is State.BILLING_PENDING and after.status is State.ACTIVE:
         return "tenant.billing_ready"
-    if replace(after, as_of=before.as_of, reason=before.reason) != before:
+    told = replace(after, as_of=before.as_of, reason=before.reason, dunning_since=before.dunning_since)
+    if told != before:
         return "tenant.subscription_changed"
     return None

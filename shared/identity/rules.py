@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
-from shared.identity.model import Assurance, Login, Membership, Provider, Session
+from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 from tenant_context.plans import plan_of
 from tenant_context.states import Need, permits, refusal
 
@@ -25,6 +25,10 @@ FEDERATED_SECONDS = 12 * 3600
 """How long a session lasts that a tenant's provider vouched for: who is taken out there is out here the same day."""
 RECOVERY_CODES = 10
 CHALLENGE_SECONDS = 300
+MAX_KEY = 255
+"""Characters of an Idempotency-Key."""
+SIGN_UP_KEY_SECONDS = 86_400
+"""How long the key of a sign-up is known."""
 MAX_PASSKEYS = 10
 CREDENTIAL_ID = r"[A-Za-z0-9_-]{1,934}"
 """A passkey's id in base64url, of 700 bytes at most: a sort key of DynamoDB has 1,024."""
@@ -169,3 +173,9 @@ def claims(
         "exp": issued + ACCESS_SECONDS,
         "jti": str(token_id),
     }
+
+
+def said_at_sign_up(sign_up: SignUp) -> str:
+    """A digest of what a sign-up says but for its password, which is compared where passwords are."""
+    said = "\n".join((sign_up.email, sign_up.name, sign_up.organization, sign_up.slug or "", sign_up.plan))
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -9,3 +9,6 @@ class Job(StrEnum):
     REFRESH_PERFORMANCE = "refresh-performance"
     HOUSEKEEPING = "housekeeping"
     REBUILD_DIRECTORY = "rebuild-directory"
+    LIFE = "life"
+    DUNNING = "dunning"
+    USAGE = "usage"

@@ -1,6 +1,6 @@
 """Timed work, as the functions use it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -52,16 +52,14 @@ class Jobs:
 
 
 class Worker:
-    """Does one tenant's share of a job; `rebuild_directory` and `tend_life` are other domains'."""
+    """Does one tenant's share of a job; `others` are other domains'."""
 
-    def __init__(
-        self, database: Database, repository: JobRepository, rebuild_directory: Share, tend_life: Share | None = None
-    ) -> None:
+    def __init__(self, database: Database, repository: JobRepository, others: Mapping[Job, Share]) -> None:
         self._database = database
         self._work: dict[Job, Share] = {
-            Job.REBUILD_DIRECTORY: rebuild_directory,
+            **others,
             Job.REFRESH_PERFORMANCE: repository.refresh_performance,
-            Job.HOUSEKEEPING: lambda tx: {**repository.forget(tx), **(tend_life(tx) if tend_life else {})},
+            Job.HOUSEKEEPING: repository.forget,
         }
         self._repository = repository
 

@@ -15,6 +15,9 @@ class Kind(StrEnum):
     LEAVE_ADDRESS = "leave-address"
     ADDRESS_CHANGED = "address-changed"
     ACCOUNT_ENDED = "account-ended"
+    PAYMENT_REMINDER = "payment-reminder"
+    ACCESS_RESTRICTED = "access-restricted"
+    ACCESS_SUSPENDED = "access-suspended"
     NOBODY = "nobody"
     """Asked for by somebody who is not known: nothing is sent, at the same pace."""
 

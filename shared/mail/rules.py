@@ -15,6 +15,9 @@ _SUBJECTS = {
     Kind.LEAVE_ADDRESS: "Your mail address is about to change",
     Kind.ADDRESS_CHANGED: "Your mail address was changed",
     Kind.ACCOUNT_ENDED: "Your account was deleted",
+    Kind.PAYMENT_REMINDER: "A payment for RMAP did not go through",
+    Kind.ACCESS_RESTRICTED: "Your organization at RMAP can only be read from now on",
+    Kind.ACCESS_SUSPENDED: "Your organization at RMAP is suspended",
 }
 _TEXTS = {
     Kind.CONFIRM_ADDRESS: """Hello $name,
@@ -69,6 +72,19 @@ last mail to the address before.""",
 
 your account at RMAP was deleted just now, from the address $source_ip. You are a member of no organization any
 more.""",
+    Kind.PAYMENT_REMINDER: """Hello $name,
+
+a payment for the organization $organization did not go through $days days ago. Give another card, or see what is open,
+in the portal that your billing page opens. Nothing has changed for your organization yet: it can only be read after 28
+days, and is suspended after 42.""",
+    Kind.ACCESS_RESTRICTED: """Hello $name,
+
+the organization $organization has owed a payment for $days days. It can be read, but nothing in it can be changed from
+now on; it is suspended after 42 days. Everything comes back as soon as the payment is made.""",
+    Kind.ACCESS_SUSPENDED: """Hello $name,
+
+the organization $organization has owed a payment for $days days and is suspended: nobody can use it. Its data is kept.
+Pay by the link in the mail that came with the invoice: everything comes back with the payment.""",
 }
 _PAGE = Template(
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>'

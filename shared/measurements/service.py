@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.measurements.model import Outcome
 from shared.measurements.repository import RawRepository
+from shared.usage.service.ledger import Ledger
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
@@ -22,6 +23,7 @@ class Processor:
         self._raw = raw
         self._kind = kind
         self._write = write
+        self._ledger = Ledger()
 
     def __call__(self, tenant: TenantContext, message: Message) -> None:
         """Rows, revisions, rollups and the note that they are done, in one transaction."""
@@ -35,6 +37,7 @@ class Processor:
             self._raw.reject(tx, batch, refused)
             self._raw.end(tx, data, outcome)
             tx.emit(_processed(self._kind, batch, data, outcome))
+            self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
 
 
 def _vanished(place: int, row: Any) -> dict[str, Any]:

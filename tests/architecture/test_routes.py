@@ -13,7 +13,7 @@ from tenant_context.routing import SIGNED_IN, Proof, Route, Routes
 WITH_ROUTES = catalog.http_functions()
 every_function = pytest.mark.parametrize("row", WITH_ROUTES, ids=lambda row: row.name)
 
-OWNERS_ALONE = {"sso.write"}
+OWNERS_ALONE = {"billing.write", "sso.write"}
 """Who says which provider vouches for people could become anybody, an owner included."""
 PUBLIC = {
     "GET /.well-known/jwks.json",

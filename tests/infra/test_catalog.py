@@ -40,7 +40,7 @@ def test_every_queue_has_exactly_one_consumer_and_somebody_who_fills_it() -> Non
     )
     assert consumed == Counter(Queue)
     unfilled = [queue for queue in Queue if not catalog.holders(Access.SEND, queue)]
-    assert unfilled == [Queue.WEBHOOK_EVENTS, Queue.BILLING], "the bus fills these"
+    assert unfilled == [Queue.WEBHOOK_EVENTS], "the bus fills this one"
 
 
 def test_one_function_answers_every_unknown_address() -> None:

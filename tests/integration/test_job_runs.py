@@ -26,7 +26,7 @@ class Line:
 
     def __init__(self, database: Database, tenant: TenantContext) -> None:
         self.repository = JobRepository(database)
-        self._worker = Worker(database, self.repository, lambda _: {})
+        self._worker = Worker(database, self.repository, {})
         self._tenant = tenant
 
     def work(self, job: Job, tenants: list[UUID], request_id: str, run: UUID | None = None) -> None:

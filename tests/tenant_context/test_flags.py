@@ -1,29 +1,14 @@
 """Feature flags: the same answer everywhere, for the share that was asked for, without a call for each request."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from local.stack import Stack
-from tenant_context.aws import AwsClient, AwsError
-from tenant_context.dynamo import Item, Table
 from tenant_context.flags import Flag, Flags, Shelf, place_of
+from tests.dynamo import Watched, watched
 
 TENANTS = [UUID(int=number * 7919) for number in range(10_000)]
-
-
-class Watched(Table):
-    """The table of a test, which counts readings and can fail."""
-
-    asked, failing = 0, False
-
-    def get(self, pk: str, sk: str) -> Item | None:
-        self.asked += 1
-        if self.failing:
-            raise AwsError("InternalServerError", "on purpose", 500)
-        return super().get(pk, sk)
 
 
 class Time:
@@ -36,20 +21,9 @@ class Time:
 
 
 @pytest.fixture
-def table(servers: Stack) -> Iterator[Watched]:
-    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield Watched(name, wire)
-    client.delete_table(TableName=name)
-    client.close()
-    wire.close()
+def table(table_name: str) -> Iterator[Watched]:
+    with watched(table_name) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,17 @@
 """The ring as a sandbox reads it: seldom, again when it has to, and never for a name that cannot be one."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from local.stack import Stack
-from tenant_context.aws import AwsClient, AwsError
-from tenant_context.dynamo import Item, Table
+from tenant_context.aws import AwsClient
 from tenant_context.errors import Unavailable
 from tenant_context.key_ring import RING, KeyRing, State
+from tests.dynamo import Watched
 
 PUBLIC = (
     rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -30,16 +28,8 @@ class Clock:
         return datetime(2026, 3, 2, 9, 0, tzinfo=UTC) + timedelta(seconds=self.passed)
 
 
-class Watched(Table):
-    """The table of a test, which counts readings and can fail."""
-
-    asked, failing = 0, False
-
-    def get(self, pk: str, sk: str) -> Item | None:
-        self.asked += 1
-        if self.failing:
-            raise AwsError("InternalServerError", "on purpose", 500)
-        return super().get(pk, sk)
+class Rings(Watched):
+    """The table of a ring."""
 
     def hold(self, **states: State) -> None:
         keys = [
@@ -55,23 +45,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def table(servers: Stack) -> Iterator[Watched]:
-    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield Watched(name, wire)
-    wire.close()
-    client.delete_table(TableName=name)
-    client.close()
+def table(table_name: str) -> Iterator[Rings]:
+    with closing(AwsClient("dynamodb")) as wire:
+        yield Rings(table_name, wire)
 
 
-def test_it_is_read_once_and_again_after_five_minutes(table: Watched, clock: Clock) -> None:
+def test_it_is_read_once_and_again_after_five_minutes(table: Rings, clock: Clock) -> None:
     table.hold(one=State.SIGNING)
     ring = KeyRing(table, clock)
     for _ in range(3):
@@ -83,7 +62,7 @@ def test_it_is_read_once_and_again_after_five_minutes(table: Watched, clock: Clo
     assert table.asked == 2
 
 
-def test_a_name_it_does_not_know_makes_it_read_again_at_most_once_in_ten_seconds(table: Watched, clock: Clock) -> None:
+def test_a_name_it_does_not_know_makes_it_read_again_at_most_once_in_ten_seconds(table: Rings, clock: Clock) -> None:
     table.hold(one=State.SIGNING)
     ring = KeyRing(table, clock)
     assert ring.find("one")
@@ -96,7 +75,7 @@ def test_a_name_it_does_not_know_makes_it_read_again_at_most_once_in_ten_seconds
 
 
 @pytest.mark.parametrize("kid", ODD, ids=lambda kid: kid[:12])
-def test_an_odd_name_is_nobodys(table: Watched, clock: Clock, kid: str) -> None:
+def test_an_odd_name_is_nobodys(table: Rings, clock: Clock, kid: str) -> None:
     table.hold(one=State.SIGNING)
     ring = KeyRing(table, clock)
     assert ring.find("one")
@@ -105,7 +84,7 @@ def test_an_odd_name_is_nobodys(table: Watched, clock: Clock, kid: str) -> None:
     assert table.asked == (1 if len(kid) > 128 else 2)
 
 
-def test_a_retired_key_is_nobodys_and_one_that_waits_is_believed(table: Watched, clock: Clock) -> None:
+def test_a_retired_key_is_nobodys_and_one_that_waits_is_believed(table: Rings, clock: Clock) -> None:
     table.hold(old=State.RETIRED, one=State.VERIFYING, two=State.SIGNING, three=State.PENDING)
     ring = KeyRing(table, clock)
     assert ring.find("old") is None
@@ -113,7 +92,7 @@ def test_a_retired_key_is_nobodys_and_one_that_waits_is_believed(table: Watched,
     assert ring.signing().kid == "two"
 
 
-def test_who_signs_hears_within_half_a_minute_which_key_it_is(table: Watched, clock: Clock) -> None:
+def test_who_signs_hears_within_half_a_minute_which_key_it_is(table: Rings, clock: Clock) -> None:
     table.hold(one=State.SIGNING, two=State.PENDING)
     ring = KeyRing(table, clock)
     assert ring.signing().kid == "one"
@@ -124,7 +103,7 @@ def test_who_signs_hears_within_half_a_minute_which_key_it_is(table: Watched, cl
     assert ring.signing().kid == "two"
 
 
-def test_what_is_known_holds_while_the_table_does_not_answer(table: Watched, clock: Clock) -> None:
+def test_what_is_known_holds_while_the_table_does_not_answer(table: Rings, clock: Clock) -> None:
     table.hold(one=State.SIGNING)
     ring = KeyRing(table, clock)
     assert ring.find("one")
@@ -135,7 +114,7 @@ def test_what_is_known_holds_while_the_table_does_not_answer(table: Watched, clo
     assert table.asked == 2
 
 
-def test_a_sandbox_that_never_read_it_believes_nobody(table: Watched, clock: Clock) -> None:
+def test_a_sandbox_that_never_read_it_believes_nobody(table: Rings, clock: Clock) -> None:
     table.hold(one=State.SIGNING)
     table.failing = True
     ring = KeyRing(table, clock)
@@ -145,7 +124,7 @@ def test_a_sandbox_that_never_read_it_believes_nobody(table: Watched, clock: Clo
     assert ring.find("one")
 
 
-def test_without_a_key_nothing_is_signed(table: Watched, clock: Clock) -> None:
+def test_without_a_key_nothing_is_signed(table: Rings, clock: Clock) -> None:
     ring = KeyRing(table, clock)
     with pytest.raises(Unavailable):
         ring.signing()

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from local.stack import Stack
-from tenant_context.aws import AwsClient, AwsError
-from tenant_context.dynamo import Item, Table
 from tenant_context.errors import Unavailable
 from tenant_context.revocations import Revocations, outdate, revoke
+from tests.dynamo import Watched, watched
 
 WITHIN_SECONDS = 5
 
@@ -29,38 +26,15 @@ class Time:
         return self.passed
 
 
-class Watched(Table):
-    """The table of a test, which counts readings and can fail."""
-
-    asked, failing = 0, False
-
-    def query_from(self, pk: str, sk: str) -> list[Item]:
-        self.asked += 1
-        if self.failing:
-            raise AwsError("InternalServerError", "on purpose", 500)
-        return super().query_from(pk, sk)
-
-
 @pytest.fixture
 def time() -> Time:
     return Time()
 
 
 @pytest.fixture
-def table(servers: Stack) -> Iterator[Watched]:
-    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield Watched(name, wire)
-    client.delete_table(TableName=name)
-    client.close()
-    wire.close()
+def table(table_name: str) -> Iterator[Watched]:
+    with watched(table_name) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 
 from local.stack import Stack
 from tenant_context import rate as rates
-from tenant_context.aws import AwsClient, AwsError
+from tenant_context.aws import AwsClient
 from tenant_context.clock import utc_now
-from tenant_context.dynamo import Item, Table
+from tenant_context.dynamo import Table
 from tenant_context.errors import TooManyRequests
 from tenant_context.leases import SharedBuckets
 from tenant_context.plans import PLANS, Rate
 from tenant_context.rate import HOLD_SECONDS, RateLimiter, largest_lease
 from tenant_context.refusals import DailyQuotaExceeded, RateLimited
+from tests.dynamo import Watched, dynamo_table, watched
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STARTER = PLANS["starter"].rate
@@ -42,37 +43,16 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class Watched(Table):
-    """The table of a test, which counts updates and can fail."""
-
-    asked, failing = 0, False
-
-    def change_or_see(self, *args: Any, **how: Any) -> tuple[bool, Item]:
-        self.asked += 1
-        if self.failing:
-            raise AwsError("ConnectionError", "on purpose", 0)
-        return super().change_or_see(*args, **how)
-
-
 @pytest.fixture(scope="module")
 def name(servers: Stack) -> Iterator[str]:
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    with closing(servers.client("dynamodb")) as client:
-        client.create_table(
-            TableName=name,
-            KeySchema=keys,
-            AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield name
-        client.delete_table(TableName=name)
+    with dynamo_table(servers) as made:
+        yield made
 
 
 @pytest.fixture
 def table(name: str) -> Iterator[Watched]:
-    with closing(AwsClient("dynamodb")) as wire:
-        yield Watched(name, wire)
+    with watched(name) as opened:
+        yield opened
 
 
 @pytest.fixture

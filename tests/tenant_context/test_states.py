@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from local.stack import Stack
-from tenant_context.aws import AwsClient, AwsError
-from tenant_context.dynamo import Item, Table
 from tenant_context.errors import Forbidden, Unavailable
 from tenant_context.revocations import Revocations
 from tenant_context.state_news import Herald, States
 from tenant_context.states import LEADS_TO, PERMITS, Need, State, admit, need_of, permitting
+from tests.dynamo import Watched, watched
 
 WITHIN_SECONDS = 5
 
@@ -30,38 +27,15 @@ class Time:
         return self.passed
 
 
-class Watched(Table):
-    """The table of a test, which counts look-ups and can fail."""
-
-    asked, failing = 0, False
-
-    def get(self, pk: str, sk: str) -> Item | None:
-        self.asked += 1
-        if self.failing:
-            raise AwsError("InternalServerError", "on purpose", 500)
-        return super().get(pk, sk)
-
-
 @pytest.fixture
 def time() -> Time:
     return Time()
 
 
 @pytest.fixture
-def table(servers: Stack) -> Iterator[Watched]:
-    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield Watched(name, wire)
-    client.delete_table(TableName=name)
-    client.close()
-    wire.close()
+def table(table_name: str) -> Iterator[Watched]:
+    with watched(table_name) as opened:
+        yield opened
 
 
 def test_every_state_is_in_both_tables() -> None:

@@ -14,8 +14,12 @@ from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
     status=201,
 )
 def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
-    """Sign up: a user, an organization they own, and tokens; billing follows by itself."""
-    came = auth.identity.sign_up(call.body.sign_up(), caller_of(call))
+    """Sign up: a user, an organization they own, and tokens; billing follows by itself.
+
+    Repeated with the same address, organization and password, it answers the same organization and fresh tokens, with
+    an Idempotency-Key or without. A key holds for a day; with another body it is refused.
+    """
+    came = auth.identity.sign_up(call.body.sign_up(), caller_of(call), call.headers.get("idempotency-key"))
     auth.recovery.ask_to_confirm(came.user, came.membership.tenant, call.request_id)
     return Answer(signed_in.signed_in(came))
 

@@ -1,7 +1,7 @@
 """Direct calls to the function that asks strangers: this side has the database, that side has the internet."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,9 @@ from shared.federation.errors import (
     ProviderRefused,
     ProviderUnreachable,
 )
-from tenant_context.errors import Unavailable
+from tenant_context.errors import RmapError, Unavailable
 
-_REFUSALS = {
+_REFUSALS: Mapping[str, type[RmapError]] = {
     refusal.code: refusal
     for refusal in (ProviderUnreachable, ProviderRefused, LoginRefused, NamesUnreachable, ListUnreachable)
 }
@@ -34,8 +34,16 @@ def _lambda(seconds: float) -> Any:
 class Egress:
     """Calls one function and waits, so many seconds at most."""
 
-    def __init__(self, function: str, *, seconds: float, connect: Callable[[float], Any] = _lambda) -> None:
+    def __init__(
+        self,
+        function: str,
+        *,
+        seconds: float,
+        connect: Callable[[float], Any] = _lambda,
+        refusals: Mapping[str, type[RmapError]] = _REFUSALS,
+    ) -> None:
         self._function = function
+        self._refusals = refusals
         self._seconds = seconds
         self._connect = connect
 
@@ -44,7 +52,7 @@ class Egress:
         return self._connect(self._seconds)
 
     def call(self, operation: str, data: dict[str, Any], *, tenant: UUID, request_id: str) -> Any:
-        """The answer. Errors: those of `shared.federation`, as the other side says; Unavailable, when it is silent."""
+        """The answer. Errors: the refusals, as the other side says; Unavailable, when it is silent."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415  as above
 
         message = {"tenant": str(tenant), "id": request_id, "kind": operation, "data": data}
@@ -56,5 +64,5 @@ class Egress:
         if answer.get("FunctionError") or not isinstance(content, dict):
             raise Unavailable("What this needs from elsewhere could not be had; try again.")
         if "error" in content:
-            raise _REFUSALS.get(content["error"]["code"], Unavailable)(content["error"]["detail"])
+            raise self._refusals.get(content["error"]["code"], Unavailable)(content["error"]["detail"])
         return content["result"]

@@ -15,6 +15,15 @@ class TicketRepository:
         """Keep a ticket until a time (seconds since 1970)."""
         self._table.put({**content, "pk": _key(kind, token), "sk": "ticket", "expires_at": expires_at})
 
+    def put_once(self, kind: str, token: str, content: Item, expires_at: int) -> Item:
+        """Keep a ticket unless there is one; answers the content of the one that is kept."""
+        item = {**content, "pk": _key(kind, token), "sk": "ticket", "expires_at": expires_at}
+        try:
+            self._table.put(item, only_if_absent=True)
+        except ConditionFailed:
+            return self._table.get(item["pk"], "ticket") or item
+        return item
+
     def find(self, kind: str, token: str, now: float) -> Item | None:
         """The content of a ticket that holds."""
         item = self._table.get(_key(kind, token), "ticket")

@@ -25,7 +25,7 @@ from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import retries, signature
 from shared.webhooks.rules.endpoints import signing
 from shared.webhooks.service.queue import to_delivery, to_message
-from tenant_context.clock import Clock, uuid7
+from tenant_context.clock import Clock, rfc3339, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
 from tenant_context.observability import Observability
@@ -57,6 +57,7 @@ class Dispatch:
         receivers: Strangers,
         queue: Queue,
         *,
+        usage: Queue,
         observability: Observability,
         clock: Clock,
     ) -> None:
@@ -65,6 +66,7 @@ class Dispatch:
         self._keys = keys
         self._receivers = receivers
         self._queue = queue
+        self._usage = usage
         self._observability = observability
         self._clock = clock
         self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "call")
@@ -124,6 +126,7 @@ class Dispatch:
         match retries.verdict(outcome.status):
             case Verdict.DELIVERED:
                 state = State.DELIVERED
+                self._count(tenant, delivery, started.at)
             case Verdict.GONE:
                 self._targets.mark_gone(tenant, target, now)
                 state = State.STOPPED
@@ -140,6 +143,12 @@ class Dispatch:
             error=outcome.error,
             milliseconds=outcome.timing.get("total"),
         )
+
+    def _count(self, tenant: TenantContext, delivery: Delivery, at: datetime) -> None:
+        """Tell the ledger, before the delivery says that it has ended: so none is forgotten, and each counts once."""
+        message, endpoint = str(delivery.message.id), str(delivery.endpoint)
+        data = {"message": message, "endpoint": endpoint, "at": rfc3339(at)}
+        self._usage.send([QueueMessage(tenant.tenant, tenant.request_id, "ledger.delivery", data)])
 
     def _again(self, tenant: TenantContext, delivery: Delivery, outcome: Outcome, now: datetime) -> datetime | None:
         """Queue the next attempt and answer when it is due; None when this was the last."""

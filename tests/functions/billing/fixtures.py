@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -38,23 +37,14 @@ def outcomes(servers: Stack) -> Iterator[Inspected]:
 
 
 @pytest.fixture
+def errands(servers: Stack) -> Iterator[Inspected]:
+    """The queue billing of this test."""
+    with queue_of(servers) as queue:
+        yield queue
+
+
+@pytest.fixture
 def secret_name(servers: Stack) -> Iterator[str]:
     """The name of the secret with Stripe's two keys."""
     with stripe_secret(servers) as name:
         yield name
-
-
-@pytest.fixture
-def table_name(servers: Stack) -> Iterator[str]:
-    """A table of this test, by its name."""
-    client = servers.client("dynamodb")
-    name = f"test-{uuid4().hex}"
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield name
-    client.delete_table(TableName=name)
-    client.close()

@@ -11,17 +11,25 @@ from local.stack import Stack
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-from tests.functions.billing.harness import Context, Handler, database_environment, load, sample
+from tests.functions.billing.harness import Context, Handler, Inspected, database_environment, load, sample
 
 Tenants = tuple[TenantContext, TenantContext]
 DONE: dict[str, Any] = {"batchItemFailures": []}
 
 
 @pytest.fixture
-def handler(clone: Clone, servers: Stack, table_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+def handler(
+    clone: Clone, servers: Stack, errands: Inspected, table_name: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Handler]:
     name = f"test-{clone.name}"
     servers.client("events").create_event_bus(Name=name)
-    settings = {"RMAP_BUS": name, "RMAP_TABLE_REVOCATIONS": table_name, **database_environment(clone.settings())}
+    settings = {
+        "RMAP_BUS": name,
+        "RMAP_QUEUE_BILLING": errands.url,
+        "RMAP_TABLE_API_KEYS": table_name,
+        "RMAP_TABLE_REVOCATIONS": table_name,
+        **database_environment(clone.settings()),
+    }
     loaded: Any = load("billing_outcomes", settings, monkeypatch)
     yield loaded
     loaded_database: Database = sys.modules["functions.billing_outcomes.handler"].database
@@ -92,3 +100,30 @@ def test_an_unknown_message_is_no_success(handler: Handler, two_tenants: Tenants
     event = of(two_tenants[0], "delayed")
     event["Records"][0]["body"] = event["Records"][0]["body"].replace("billing.delayed", "billing.unheard")
     assert len(handler(event, Context())["batchItemFailures"]) == 1
+
+
+def test_two_words_of_one_second_that_differ_are_asked_of_stripe(
+    handler: Handler, errands: Inspected, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    first = of(acme, "event")
+    second = of(acme, "event")
+    body = json.loads(second["Records"][0]["body"])
+    body["data"] |= {"id": "evt_other", "status": "active"}
+    second["Records"][0]["body"] = json.dumps(body)
+    assert [handler(event, Context()) for event in (first, second, second)] == [DONE] * 3
+    (errand,) = errands.messages()
+    assert (errand["tenant"], errand["kind"]) == (str(acme.tenant), "billing.reread")
+    assert errand["data"]["event"] == "evt_other"
+
+
+def test_an_operator_replays_the_inbox(handler: Handler, database: Database, two_tenants: Tenants) -> None:
+    acme, globex = two_tenants
+    handler(of(acme, "provisioned"), Context())
+    handler(of(acme, "event"), Context())
+    for tenant in two_tenants:
+        with database.transaction(tenant) as tx:
+            tx.run("UPDATE tenants SET status = 'active', subscription_status = 'spoilt'")
+    assert handler(of(acme, "replay"), Context()) == DONE
+    assert status(database, acme)[0] == "past_due"
+    assert status(database, globex)[0] == "active"

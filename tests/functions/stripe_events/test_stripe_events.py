@@ -17,8 +17,12 @@ TENANT = "01920d5a-7b1e-7c3a-9f10-5a1b2c3d4e5f"
 
 
 @pytest.fixture
-def handler(outcomes: Inspected, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> Handler:
-    environment = {"RMAP_STRIPE_SECRET": secret_name, "RMAP_QUEUE_BILLING_OUTCOMES": outcomes.url}
+def handler(outcomes: Inspected, errands: Inspected, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> Handler:
+    environment = {
+        "RMAP_STRIPE_SECRET": secret_name,
+        "RMAP_QUEUE_BILLING_OUTCOMES": outcomes.url,
+        "RMAP_QUEUE_BILLING": errands.url,
+    }
     return load("stripe_events", environment, monkeypatch)
 
 
@@ -60,6 +64,10 @@ def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: In
         "status": "active",
         "plan": "professional",
         "reason": "",
+        "period_end": None,
+        "trial_end": None,
+        "cancels": False,
+        "next_plan": None,
     }
 
 
@@ -132,7 +140,7 @@ def test_a_rotated_secret_counts_without_a_new_sandbox(
     assert post(body_of("receive"))["status"] == 200
     rotated = json.dumps({"api_key": "sk_test", "webhook_secret": "whsec_rotated"})
     servers.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=rotated)
-    monkeypatch.setattr("shared.billing.gateway._TRUSTED_SECONDS", 0)
+    monkeypatch.setattr("shared.billing.gateway.inbox._TRUSTED_SECONDS", 0)
     assert post(body_of("receive"), secret="whsec_rotated")["status"] == 200
 
 
@@ -152,3 +160,29 @@ def test_what_the_stand_in_makes_of_a_life_is_understood(post: Post, outcomes: I
         ("customer.subscription.deleted", "canceled"),
     }
     assert ("invoice.paid", None) in said
+
+
+def test_a_card_that_was_given_is_an_errand(post: Post, outcomes: Inspected, errands: Inspected) -> None:
+    session = {
+        "id": "cs_1",
+        "object": "checkout.session",
+        "mode": "setup",
+        "customer": "cus_sample",
+        "metadata": {"tenant": TENANT},
+    }
+    answer = post(body_of("receive", type="checkout.session.completed", data={"object": session}))
+    assert answer["queued"]
+    (message,) = errands.messages()
+    assert (message["tenant"], message["kind"]) == (TENANT, "billing.card_added")
+    assert message["data"] == {"customer": "cus_sample"}
+    assert outcomes.messages() == []
+
+
+@pytest.mark.parametrize("change", [{"mode": "subscription"}, {"metadata": {}}, {"customer": None}])
+def test_a_checkout_that_gave_no_card_of_a_tenant_is_dropped(
+    post: Post, errands: Inspected, change: dict[str, Any]
+) -> None:
+    session = {"object": "checkout.session", "mode": "setup", "customer": "cus_1", "metadata": {"tenant": TENANT}}
+    body = body_of("receive", type="checkout.session.completed", data={"object": {**session, **change}})
+    assert not post(body)["queued"]
+    assert errands.messages() == []

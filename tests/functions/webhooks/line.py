@@ -105,6 +105,7 @@ class Line:
             "RMAP_TABLE_DELIVERIES": resources.table,
             "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
+            "RMAP_QUEUE_USAGE": resources.usage,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,
             "RMAP_TABLE_REVOCATIONS": resources.table,

@@ -34,6 +34,7 @@ class Resources:
         )
         self.events = self._queue(f"events-{suffix}")
         self.deliveries = self._queue(f"deliveries-{suffix}")
+        self.usage = self._queue(f"usage-{suffix}")
         self._events.create_event_bus(Name=self.bus)
         self._events.put_rule(Name=self._rule, EventBusName=self.bus, EventPattern='{"source":["rmap"]}')
         self._events.put_targets(
@@ -78,7 +79,7 @@ class Resources:
         self._events.remove_targets(Rule=self._rule, EventBusName=self.bus, Ids=["queue"])
         self._events.delete_rule(Name=self._rule, EventBusName=self.bus)
         self._events.delete_event_bus(Name=self.bus)
-        for queue in (self.events, self.deliveries):
+        for queue in (self.events, self.deliveries, self.usage):
             self._sqs.delete_queue(QueueUrl=queue)
         self._dynamodb.delete_table(TableName=self.table)
         for client in (self._sqs, self._dynamodb, self._events):

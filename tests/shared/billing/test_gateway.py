@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from shared.billing.errors import StripeRefused, StripeUnavailable
-from shared.billing.gateway import StripeGateway
+from shared.billing.gateway.provision import StripeGateway
 from shared.billing.model import Plan, SignUp
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
@@ -114,7 +114,7 @@ def test_stripe_down_is_unavailable_and_back_again_it_works(gateway: StripeGatew
 
 
 def test_slow_stripe_is_given_up(stand_in: StandIn, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.billing.gateway.TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("shared.billing.gateway.connection.TIMEOUT_SECONDS", 0.3)
     stand_in.control("faults", delay=2, count=2)
     with (
         closing(StripeGateway(secret_name, stand_in.url)) as gateway,

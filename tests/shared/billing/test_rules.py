@@ -9,7 +9,8 @@ import pytest
 
 from infra.constructs.work_queue import MAX_RECEIVES
 from shared.billing import rules
-from shared.billing.model import BillingEvent, BillingState, Plan, TenantStatus
+from shared.billing.model import BillingEvent, BillingState, Plan
+from tenant_context.states import State
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EVENT = BillingEvent(
@@ -22,8 +23,8 @@ EVENT = BillingEvent(
     status="active",
     plan=Plan.PROFESSIONAL,
 )
-PENDING = BillingState("starter", TenantStatus.BILLING_PENDING, "Stripe does not answer.", None, None, None, None)
-ACTIVE = BillingState("starter", TenantStatus.ACTIVE, "", NOON, "cus_1", "sub_1", "active")
+PENDING = BillingState("starter", State.BILLING_PENDING, "Stripe does not answer.", None, None, None, None)
+ACTIVE = BillingState("starter", State.ACTIVE, "", NOON, "cus_1", "sub_1", "active")
 
 
 def test_the_provisioner_knows_its_last_attempt_as_the_queue_does() -> None:
@@ -60,8 +61,8 @@ def test_the_subscription_decides_the_tenants_status(status: str, becomes: str) 
     assert (after.status, after.subscription_status) == (becomes, status)
 
 
-@pytest.mark.parametrize("status", [TenantStatus.SUSPENDED, TenantStatus.CLOSING, TenantStatus.CLOSED])
-def test_stripe_does_not_open_what_the_platform_closed(status: TenantStatus) -> None:
+@pytest.mark.parametrize("status", [State.SUSPENDED.CLOSING.CLOSED])
+def test_stripe_does_not_open_what_the_platform_closed(status: State) -> None:
     assert rules.follow(replace(ACTIVE, status=status), EVENT).status == status
 
 

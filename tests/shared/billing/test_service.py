@@ -1,5 +1,6 @@
 """What Stripe says reaches the tenant's row once, in any order, and no other tenant's."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -9,16 +10,23 @@ import pytest
 
 from shared.billing.errors import TenantMissing
 from shared.billing.model import BillingEvent, Outcome, Plan, Provisioned, Setback
-from shared.billing.service import Billing
+from shared.billing.service.following import Billing
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.postgres import Database, Transaction
+from tests.billing import billing_on
+from tests.dynamo import watched
 
 Tenants = tuple[TenantContext, TenantContext]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MADE = Provisioned(customer="cus_1", subscription="sub_1", status="trialing", plan=Plan.STARTER, as_of=NOON)
 DOWN = Setback("Stripe does not answer.")
-billing = Billing()
+
+
+@pytest.fixture
+def billing(table_name: str) -> Iterator[Billing]:
+    with watched(table_name) as table:
+        yield billing_on(table)
 
 
 def event(tenant: TenantContext, number: int, kind: str, status: str | None, **more: Any) -> BillingEvent:
@@ -34,12 +42,12 @@ def event(tenant: TenantContext, number: int, kind: str, status: str | None, **m
     )
 
 
-def provisioned(database: Database, tenant: TenantContext, what: Provisioned = MADE) -> Outcome:
+def provisioned(billing: Billing, database: Database, tenant: TenantContext, what: Provisioned = MADE) -> Outcome:
     with database.transaction(tenant) as tx:
         return billing.provisioned(tx, what)
 
 
-def followed(database: Database, tenant: TenantContext, what: BillingEvent) -> Outcome:
+def followed(billing: Billing, database: Database, tenant: TenantContext, what: BillingEvent) -> Outcome:
     with database.transaction(tenant) as tx:
         return billing.followed(tx, what)
 
@@ -57,38 +65,43 @@ def told(database: Database, tenant: TenantContext) -> list[str]:
     return [row[0] for row in database.read(tenant, "SELECT type FROM outbox ORDER BY id")]
 
 
-def test_a_provisioned_tenant_is_active_and_says_so(database: Database, two_tenants: Tenants) -> None:
+def test_a_provisioned_tenant_is_active_and_says_so(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
-    assert provisioned(database, acme) is Outcome.APPLIED
+    assert provisioned(billing, database, acme) is Outcome.APPLIED
     assert state(database, acme) == ("active", "trialing", "starter", "", NOON, "cus_1", "sub_1")
     assert told(database, acme) == ["tenant.billing_ready"]
 
 
-def test_the_same_word_twice_changes_nothing(database: Database, two_tenants: Tenants) -> None:
+def test_the_same_word_twice_changes_nothing(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
-    provisioned(database, acme)
+    provisioned(billing, database, acme)
     before = database.read(acme, "SELECT version FROM tenants")
-    assert provisioned(database, acme) is Outcome.REPEATED
+    assert provisioned(billing, database, acme) is Outcome.REPEATED
     assert database.read(acme, "SELECT version FROM tenants") == before
     assert told(database, acme) == ["tenant.billing_ready"]
 
 
-def test_acmes_billing_does_not_touch_globex(database: Database, two_tenants: Tenants) -> None:
+def test_acmes_billing_does_not_touch_globex(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, globex = two_tenants
     before = state(database, globex)
-    provisioned(database, acme)
-    followed(database, acme, event(acme, 1, "customer.subscription.updated", "past_due"))
+    provisioned(billing, database, acme)
+    followed(billing, database, acme, event(acme, 1, "customer.subscription.updated", "past_due"))
     assert state(database, globex) == before
     assert database.read(globex, "SELECT * FROM billing_events") == []
     assert told(database, globex) == []
 
 
-def test_two_tenants_may_hear_of_the_same_event_id(database: Database, two_tenants: Tenants) -> None:
+def test_two_tenants_may_hear_of_the_same_event_id(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     for tenant in two_tenants:
-        assert followed(database, tenant, event(tenant, 1, "customer.subscription.created", "active")) == "applied"
+        assert (
+            followed(billing, database, tenant, event(tenant, 1, "customer.subscription.created", "active"))
+            == "applied"
+        )
 
 
-def test_a_delay_leaves_the_tenant_pending_with_a_reason(database: Database, two_tenants: Tenants) -> None:
+def test_a_delay_leaves_the_tenant_pending_with_a_reason(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
     with database.transaction(acme) as tx:
         billing.delayed(tx, DOWN)
@@ -96,7 +109,7 @@ def test_a_delay_leaves_the_tenant_pending_with_a_reason(database: Database, two
     assert told(database, acme) == []
 
 
-def test_giving_up_is_told_once_a_request(database: Database, two_tenants: Tenants) -> None:
+def test_giving_up_is_told_once_a_request(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     for expected in ("applied", "repeated"):
         with database.transaction(acme) as tx:
@@ -107,17 +120,19 @@ def test_giving_up_is_told_once_a_request(database: Database, two_tenants: Tenan
     assert told(database, acme) == ["tenant.billing_failed"] * 2
 
 
-def test_after_giving_up_a_redriven_sign_up_still_succeeds(database: Database, two_tenants: Tenants) -> None:
+def test_after_giving_up_a_redriven_sign_up_still_succeeds(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
     with database.transaction(acme) as tx:
         billing.failed(tx, DOWN)
-    provisioned(database, acme)
+    provisioned(billing, database, acme)
     assert state(database, acme)[:4] == ("active", "trialing", "starter", "")
 
 
-def test_a_late_setback_does_not_undo_success(database: Database, two_tenants: Tenants) -> None:
+def test_a_late_setback_does_not_undo_success(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
-    provisioned(database, acme)
+    provisioned(billing, database, acme)
     before = state(database, acme)
     with database.transaction(acme) as tx:
         assert billing.failed(tx, DOWN) == billing.delayed(tx, DOWN) == "unrelated"
@@ -133,7 +148,9 @@ LIFE: tuple[tuple[str, str | None, dict[str, Any]], ...] = (
 )
 
 
-def test_a_life_of_five_events_ends_the_same_in_every_order(database: Database, two_tenants: Tenants) -> None:
+def test_a_life_of_five_events_ends_the_same_in_every_order(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
     expected = ("restricted", "canceled", "enterprise", "", NOON + timedelta(minutes=4), "cus_1", "sub_1")
 
@@ -156,51 +173,65 @@ def test_a_life_of_five_events_ends_the_same_in_every_order(database: Database, 
             live(tx, order)
 
 
-def test_the_provisioners_late_word_does_not_overwrite_stripes(database: Database, two_tenants: Tenants) -> None:
+def test_the_provisioners_late_word_does_not_overwrite_stripes(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
-    followed(database, acme, event(acme, 1, "customer.subscription.updated", "past_due"))
-    assert provisioned(database, acme) is Outcome.OUTDATED
+    followed(billing, database, acme, event(acme, 1, "customer.subscription.updated", "past_due"))
+    assert provisioned(billing, database, acme) is Outcome.OUTDATED
     assert state(database, acme)[:2] == ("past_due", "past_due")
 
 
-def test_within_a_second_the_end_stays_the_end(database: Database, two_tenants: Tenants) -> None:
+def test_within_a_second_the_end_stays_the_end(billing: Billing, database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
-    followed(database, acme, event(acme, 2, "customer.subscription.deleted", "canceled", created=NOON))
+    followed(billing, database, acme, event(acme, 2, "customer.subscription.deleted", "canceled", created=NOON))
     late = event(acme, 1, "customer.subscription.updated", "active", created=NOON)
-    assert followed(database, acme, late) is Outcome.OUTDATED
+    assert followed(billing, database, acme, late) is Outcome.OUTDATED
     assert state(database, acme)[1] == "canceled"
 
 
-def test_another_customers_event_is_noted_and_not_applied(database: Database, two_tenants: Tenants) -> None:
+def test_another_customers_event_is_noted_and_not_applied(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
-    provisioned(database, acme)
+    provisioned(billing, database, acme)
     strange = replace(event(acme, 1, "customer.subscription.deleted", "canceled"), customer="cus_other")
-    assert followed(database, acme, strange) is Outcome.UNRELATED
+    assert followed(billing, database, acme, strange) is Outcome.UNRELATED
     assert state(database, acme)[0] == "active"
     assert database.read(acme, "SELECT applied FROM billing_events WHERE event_id = 'evt_1'") == [(False,)]
 
 
-def test_a_failed_payment_is_the_reason_until_it_is_made(database: Database, two_tenants: Tenants) -> None:
+def test_a_failed_payment_is_the_reason_until_it_is_made(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
-    provisioned(database, acme)
+    provisioned(billing, database, acme)
     followed(
-        database, acme, event(acme, 1, "invoice.payment_failed", None, reason="The payment of invoice in_1 failed.")
+        billing,
+        database,
+        acme,
+        event(acme, 1, "invoice.payment_failed", None, reason="The payment of invoice in_1 failed."),
     )
     assert state(database, acme)[3] == "The payment of invoice in_1 failed."
-    followed(database, acme, event(acme, 2, "invoice.paid", None))
+    followed(billing, database, acme, event(acme, 2, "invoice.paid", None))
     late = event(acme, 3, "invoice.payment_failed", None, created=NOON + timedelta(minutes=1), reason="late")
-    assert followed(database, acme, late) is Outcome.OUTDATED
+    assert followed(billing, database, acme, late) is Outcome.OUTDATED
     assert state(database, acme)[3] == ""
 
 
-def test_an_invoice_does_not_make_a_subscriptions_event_old(database: Database, two_tenants: Tenants) -> None:
+def test_an_invoice_does_not_make_a_subscriptions_event_old(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
-    provisioned(database, acme)
-    followed(database, acme, event(acme, 5, "invoice.payment_failed", None, reason="failed"))
-    assert followed(database, acme, event(acme, 4, "customer.subscription.updated", "past_due")) is Outcome.APPLIED
+    provisioned(billing, database, acme)
+    followed(billing, database, acme, event(acme, 5, "invoice.payment_failed", None, reason="failed"))
+    assert (
+        followed(billing, database, acme, event(acme, 4, "customer.subscription.updated", "past_due"))
+        is Outcome.APPLIED
+    )
 
 
-def test_a_tenant_that_is_not_there_yet_is_an_error_to_try_again(database: Database) -> None:
+def test_a_tenant_that_is_not_there_yet_is_an_error_to_try_again(billing: Billing, database: Database) -> None:
     nobody = from_message(uuid7(), "request")
     with pytest.raises(TenantMissing):
-        provisioned(database, nobody)
+        provisioned(billing, database, nobody)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from uuid import uuid4
 
 import pytest
 
@@ -10,23 +9,15 @@ from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
 from tenant_context.aws import AwsClient
 from tenant_context.postgres import Database
+from tests.dynamo import dynamo_table
 from tests.shared.identity.services import Clock, OneKey, Stores
 
 
 @pytest.fixture(scope="module")
 def table_name(servers: Stack) -> Iterator[str]:
     """Its name."""
-    client = servers.client("dynamodb")
-    name = f"test-{uuid4().hex}"
-    client.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield name
-    client.delete_table(TableName=name)
-    client.close()
+    with dynamo_table(servers) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

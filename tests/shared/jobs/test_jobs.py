@@ -29,7 +29,7 @@ class Line:
         self.rebuilt: list[UUID] = []
         self.repository = JobRepository(database)
         self.jobs = Jobs(self.repository, lambda *work: self.started.append(work), uuid7)
-        self.worker = Worker(database, self.repository, self._rebuild)
+        self.worker = Worker(database, self.repository, {Job.REBUILD_DIRECTORY: self._rebuild})
         self._database = database
 
     def _rebuild(self, tx: Transaction) -> dict[str, Any]:

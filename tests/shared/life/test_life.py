@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from local.stack import Stack
 from shared.billing.model import BillingEvent, Plan, Provisioned
-from shared.billing.service import Billing
+from shared.billing.service.following import Billing
+from shared.identity.repository.keys import ApiKeyRepository
 from shared.jobs.repository import JobRepository
 from shared.life.errors import OwnersClose, StateDoesNotLeadThere, TenantNotFound
 from shared.life.model import Standing
 from shared.life.service import GRACE, Life
-from tenant_context.aws import AwsClient
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
@@ -23,25 +21,15 @@ from tenant_context.errors import NotInState
 from tenant_context.postgres import Database, Transaction
 from tenant_context.state_news import Herald, States
 from tenant_context.states import Need, State, permitting
+from tests.dynamo import watched
 
 Tenants = tuple[TenantContext, TenantContext]
 
 
 @pytest.fixture
-def table(servers: Stack) -> Iterator[Table]:
-    client, wire = servers.client("dynamodb"), AwsClient("dynamodb")
-    name = f"test-{uuid4().hex}"
-    keys: Any = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    client.create_table(
-        TableName=name,
-        KeySchema=keys,
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield Table(name, wire)
-    client.delete_table(TableName=name)
-    client.close()
-    wire.close()
+def table(table_name: str) -> Iterator[Table]:
+    with watched(table_name) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -223,7 +211,7 @@ def test_what_billing_says_moves_the_tenant_and_is_told_to_the_doors(
     database: Database, life: Life, table: Table, two_tenants: Tenants
 ) -> None:
     acme, _ = two_tenants
-    billing = Billing(life=life)
+    billing = Billing(life, ApiKeyRepository(table))
     made = Provisioned("cus_1", "sub_1", "trialing", Plan.STARTER, datetime.fromisoformat("2026-03-02T09:00:00Z"))
     with database.transaction(acme) as tx:
         billing.provisioned(tx, made)

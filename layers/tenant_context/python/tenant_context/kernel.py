@@ -145,6 +145,13 @@ class Kernel:
             from tenant_context.entry.origin import Edge
 
             edge = Edge(*self.settings.origin_secrets)
+        meter = None
+        if self.settings.queue_usage:
+            from tenant_context.clock import uuid7
+            from tenant_context.metering import CallMeter
+            from tenant_context.queues import Queue
+
+            meter = CallMeter(Queue(self.settings.queue_usage), self.clock, uuid7)
         provers = {Proof.TOKEN: token, Proof.KEY: key, Proof.OPERATOR: operator}
         return HttpEntry(
             routes,
@@ -155,4 +162,5 @@ class Kernel:
             provers={proof: prover for proof, prover in provers.items() if prover is not None},
             writer=writer,
             edge=edge,
+            meter=meter,
         )

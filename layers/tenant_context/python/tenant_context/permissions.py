@@ -50,6 +50,8 @@ PERMISSIONS = frozenset(
     {
         "analytics.read",
         "audit.read",
+        "billing.read",
+        "billing.write",
         "campaigns.create",
         "campaigns.launch",
         "campaigns.read",

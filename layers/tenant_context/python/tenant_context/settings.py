@@ -63,6 +63,8 @@ class RuntimeSettings(Settings):
     tracing: bool = False
     origin_secrets: tuple[str, ...] = ()
     """Secrets of which CloudFront sends one; without any, every request is taken as it comes."""
+    queue_usage: str = ""
+    """Where requests are told that were counted; empty where nothing is."""
 
 
 @dataclass(frozen=True)

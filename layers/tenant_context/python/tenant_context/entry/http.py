@@ -61,6 +61,26 @@ class Gate(Protocol):
         """The address of who asked it."""
 
 
+class Meter(Protocol):
+    """Counts requests."""
+
+    def count(self, tenant: TenantContext) -> None:
+        """One more."""
+
+    def tell_if_due(self) -> None:
+        """Tell what was counted, if it is time; never raises."""
+
+
+class _Uncounted:
+    """Where nothing counts requests."""
+
+    def count(self, tenant: TenantContext) -> None:
+        pass
+
+    def tell_if_due(self) -> None:
+        pass
+
+
 class HttpEntry:
     """`handler(event, context)` of an HTTP function."""
 
@@ -75,6 +95,7 @@ class HttpEntry:
         provers: Mapping[Proof, Prover],
         writer: Writer | None = None,
         edge: Gate | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._routes = routes
         self._service = service
@@ -84,6 +105,7 @@ class HttpEntry:
         self._provers = provers
         self._writer = writer
         self._edge = edge
+        self._meter = meter or _Uncounted()
         needed = {route.proof for route in routes.all} - {Proof.PUBLIC}
         if missing := needed - provers.keys():
             raise TypeError(f"no way to prove: {', '.join(sorted(missing))}")
@@ -109,6 +131,7 @@ class HttpEntry:
                 answer, body = _refusal(RmapError("The error was logged under this request id."), request_id)
             invocation.success = answer.status < 500  # noqa: PLR2004  HTTP's own boundary
             invocation.keys["status"] = answer.status
+            self._meter.tell_if_due()
             return self._wire(answer, body, request_id, invocation, extra, head=http["http"]["method"] == "HEAD")
 
     def _answer(
@@ -137,6 +160,7 @@ class HttpEntry:
             self._permit(route, tenant)
             extra["ratelimit-policy"] = policy(tenant.rate)
             extra["ratelimit"] = self._limiter.take(tenant.tenant, tenant.rate)
+            self._meter.count(tenant)
         raw = bodies.raw_body(event, headers, route.max_body)
         call = Call(
             tenant=cast("TenantContext", tenant),  # only public routes have none, and they read none

@@ -1,0 +1,1 @@
+"""Plans, invoices, cards and usage, as owners see and change them."""

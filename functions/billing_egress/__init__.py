@@ -1,0 +1,1 @@
+"""Asks Stripe on behalf of whoever waits for its answer."""

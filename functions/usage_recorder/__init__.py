@@ -1,0 +1,1 @@
+"""Writes what was used into the ledger."""

@@ -1,0 +1,1 @@
+"""Stripe, through its own library: the one room that imports it."""

@@ -1,0 +1,117 @@
+"""Stripe's objects, as far as they matter here, and what they say of a tenant."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.billing.model import BillingEvent, Plan
+from shared.billing.rules import PLAN_OF
+
+
+class Lookup(msgspec.Struct):
+    """A price."""
+
+    id: str = ""
+    lookup_key: str | None = None
+
+
+class Item(msgspec.Struct):
+    """An item of a subscription."""
+
+    id: str = ""
+    price: Lookup = msgspec.field(default_factory=Lookup)
+    current_period_end: int | None = None
+
+
+class Items(msgspec.Struct):
+    """The items of a subscription."""
+
+    data: list[Item] = []
+
+
+class SubscriptionDetails(msgspec.Struct):
+    """What an invoice says of its subscription."""
+
+    subscription: str = ""
+    metadata: dict[str, str] | None = None
+
+
+class Parent(msgspec.Struct):
+    """What an invoice is for."""
+
+    subscription_details: SubscriptionDetails | None = None
+
+
+class Thing(msgspec.Struct):
+    """A subscription, an invoice or a checkout session."""
+
+    id: str = ""
+    object: str = ""
+    customer: str | None = None
+    status: str | None = None
+    mode: str | None = None
+    metadata: dict[str, str] | None = None
+    items: Items = msgspec.field(default_factory=Items)
+    parent: Parent | None = None
+    trial_end: int | None = None
+    cancel_at_period_end: bool = False
+
+    @property
+    def tenant(self) -> UUID | None:
+        """Whose it is, by its metadata or its subscription's."""
+        details = self.parent.subscription_details if self.parent else None
+        metadata = (details.metadata if self.object == "invoice" and details else self.metadata) or {}
+        try:
+            return UUID(metadata.get("tenant", ""))
+        except ValueError:
+            return None
+
+    @property
+    def price_plan(self) -> Plan | None:
+        """The plan whose price is paid."""
+        keys = [item.price.lookup_key for item in self.items.data]
+        return next((PLAN_OF[key] for key in keys if key in PLAN_OF), None)
+
+    @property
+    def period_end(self) -> datetime | None:
+        """The end of what is paid for."""
+        return moment(self.items.data[0].current_period_end) if self.items.data else None
+
+    def kept_plan(self, at: datetime) -> Plan | None:
+        """The plan that a downgrade leaves in force until the period that was paid for ends."""
+        metadata = self.metadata or {}
+        until = metadata.get("keeps_until", "")
+        if not until.isdigit() or int(until) <= at.timestamp():
+            return None
+        return next((plan for plan in Plan if plan == metadata.get("keeps_plan")), None)
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """A time of Stripe's."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def thing(answer: Any) -> Thing:
+    """An object of the library's."""
+    return msgspec.convert(answer.to_dict(), Thing)
+
+
+def told_of_subscription(found: Thing, event: str, kind: str, at: datetime, tenant: UUID) -> BillingEvent:
+    """What a subscription says, as an event of a moment."""
+    kept = found.kept_plan(at)
+    return BillingEvent(
+        id=event,
+        type=kind,
+        created=at,
+        tenant=tenant,
+        customer=found.customer or "",
+        subscription=found.id,
+        status=found.status,
+        plan=kept or found.price_plan,
+        period_end=found.period_end,
+        trial_end=moment(found.trial_end),
+        cancels=found.cancel_at_period_end,
+        next_plan=found.price_plan if kept else None,
+    )

@@ -1,0 +1,92 @@
+"""Billing as owners see and change it: Stripe is asked by the function that reaches it, and its answer is kept here."""
+
+import base64
+import binascii
+import hashlib
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from shared.billing.errors import BillingPending, BillingRefused, NoSubscription, PaymentRefused
+from shared.billing.model import BillingEvent, BillingState
+from shared.billing.repository import BillingRepository
+from shared.billing.service.following import Billing
+from tenant_context.context import TenantContext
+from tenant_context.errors import BadRequest, FieldError, Invalid
+from tenant_context.events import Event
+from tenant_context.postgres import Database
+
+REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, NoSubscription, PaymentRefused)}
+"""What Stripe's side refuses, by the code it is told under."""
+_LONGEST_KEY = 255
+
+
+class Stripe(Protocol):
+    """The function that reaches Stripe."""
+
+    def call(self, operation: str, data: dict[str, Any], *, tenant: UUID, request_id: str) -> Any:
+        """Its answer. Errors: the REFUSALS; Unavailable."""
+
+
+class BillingAccount:
+    """One tenant's dealings with Stripe. Errors: BillingPending, the REFUSALS, Unavailable."""
+
+    def __init__(self, database: Database, repository: BillingRepository, billing: Billing, stripe: Stripe) -> None:
+        self._database = database
+        self._repository = repository
+        self._billing = billing
+        self._stripe = stripe
+
+    def show(self, tenant: TenantContext) -> BillingState:
+        """What is known of the subscription."""
+        return self._repository.read(self._database, tenant)
+
+    def ask(self, tenant: TenantContext, operation: str, key: str | None = None, **data: Any) -> Any:
+        """Ask Stripe for something that leaves the subscription as it is."""
+        state = self.show(tenant)
+        if state.customer is None:
+            raise BillingPending(state.reason or "It is being set up; try again in a moment.")
+        asked = {**data, "customer": state.customer, "key": _digest(tenant, operation, key)}
+        return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
+
+    def change(self, tenant: TenantContext, operation: str, key: str | None, **data: Any) -> BillingState:
+        """Ask Stripe to change the subscription, and keep what it answers; emits tenant.billing_requested."""
+        answer = msgspec.convert(self.ask(tenant, operation, key, **data), BillingEvent)
+        told = {"id": str(tenant.tenant), "action": operation, "plan": data.get("plan")}
+        with self._database.transaction(tenant) as tx:
+            tx.emit(Event("tenant.billing_requested", f"tenant/{tenant.tenant}", told))
+            self._billing.observed(tx, answer)
+        return self.show(tenant)
+
+    def invoices(self, tenant: TenantContext, *, limit: int, cursor: str | None) -> dict[str, Any]:
+        """A page of invoices, newest first; none before Stripe knows the tenant."""
+        after = _invoice(cursor)
+        if self.show(tenant).customer is None:
+            return {"items": [], "next_cursor": None}
+        page = self.ask(tenant, "invoices", limit=limit, after=after)
+        following = None
+        if page["more"]:
+            following = base64.urlsafe_b64encode(page["items"][-1]["id"].encode()).decode().rstrip("=")
+        return {"items": page["items"], "next_cursor": following}
+
+
+def _invoice(cursor: str | None) -> str:
+    """The invoice a cursor continues after; Stripe knows only those of the tenant's own customer by it."""
+    if cursor is None:
+        return ""
+    try:
+        found = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (ValueError, binascii.Error) as error:
+        raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error
+    if not found.startswith("in_") or not found.replace("_", "").isalnum():
+        raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),))
+    return found
+
+
+def _digest(tenant: TenantContext, operation: str, key: str | None) -> str:
+    """What makes a repeated request the same one for Stripe: its Idempotency-Key, else the request itself."""
+    if key is not None and (not 1 <= len(key) <= _LONGEST_KEY or not key.isprintable()):
+        raise BadRequest(f"Idempotency-Key has 1 to {_LONGEST_KEY} printable characters.")
+    named = f"{operation}\n{tenant.actor}\n{key}" if key else f"{operation}\n{tenant.request_id}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]

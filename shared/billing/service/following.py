@@ -1,0 +1,147 @@
+"""What billing says, written into the tenant: each word once, and an older one never over a newer."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from shared.billing import rules
+from shared.billing.model import BillingEvent, BillingState, Doubt, Outcome, Provisioned, Setback
+from shared.billing.repository import BillingRepository
+from shared.life.service import Life
+from tenant_context.events import Event
+from tenant_context.plans import Rate, plan_of
+from tenant_context.postgres import Transaction
+
+
+class Keys(Protocol):
+    """Who keeps a tenant's API keys."""
+
+    def set_rate(self, tenant: UUID, rate: Rate) -> None:
+        """Let all of them carry another rate."""
+
+
+class Billing:
+    """Follows the billing of the transaction's tenant. Errors: `TenantMissing`."""
+
+    def __init__(self, life: Life, keys: Keys, repository: BillingRepository | None = None) -> None:
+        self._life = life
+        self._keys = keys
+        self._repository = repository or BillingRepository()
+
+    def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
+        """Customer and subscription exist; emits tenant.billing_ready when the tenant was waiting for them."""
+        event = BillingEvent(
+            id=f"provisioned/{provisioned.subscription}",
+            type=rules.PROVISIONED,
+            created=provisioned.as_of,
+            tenant=tx.tenant.tenant,
+            customer=provisioned.customer,
+            subscription=provisioned.subscription,
+            status=provisioned.status,
+            plan=provisioned.plan,
+        )
+        return self.followed(tx, event)
+
+    def delayed(self, tx: Transaction, setback: Setback) -> Outcome:
+        """Setting up is being tried again; the owner can read why."""
+        state = self._repository.lock(tx)
+        if not rules.is_waiting(state) or state.reason == setback.reason:
+            return Outcome.UNRELATED
+        self._repository.save(tx, replace(state, reason=setback.reason))
+        return Outcome.APPLIED
+
+    def failed(self, tx: Transaction, setback: Setback) -> Outcome:
+        """Setting up was given up; emits tenant.billing_failed, once for each request that asked for it."""
+        state = self._repository.lock(tx)
+        if not rules.is_waiting(state):
+            return Outcome.UNRELATED
+        event = BillingEvent(f"failed/{tx.tenant.request_id}", rules.FAILED, tx.now, tx.tenant.tenant, "", "")
+        if self._repository.seen(tx, event.id):
+            return Outcome.REPEATED
+        self._repository.record(tx, event, Outcome.APPLIED)
+        after = replace(state, reason=setback.reason)
+        self._repository.save(tx, after)
+        tell(tx, "tenant.billing_failed", after)
+        return Outcome.APPLIED
+
+    def followed(self, tx: Transaction, event: BillingEvent) -> Outcome:
+        """An event of Stripe's; emits tenant.billing_ready or tenant.subscription_changed when it changes something.
+
+        Where it is doubtful nothing has changed: whoever asked has Stripe asked, as `doubt` says.
+        """
+        if self._repository.lock(tx) and self._repository.seen(tx, event.id):
+            return Outcome.REPEATED
+        return self._follow(tx, event)
+
+    def doubt(self, tx: Transaction, event: BillingEvent) -> Doubt:
+        """What to ask Stripe after a doubtful event."""
+        state = self._repository.lock(tx)
+        name = event.id.split("/")[1] if event.type == rules.REREAD else event.id
+        return Doubt(name, max(event.created, state.as_of or event.created), state.customer or event.customer)
+
+    def observed(self, tx: Transaction, event: BillingEvent) -> None:
+        """What Stripe answered just now to a change of ours; the events that tell of it are still to come.
+
+        It takes no place in their order: the last word stays with the newest event.
+        """
+        before = self._repository.lock(tx)
+        after = replace(rules.follow(before, event), as_of=before.as_of)
+        self._keep(tx, before, rules.owe(after, before.dunning_since if event.status in rules.OWING else None))
+
+    def replayed(self, tx: Transaction, since: datetime | None) -> dict[Outcome, int]:
+        """Judge the inbox's events anew, in their order; ends where they alone would have led."""
+        self._repository.lock(tx)
+        outcomes = Counter(self._follow(tx, event) for event in self._repository.reopen(tx, since))
+        return dict(outcomes)
+
+    def _follow(self, tx: Transaction, event: BillingEvent) -> Outcome:
+        before = self._repository.lock(tx)
+        outcome, after = self._judge(tx, event, before)
+        self._repository.record(tx, event, outcome)
+        if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
+            owing = after.subscription_status not in rules.PAID_UP
+            self._keep(tx, before, rules.owe(after, self._repository.owing_since(tx) if owing else None))
+        return outcome
+
+    def _keep(self, tx: Transaction, before: BillingState, after: BillingState) -> None:
+        if after == before:
+            return
+        self._repository.save(tx, after)
+        if after.status is not before.status:
+            self._life.move(tx, after.status, after.reason or f"subscription {after.subscription_status}")
+        if after.plan != before.plan:
+            # Before the commit: should that fail, Stripe's word comes again, and finds the plan still to be changed.
+            self._keys.set_rate(tx.tenant.tenant, plan_of(after.plan).rate)
+        if kind := rules.news(before, after):
+            tell(tx, kind, after)
+
+    def _judge(self, tx: Transaction, event: BillingEvent, state: BillingState) -> tuple[Outcome, BillingState]:
+        of_invoice = event.status is None
+        if not rules.concerns(event, state) or (of_invoice and event.type not in rules.PAYMENTS):
+            return Outcome.UNRELATED, state
+        newest = self._repository.newest(tx, of_invoices=of_invoice)
+        if of_invoice:
+            if not all(rules.is_newer(event, created, kind) for created, kind in newest):
+                return Outcome.OUTDATED, state
+            return Outcome.APPLIED, replace(state, reason=event.reason)
+        outcome = rules.judge(event, state, newest)
+        return outcome, rules.follow(state, event) if outcome is Outcome.APPLIED else state
+
+
+def tell(tx: Transaction, kind: str, state: BillingState) -> None:
+    """Emit an event with the state of the tenant's billing."""
+    tx.emit(
+        Event(
+            type=kind,
+            subject=f"tenant/{tx.tenant.tenant}",
+            data={
+                "id": str(tx.tenant.tenant),
+                "plan": state.plan,
+                "status": state.status,
+                "subscription_status": state.subscription_status,
+                "reason": state.reason,
+            },
+        )
+    )

@@ -1,0 +1,1 @@
+"""What tenants use: a ledger of our own, and what Stripe is told of it."""

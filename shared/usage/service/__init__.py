@@ -1,0 +1,1 @@
+"""Recording, reading, and telling of what was used."""

@@ -1,0 +1,197 @@
+"""A subscription's life at the stateful stand-in: its own events, three times each, in every order, some of a second.
+
+What is doubtful is read anew from Stripe, as the provisioner does it, before or after the events that follow.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.billing.gateway.inbox import _Event, _understood
+from shared.billing.gateway.pages import Pages
+from shared.billing.gateway.provision import StripeGateway
+from shared.billing.gateway.subscriptions import Owner, Subscriptions
+from shared.billing.model import BillingEvent, Doubt, Outcome, Plan, Provisioned, SignUp
+from shared.billing.service.following import Billing
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database, Transaction
+from tests.billing import billing_on
+from tests.dynamo import watched
+from tests.functions.billing.fixtures import closed_connections, secret_name, stand_in
+from tests.local.harness import StandIn
+
+__all__ = ["closed_connections", "secret_name", "stand_in"]
+Tenants = tuple[TenantContext, TenantContext]
+DAY = 86_400
+
+
+class Undone(Exception):
+    """Ends a transaction that is not to be kept."""
+
+
+@contextmanager
+def undone(database: Database, tenant: TenantContext) -> Iterator[Transaction]:
+    """A transaction that leaves nothing behind."""
+    with suppress(Undone), database.transaction(tenant) as tx:
+        yield tx
+        raise Undone
+
+
+@dataclass
+class Life:
+    """A tenant of Stripe's, and the ways to it."""
+
+    stand_in: StandIn
+    tenant: TenantContext
+    made: Provisioned
+    subscriptions: Subscriptions
+    pages: Pages
+    billing: Billing
+
+    def owner(self, key: str) -> Owner:
+        return Owner(self.tenant.tenant, self.made.customer, key)
+
+    def card(self) -> None:
+        self.stand_in.client.v1.payment_methods.attach("pm_card_visa", {"customer": self.made.customer})
+        self.pages.adopt_card(self.made.customer)
+
+    def events(self) -> list[BillingEvent]:
+        """What Stripe would post of the subscription, oldest first."""
+        listed = self.stand_in.client.v1.events.list({"limit": 100})
+        found = [json.loads(json.dumps(one.to_dict(for_json=True))) for one in listed.auto_paging_iter()]
+        of_subscriptions = [one for one in found if one["type"].startswith("customer.subscription.")]
+        understood = [_understood(msgspec.convert(one, _Event)) for one in reversed(of_subscriptions)]
+        return [event for event in understood if event is not None]
+
+    def hear(self, tx: Transaction, events: list[BillingEvent], luck: random.Random) -> list[Outcome]:
+        """Follow them; a doubt is settled at once or some events later."""
+        outcomes, doubts = [], []
+        for event in events:
+            outcomes.append(self.billing.followed(tx, event))
+            if outcomes[-1] is Outcome.DOUBTFUL:
+                doubts.append(self.billing.doubt(tx, event))
+            if doubts and luck.random() < 0.5:
+                self.settle(tx, doubts.pop(0))
+        for doubt in doubts:
+            self.settle(tx, doubt)
+        return outcomes
+
+    def settle(self, tx: Transaction, doubt: Doubt) -> None:
+        """Ask Stripe until there is no doubt left."""
+        for _ in range(5):
+            read = self.subscriptions.reread(self.tenant.tenant, doubt.customer, doubt.event, doubt.created)
+            assert read is not None
+            if self.billing.followed(tx, read) is not Outcome.DOUBTFUL:
+                return
+            doubt = self.billing.doubt(tx, read)
+        raise AssertionError("the doubt does not end")
+
+
+def state(tx: Transaction) -> tuple[Any, ...] | None:
+    return tx.one(
+        "SELECT status, subscription_status, plan, billing_next_plan, billing_cancels, billing_period_end,"
+        " stripe_customer_id, stripe_subscription_id, dunning_since IS NULL FROM tenants"
+    )
+
+
+@pytest.fixture
+def life(stand_in: StandIn, secret_name: str, two_tenants: Tenants, table_name: str) -> Iterator[Life]:
+    def now() -> datetime:
+        return datetime.fromtimestamp(stand_in.state()["now"], UTC)
+
+    acme = two_tenants[0]
+    with (
+        closing(StripeGateway(secret_name, stand_in.url)) as gateway,
+        closing(Subscriptions(secret_name, stand_in.url, clock=now)) as subscriptions,
+        closing(Pages(secret_name, stand_in.url)) as pages,
+        watched(table_name) as table,
+    ):
+        made = gateway.provision(acme, SignUp("Acme", "owner@acme.example", Plan.STARTER, "acme"))
+        yield Life(stand_in, acme, made, subscriptions, pages, billing_on(table))
+
+
+def in_every_order(database: Database, life: Life, events: list[BillingEvent]) -> set[tuple[Any, ...] | None]:
+    """The states that all orders of the events end in, each told three times."""
+    ends = set()
+    orders = list(permutations(events))
+    for number, order in enumerate(orders):
+        luck = random.Random(number)  # noqa: S311  an order to try, no secret
+        mixed = [*order, *luck.sample([*events, *events], 2 * len(events))]
+        with undone(database, life.tenant) as tx:
+            life.billing.provisioned(tx, life.made)
+            life.hear(tx, mixed, luck)
+            ends.add(state(tx))
+    return ends
+
+
+def test_five_events_of_a_life_three_times_in_every_order_end_in_one_state(database: Database, life: Life) -> None:
+    life.card()
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    life.stand_in.control("clock", advance=5 * DAY)
+    life.subscriptions.change(life.owner("up"), Plan.PROFESSIONAL)
+    life.stand_in.control("clock", advance=DAY)
+    life.subscriptions.cancel(life.owner("stop"))
+    life.stand_in.control("clock", advance=40 * DAY)
+    found = life.events()
+    told = [found[0], *found[-4:]]
+    assert told[-1].status == "canceled"
+    ends = in_every_order(database, life, told)
+    assert [end[:3] for end in ends if end] == [("restricted", "canceled", "professional")]
+
+
+def test_five_events_of_one_second_are_settled_by_asking_stripe(database: Database, life: Life) -> None:
+    """Within a second times tell nothing: only Stripe knows what was last."""
+    life.card()
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    for key, plan in (("1", Plan.PROFESSIONAL), ("2", Plan.STARTER), ("3", Plan.ENTERPRISE)):
+        life.subscriptions.change(life.owner(key), plan)
+    life.subscriptions.cancel(life.owner("4"))
+    found = life.events()[-5:]
+    second = max(event.created for event in found)
+    told = [replace(one, created=second) for one in found]
+    ends = in_every_order(database, life, told)
+    assert [end[:5] for end in ends if end] == [("active", "active", "enterprise", None, True)]
+
+
+def test_a_second_subscription_of_the_customer_takes_over_when_the_first_has_ended(
+    database: Database, life: Life
+) -> None:
+    life.card()
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    life.subscriptions.cancel(life.owner("stop"))
+    life.stand_in.control("clock", advance=40 * DAY)
+    page = life.pages.checkout(life.owner("again"), Plan.PROFESSIONAL, "https://a.example/", "https://a.example/")
+    life.stand_in.control(f"checkout/{page['id']}/complete")
+    found = life.events()
+    told = [found[0], *found[-4:]]
+    assert len({event.subscription for event in told}) == 2
+    ends = in_every_order(database, life, told)
+    assert [end[:3] for end in ends if end] == [("active", "active", "professional")]
+    (end,) = ends
+    assert end is not None
+    assert end[6:8] == (life.made.customer, told[-1].subscription)
+
+
+def test_replaying_the_inbox_ends_where_its_events_lead(database: Database, life: Life) -> None:
+    life.card()
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    life.subscriptions.change(life.owner("up"), Plan.PROFESSIONAL)
+    events = life.events()
+    with database.transaction(life.tenant) as tx:
+        life.hear(tx, events, random.Random(1))  # noqa: S311  as above
+        before = state(tx)
+    with database.transaction(life.tenant) as tx:
+        # As if a fault of ours had spoilt it.
+        tx.run("UPDATE tenants SET plan = 'free', subscription_status = 'past_due', billing_cancels = true")
+    for _ in range(2):
+        with database.transaction(life.tenant) as tx:
+            life.billing.replayed(tx, None)
+            assert state(tx) == before

@@ -1,0 +1,151 @@
+"""From the API's service through the egress to the stand-in: refusals arrive as words, answers are kept."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shared.billing.errors import BillingPending, NoSubscription, PaymentRefused
+from shared.billing.gateway.provision import StripeGateway
+from shared.billing.model import Plan, SignUp
+from shared.billing.repository import BillingRepository
+from shared.billing.service.account import REFUSALS, BillingAccount
+from shared.billing.service.following import Billing
+from shared.identity.gateway.egress import Egress
+from tenant_context.context import TenantContext
+from tenant_context.errors import Invalid, Unavailable
+from tenant_context.postgres import Database
+from tests.billing import billing_on
+from tests.dynamo import watched
+from tests.functions.billing.harness import Context, Handler, load
+from tests.local.harness import StandIn
+
+Tenants = tuple[TenantContext, TenantContext]
+
+
+class Invoked:
+    """Lambda's client in front of the very handler."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803  boto3's names
+        assert FunctionName == "billing_egress"
+        answer = json.dumps(self._handler(json.loads(Payload), Context())).encode()
+
+        class Body:
+            def read(self) -> bytes:
+                return answer
+
+        return {"Payload": Body()}
+
+
+@pytest.fixture
+def handler(stand_in: StandIn, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
+    environment = {"RMAP_STRIPE_SECRET": secret_name, "RMAP_STRIPE_URL": stand_in.url}
+    loaded: Any = load("billing_egress", environment, monkeypatch)
+    yield loaded
+    stripe = sys.modules["functions.billing_egress.handler"].stripe
+    for way in (stripe.subscriptions, stripe.pages, stripe.meters):
+        way.close()
+
+
+@pytest.fixture
+def billing(table_name: str) -> Iterator[Billing]:
+    with watched(table_name) as table:
+        yield billing_on(table)
+
+
+@pytest.fixture
+def account(database: Database, handler: Handler, billing: Billing) -> BillingAccount:
+    egress = Egress("billing_egress", seconds=5, connect=lambda _: Invoked(handler), refusals=REFUSALS)
+    return BillingAccount(database, BillingRepository(), billing, egress)
+
+
+@pytest.fixture
+def acme(
+    database: Database, stand_in: StandIn, secret_name: str, two_tenants: Tenants, billing: Billing
+) -> TenantContext:
+    tenant = two_tenants[0]
+    gateway = StripeGateway(secret_name, stand_in.url)
+    made = gateway.provision(tenant, SignUp("Acme", "owner@acme.example", Plan.STARTER, "acme"))
+    gateway.close()
+    with database.transaction(tenant) as tx:
+        billing.provisioned(tx, made)
+    return tenant
+
+
+def told(database: Database, tenant: TenantContext) -> list[tuple[str, Any]]:
+    rows = database.read(tenant, "SELECT type, data ->> 'plan' FROM outbox ORDER BY id")
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_another_plan_is_known_before_stripes_event_comes(
+    account: BillingAccount, acme: TenantContext, database: Database
+) -> None:
+    state = account.change(acme, "change", "key", plan="enterprise")
+    assert (state.plan, state.status, state.subscription_status) == ("enterprise", "active", "trialing")
+    assert state.trial_end == state.period_end is not None
+    assert told(database, acme)[1:] == [
+        ("tenant.billing_requested", "enterprise"),
+        ("tenant.subscription_changed", "enterprise"),
+    ]
+    actors = database.read(acme, "SELECT DISTINCT actor FROM audit_log WHERE action = 'tenant.billing_requested'")
+    assert actors == [(f"user:{acme.user}",)]
+
+
+def test_a_cancellation_and_its_end_are_known_at_once(account: BillingAccount, acme: TenantContext) -> None:
+    assert account.change(acme, "cancel", None).cancels
+    assert not account.change(acme, "resume", None).cancels
+
+
+def test_before_stripe_knows_the_tenant_the_answer_says_why(
+    account: BillingAccount, database: Database, two_tenants: Tenants
+) -> None:
+    globex = two_tenants[1]
+    with database.transaction(globex) as tx:
+        tx.run("UPDATE tenants SET billing_reason = 'Stripe does not answer.'")
+    with pytest.raises(BillingPending, match="Stripe does not answer"):
+        account.change(globex, "cancel", None)
+    assert account.invoices(globex, limit=5, cursor=None) == {"items": [], "next_cursor": None}
+
+
+def test_an_upgrade_without_a_card_is_402_and_changes_nothing(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn, database: Database
+) -> None:
+    account.change(acme, "change", None, plan="free")
+    stand_in.control("clock", advance=15 * 86_400)
+    before = told(database, acme)
+    stand_in.client.v1.subscriptions.resume(account.show(acme).subscription)
+    with pytest.raises(PaymentRefused):
+        account.change(acme, "change", None, plan="professional")
+    assert account.show(acme).plan == "free"
+    assert told(database, acme) == before
+
+
+def test_what_has_ended_cannot_be_changed(account: BillingAccount, acme: TenantContext, stand_in: StandIn) -> None:
+    stand_in.client.v1.subscriptions.cancel(account.show(acme).subscription)
+    with pytest.raises(NoSubscription):
+        account.change(acme, "resume", None)
+
+
+def test_while_stripe_is_down_the_answer_is_to_try_again(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn
+) -> None:
+    stand_in.control("faults", down=True)
+    with pytest.raises(Unavailable):
+        account.ask(acme, "portal", return_url="https://a.example/")
+
+
+def test_a_cursor_of_ones_own_making_is_refused(account: BillingAccount, acme: TenantContext) -> None:
+    for cursor in ("x", "aW5fLi4vLi4", "Y3VzXzE"):
+        with pytest.raises(Invalid):
+            account.invoices(acme, limit=5, cursor=cursor)
+
+
+def test_one_tenants_key_is_not_anothers(account: BillingAccount, acme: TenantContext) -> None:
+    first = account.ask(acme, "portal", "key", return_url="https://a.example/")
+    assert account.ask(acme, "portal", "key", return_url="https://a.example/") == first
+    assert account.ask(acme, "portal", "other", return_url="https://a.example/") != first
