@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from infra import bytecode, catalog, package, wheels
+from infra.reach import Library
 from infra.settings import ROOT, Target
 from infra.vocabulary import Function
 
@@ -33,7 +34,7 @@ API_DESCRIPTION: Final = Path("docs/api/openapi.json")
 PACKAGES: Final = "packages"
 SWAGGER_FOLDER: Final = Path("node_modules/swagger-ui-dist")
 
-_FORMAT: Final = "1"
+_FORMAT: Final = "2"
 """Raise it when this module builds something else from the same inputs."""
 _IGNORED_FOLDERS: Final = frozenset({"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
 _IGNORED_ENDINGS: Final = (".pyc", ".pyi", ".md", ".orig", ".rej", "~")
@@ -78,7 +79,7 @@ def build(target: Target, *, root: Path = ROOT, into: Path | None = None) -> Ass
     folder = into or root / ".rmap" / "build" / target
     folder.mkdir(parents=True, exist_ok=True)
     compiler = bytecode.compiler_for(target)
-    shared = _sources(root / "shared", "shared")
+    library, shared = Library(root), _sources(root / "shared", "shared")
 
     def layer(name: str) -> Asset:
         if name == catalog.KERNEL_LAYER:
@@ -86,7 +87,12 @@ def build(target: Target, *, root: Path = ROOT, into: Path | None = None) -> Ass
         return _dependency_layer(name, root, folder, target, compiler)
 
     def bundle(row: Function) -> Asset:
-        return _function_bundle(row, shared, root, folder, compiler)
+        home = _sources(root / "functions" / row.name, f"functions/{row.name}")
+        reached = library.reached(item.source for item in home)
+        # What is no module (a template, say) goes along with the package that it lies in.
+        rooms = {source.parent for source in reached}
+        wanted = [item for item in shared if (item.source in reached) or _is_data_of(item, rooms)]
+        return _function_bundle(row, home + wanted, root, folder, compiler)
 
     names = [row.name for row in catalog.FUNCTIONS]
     with _only_builder(folder), ThreadPoolExecutor(max_workers=os.cpu_count()) as workers:
@@ -128,17 +134,20 @@ def _dependency_layer(name: str, root: Path, folder: Path, target: Target, compi
 
 
 def _function_bundle(
-    row: Function, shared: list[_Input], root: Path, folder: Path, compiler: bytecode.Compiler | None
+    row: Function, sources: list[_Input], root: Path, folder: Path, compiler: bytecode.Compiler | None
 ) -> Asset:
     home = root / "functions" / row.name
     if not (home / "handler.py").is_file():
         raise AssetMissingError(f"The catalog lists {row.name}, but functions/{row.name}/handler.py is missing.")
     inputs = [_Input("functions/__init__.py", root / "functions" / "__init__.py")]
-    inputs += _sources(home, f"functions/{row.name}")
-    inputs += shared
+    inputs += sources
     if row.holds_api_page:
         inputs += _api_page(root, f"functions/{row.name}/static")
     return _bundle(inputs, folder / "functions" / row.name, "/var/task", compiler)
+
+
+def _is_data_of(item: _Input, rooms: set[Path]) -> bool:
+    return item.source.suffix != ".py" and item.source.parent in rooms
 
 
 def _api_page(root: Path, place: str) -> list[_Input]:

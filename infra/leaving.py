@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.bundles import EVENTS, SQL, TOKENS
+from infra.permits import EVENTS, SQL, TOKENS
 from infra.vocabulary import Access, Bucket, Function, Http, Queue, QueueConsumer, Reach, Schedule, Table, may
 
 _WITH_TENANTS_ITEMS: Final = (

@@ -14,6 +14,7 @@ import pytest
 
 from infra import assets, bytecode, catalog, wheels
 from infra.assets import Asset, AssetMissingError, Assets
+from infra.reach import Library
 from infra.settings import ROOT
 from infra.vocabulary import Function
 
@@ -28,7 +29,7 @@ LAYER_BUDGETS_MB = {
     "billing": 30.0,
     "migrations": 32.0,
 }
-FUNCTION_BUDGET_MB = 1.5
+FUNCTION_BUDGET_MB = 1.0
 API_PAGE_MB = 2.5
 """Swagger UI, which only the function that serves it carries."""
 LAMBDA_LIMIT_MB = 250.0
@@ -64,9 +65,27 @@ def test_a_function_keeps_its_budget(cloud: Assets, row: Function) -> None:
 @every_function
 def test_a_bundle_holds_its_own_function_and_the_domain_only(local: Assets, row: Function) -> None:
     folder = local.functions[row.name].path
-    assert sorted(entry.name for entry in folder.iterdir()) == ["functions", "shared"]
+    assert {"functions"} <= {entry.name for entry in folder.iterdir()} <= {"functions", "shared"}
     inside = {entry.name for entry in (folder / "functions").iterdir()}
     assert inside == {"__init__.py", "__pycache__", row.name}
+
+
+def test_a_bundle_holds_the_modules_that_it_imports_and_no_others(tmp_path: Path) -> None:
+    modules = {
+        "shared/__init__.py": "",
+        "shared/near/__init__.py": "",
+        "shared/near/service.py": "def work():\n    from shared.far.rules import rule\n    return rule",
+        "shared/near/unasked.py": "import shared.other",
+        "shared/far/__init__.py": "",
+        "shared/far/rules.py": "rule = 1",
+        "shared/other.py": "",
+        "handler.py": "import os\nfrom shared.near import service",
+    }
+    for place, text in modules.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    reached = {str(source.relative_to(tmp_path)) for source in Library(tmp_path).reached([tmp_path / "handler.py"])}
+    assert reached == set(modules) - {"shared/near/unasked.py", "shared/other.py", "handler.py"}
 
 
 def every_asset(built: Assets) -> list[Asset]:
