@@ -1,8 +1,6 @@
 """What billing refuses, and what Stripe does."""
 
-from typing import ClassVar
-
-from tenant_context.errors import BadRequest, Conflict, RmapError
+from tenant_context.errors import BadRequest, Conflict, PaymentNeeded
 
 
 class SignatureRefused(BadRequest):
@@ -29,10 +27,9 @@ class BillingRefused(Conflict):
     code, title = "billing-refused", "The subscription does not allow it"
 
 
-class PaymentRefused(RmapError):
+class PaymentRefused(PaymentNeeded):
     """The payment that this takes did not go through, so nothing was changed."""
 
-    status: ClassVar[int] = 402
     code, title = "payment-refused", "The payment did not go through"
 
 

@@ -11,6 +11,7 @@ from shared.billing.model import BillingEvent, BillingState, Outcome
 from shared.billing.rules import OWING
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
+from tenant_context.states import State
 
 _STATE: LiteralString = """
     SELECT plan, status, billing_reason, billing_as_of, stripe_customer_id, stripe_subscription_id,
@@ -135,4 +136,4 @@ def _state(row: Row | None, tenant: TenantContext) -> BillingState:
     if row is None:
         raise TenantMissing(f"There is no tenant {tenant.tenant}.")
     plan, status, *rest = row
-    return BillingState(plan(status), *rest)
+    return BillingState(plan, State(status), *rest)

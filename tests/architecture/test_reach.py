@@ -22,6 +22,7 @@ ON_REQUEST = {
     "tokens": "tenant_context.identity",
     "keys": "tenant_context.api_keys",
     "operators": "tenant_context.operators",
+    "flags": "tenant_context.flags",
 }
 """What a method of the kernel imports when it is called."""
 TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway.connection", "shared.mail.gateway", "stripe"}

@@ -3,8 +3,7 @@
 RmapError
  ├─ BadRequest            400   the request cannot be read
  ├─ Unauthenticated       401   nobody, or somebody unproved
- ├─ LimitReached          402   the plan allows no more of it
- ├─ FeatureNotInPlan      402   the plan does not have it
+ ├─ PaymentNeeded         402   more than the plan has, or a payment that failed
  ├─ Forbidden             403   somebody who may not
  ├─ NotFound              404   missing, or another tenant's: the same answer
  ├─ MethodNotAllowed      405
@@ -65,20 +64,26 @@ class Unauthenticated(RmapError):
         self.headers["www-authenticate"] = 'Bearer realm="rmap"'
 
 
-class LimitReached(RmapError):
+class PaymentNeeded(RmapError):
+    """It costs more than what is paid for."""
+
+    status, code, title = 402, "payment-needed", "This has to be paid for"
+
+
+class LimitReached(PaymentNeeded):
     """The tenant has as much of a thing as it may have."""
 
-    status, code, title = 402, "limit-reached", "The plan allows no more of this"
+    code, title = "limit-reached", "The plan allows no more of this"
 
     def __init__(self, limit: str = "", value: int = 0, usage: int = 0) -> None:
         super().__init__(f"The limit {limit} is {value}, and {usage} are in use: remove one, or change the plan.")
         self.members = told_limit(limit, value, usage, None)
 
 
-class FeatureNotInPlan(RmapError):
+class FeatureNotInPlan(PaymentNeeded):
     """The tenant's plan does not have the feature."""
 
-    status, code, title = 402, "feature-not-in-plan", "The plan does not have this feature"
+    code, title = "feature-not-in-plan", "The plan does not have this feature"
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"The feature {feature} is not in the organization's plan: change the plan to have it.")
