@@ -88,7 +88,7 @@ def test_another_plan_is_known_before_stripes_event_comes(
     state = account.change(acme, "change", "key", plan="enterprise")
     assert (state.plan, state.status, state.subscription_status) == ("enterprise", "active", "trialing")
     assert state.trial_end == state.period_end is not None
-    assert told(database, acme)[1:] == [
+    assert told(database, acme)[2:] == [
         ("tenant.billing_requested", "enterprise"),
         ("tenant.subscription_changed", "enterprise"),
     ]
