@@ -25,6 +25,7 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.account import Account
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
@@ -97,6 +98,7 @@ passkeys = Passkeys(
     throttle=throttle,
     clock=kernel.clock,
 )
+failures = Failures(database)
 proofs = Proofs(
     database,
     users,
@@ -106,6 +108,7 @@ proofs = Proofs(
     factors=factors,
     passkeys=passkeys,
     throttle=throttle,
+    failures=failures,
 )
 breached = BreachedPasswords(Egress(settings.function_identity_egress, seconds=3.0), kernel.observability)
 fresh = FreshPasswords(breached)
@@ -120,6 +123,7 @@ identity = Identity(
     factors=factors,
     passkeys=passkeys,
     throttle=throttle,
+    failures=failures,
     fresh=fresh,
     asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
     pepper=pepper,

@@ -1,14 +1,17 @@
 """Proving once more who you are, and setting up what you prove it with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from shared.identity.errors import FactorNotFound, WrongCredentials
+from shared.identity.errors import FactorNotFound, WrongCode, WrongCredentials, WrongPasskey
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import Ceremony, Enrollment, Factors, Passkey, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.passkeys import STEP_UP, Passkeys
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
@@ -31,6 +34,7 @@ class Proofs:
         factors: SecondFactors,
         passkeys: Passkeys,
         throttle: Throttle,
+        failures: Failures,
     ) -> None:
         self._database = database
         self._users = users
@@ -40,6 +44,7 @@ class Proofs:
         self._factors = factors
         self._passkeys = passkeys
         self._throttle = throttle
+        self._failures = failures
 
     def step_up(self, tenant: TenantContext, caller: Caller, *, password: str | None, code: str | None) -> Tokens:
         """Tokens that say that the user has just proved who they are, by a code where they have a second factor.
@@ -50,7 +55,8 @@ class Proofs:
         """
         user = user_of(tenant)
         if code is not None:
-            proof = self._factors.check(user, code, caller.source_ip)
+            with self._telling(tenant, caller):
+                proof = self._factors.check(user, code, caller.source_ip)
         elif self._factors.of(user).methods:
             raise SecondFactorRequired("You have a second factor: prove who you are with it.")
         else:
@@ -67,18 +73,32 @@ class Proofs:
         self, tenant: TenantContext, token: str, credential: dict[str, Any], caller: Caller
     ) -> Tokens:
         """The same by a passkey. Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded."""
-        passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
+        with self._telling(tenant, caller):
+            passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
         return self._tokens.reissue(self._tokens.assure(tenant, passkey.proof))
 
     def check_password(self, tenant: TenantContext, password: str, caller: Caller) -> None:
-        """Whether it is the caller's. Errors: WrongCredentials, TooManyTries."""
+        """Whether it is the caller's; emits security.step_up_failed where it is not.
+
+        Errors: WrongCredentials, TooManyTries.
+        """
         user = user_of(tenant)
         attempt = self._throttle.enter("password", str(user), caller.source_ip)
         login = self._users.find_login(self._users.email_of(tenant))
         if not self._passwords.matches(login.password_hash if login else None, password):
             self._throttle.failed(attempt)
+            self._failures.step_up(tenant, user, caller, "wrong-password")
             raise WrongCredentials
         self._throttle.succeeded(attempt)
+
+    @contextmanager
+    def _telling(self, tenant: TenantContext, caller: Caller) -> Iterator[None]:
+        """Tell the audit log of a code or a passkey that is not good."""
+        try:
+            yield
+        except (WrongCode, WrongPasskey) as wrong:
+            self._failures.step_up(tenant, user_of(tenant), caller, wrong.code)
+            raise
 
     def begin_mfa(self, tenant: TenantContext) -> Enrollment:
         """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired, SecondFactorRequired."""

@@ -14,7 +14,9 @@ from shared.identity.errors import (
     SessionEnded,
     SessionNotFound,
     SessionReused,
+    WrongCode,
     WrongCredentials,
+    WrongPasskey,
 )
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import (
@@ -23,6 +25,7 @@ from shared.identity.model import (
     Challenge,
     Login,
     Membership,
+    Passkey,
     Session,
     SignedIn,
     SignUp,
@@ -34,6 +37,7 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, in_place, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked, check_address
 from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
@@ -61,6 +65,7 @@ class Identity:
         factors: SecondFactors,
         passkeys: Passkeys,
         throttle: Throttle,
+        failures: Failures,
         asked: Asked,
         fresh: FreshPasswords,
         pepper: str,
@@ -76,6 +81,7 @@ class Identity:
         self._factors = factors
         self._passkeys = passkeys
         self._throttle = throttle
+        self._failures = failures
         self._asked = asked
         self._fresh = fresh
         self._pepper = pepper
@@ -145,6 +151,8 @@ class Identity:
         attempt = self._throttle.enter("password", email, caller.source_ip, known)
         if not self._passwords.matches(login.password_hash if login else None, password) or login is None:
             self._throttle.failed(attempt)
+            user, places = (login.user.id, login.memberships) if login else (None, ())
+            self._failures.sign_in(user, places, organization, caller, "wrong-password")
             raise WrongCredentials
         self._throttle.succeeded(attempt)
         rests_on = rules.rests_on(login)
@@ -172,7 +180,12 @@ class Identity:
     def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
         """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
         ticket = self._waiting(token)
-        proof = self._factors.check(UUID(ticket["user"]), code, caller.source_ip, ticket["device"])
+        user = UUID(ticket["user"])
+        try:
+            proof = self._factors.check(user, code, caller.source_ip, ticket["device"])
+        except WrongCode as wrong:
+            self._failures.sign_in(user, self._users.memberships(user), ticket["tenant"], caller, wrong.code)
+            raise
         return self._finish(token, ticket, proof, caller)
 
     def ask_passkey(self, challenge: str | None) -> Ceremony:
@@ -194,13 +207,30 @@ class Identity:
         if challenge := carried_by(token):
             ticket = self._waiting(challenge)
             user, device = UUID(ticket["user"]), ticket["device"]
-            passkey = self._passkeys.check(LOG_IN, token, credential, user, caller, device)
+            passkey = self._checked(token, credential, user, ticket["tenant"], caller, device)
             return self._finish(challenge, ticket, passkey.proof, caller)
-        passkey = self._passkeys.check(LOG_IN, token, credential, None, caller)
+        passkey = self._checked(token, credential, None, organization, caller)
         membership = choose(self._users.memberships(passkey.user), organization)
         tenant = in_place(membership.tenant, passkey.user, caller)
         known = known_device(device, str(passkey.user), self._pepper)
         return self.enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
+
+    def _checked(
+        self,
+        token: str,
+        credential: dict[str, Any],
+        user: UUID | None,
+        organization: str | None,
+        caller: Caller,
+        device: str = "",
+    ) -> Passkey:
+        try:
+            return self._passkeys.check(LOG_IN, token, credential, user, caller, device)
+        except WrongPasskey as wrong:
+            owner = user or self._passkeys.user_of(credential)
+            places = self._users.memberships(owner) if owner else ()
+            self._failures.sign_in(owner, places, organization, caller, wrong.code)
+            raise
 
     def _waiting(self, challenge: str) -> Item:
         ticket = self._tickets.find("challenge", challenge, self._clock().timestamp())
@@ -299,10 +329,8 @@ class Identity:
 
 
 def choose(memberships: tuple[Membership, ...], organization: str | None) -> Membership:
-    """The place that was named; else the first one joined, of those that take proofs of one's own if there is one."""
-    if organization is None:
-        memberships = tuple(sorted(memberships, key=lambda membership: membership.sso_only))
-    for membership in memberships:
-        if organization is None or organization in {membership.slug, str(membership.tenant)}:
-            return membership
-    raise NoMembership
+    """The place that a log-in is for, by `rules.place_of`. Errors: NoMembership."""
+    place = rules.place_of(memberships, organization)
+    if place is None:
+        raise NoMembership
+    return place

@@ -24,6 +24,7 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.callers import Caller
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked
 from shared.identity.service.passkeys import Passkeys
@@ -105,6 +106,7 @@ class Stores:
                 FactorRepository(table), UserSecrets("no-such-key", self.kms), throttle, PEPPER, clock
             ),
             passkeys=Passkeys(database, users, known, tickets, party=party, **more),
+            failures=Failures(database),
             fresh=FreshPasswords(BreachedPasswords(egress, Observability("tests"))),
             asked=Asked(InvitationRepository(database), tickets, clock),
             pepper=PEPPER,
