@@ -29,12 +29,14 @@ from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.mailed_codes import MailedCodes
 from shared.identity.service.passkeys import Passkeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
 from shared.identity.service.sign_in import Identity
 from shared.identity.service.sign_on import SignOn
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
@@ -88,6 +90,8 @@ throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
 credentials = Table(settings.table_credentials)
 known_factors, known_passkeys = FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS)
 known_credentials = CredentialRepository(known_factors, known_passkeys)
+takeover = Takeover(database, users, sessions, known_credentials)
+codes = MailedCodes(TicketRepository(tickets), throttle, kernel.clock)
 factors = SecondFactors(known_factors, UserSecrets(settings.field_key), throttle, pepper, kernel.clock)
 passkeys = Passkeys(
     database,
@@ -125,7 +129,8 @@ identity = Identity(
     throttle=throttle,
     failures=failures,
     fresh=fresh,
-    asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
+    takeover=takeover,
+    asked=Asked(InvitationRepository(database), codes),
     pepper=pepper,
     clock=kernel.clock,
     new_id=uuid7,
@@ -138,7 +143,8 @@ auth = Auth(
         users,
         sessions,
         TicketRepository(tickets),
-        credentials=known_credentials,
+        codes=codes,
+        takeover=takeover,
         passwords=passwords,
         proofs=proofs,
         fresh=fresh,
@@ -152,6 +158,7 @@ auth = Auth(
         sessions,
         TicketRepository(tickets),
         members=members,
+        codes=codes,
         credentials=known_credentials,
         factors=factors,
         tokens=tokens,
@@ -164,6 +171,7 @@ auth = Auth(
         users,
         TicketRepository(tickets),
         identity=identity,
+        takeover=takeover,
         providers=ProviderRepository(database),
         members=members,
         roles=RoleRepository(database),

@@ -167,6 +167,10 @@ CATALOGUE: tuple[EventType, ...] = (
         "A signed-in user, or who has their session, gave a wrong password, code or passkey when asked once more.",
         {"reason": "wrong-code"},
     ),
+    _security(
+        "account_taken_over",
+        "Somebody proved the mail address of an account that never confirmed it; whatever it was entered by is void.",
+    ),
     _security("address_confirmed", "A user showed that their mail address is theirs."),
     _security("password_changed", "A user has another password; their sessions were ended."),
     _security("mfa_enabled", "A user set up an authenticator app."),

@@ -5,12 +5,12 @@ from typing import LiteralString
 from uuid import UUID
 
 from shared.identity import rules
+from shared.identity.gateway.mail import NOBODY
 from shared.identity.model import Membership
 from shared.identity.service.callers import Caller, in_place, security
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
-_NOBODY = UUID(int=0)
 # A commit that waits for the disk would tell a known user, whose entry is kept, from an unknown one. Should the server
 # crash, the entries of its last half second may be lost.
 _UNWAITED: LiteralString = "SELECT set_config('synchronous_commit', 'off', true)"
@@ -39,8 +39,8 @@ class Failures:
         such a user. The entry's actor is nobody: who it was, nobody knows.
         """
         place = rules.place_of(places, wanted) or rules.place_of(places, None)
-        event = security("sign_in_failed", user or _NOBODY, caller, {"reason": reason})
-        with self._database.transaction(in_place(place.tenant if place else _NOBODY, _NOBODY, caller)) as tx:
+        event = security("sign_in_failed", user or NOBODY, caller, {"reason": reason})
+        with self._database.transaction(in_place(place.tenant if place else NOBODY, NOBODY, caller)) as tx:
             tx.run(_UNWAITED)
             tx.run("SAVEPOINT told")
             tx.emit(event, at_once=False)

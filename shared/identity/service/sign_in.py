@@ -42,6 +42,7 @@ from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked, check_address
 from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
 from shared.identity.service.sessions import SessionTokens
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Throttle, device_token, known_device
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import Source, TenantContext, from_credentials
@@ -68,6 +69,7 @@ class Identity:
         failures: Failures,
         asked: Asked,
         fresh: FreshPasswords,
+        takeover: Takeover,
         pepper: str,
         clock: Clock,
         new_id: NewId,
@@ -84,6 +86,7 @@ class Identity:
         self._failures = failures
         self._asked = asked
         self._fresh = fresh
+        self._takeover = takeover
         self._pepper = pepper
         self._clock = clock
         self._new_id = new_id
@@ -108,32 +111,45 @@ class Identity:
         return self.enter(user, membership, caller, self._assured("pwd"), "")
 
     def join_anew(self, token: str, name: str, password: str, caller: Caller) -> SignedIn:
-        """A new user, who was invited. Errors: TicketEnded, WeakPassword, BreachedPassword, EmailTaken."""
-        tenant_id, invitation, email = self._asked.read(token)
+        """A new user, who was invited; an account with their address that nobody ever confirmed becomes theirs.
+
+        Errors: TicketEnded, TooManyTries, WeakPassword, BreachedPassword, EmailTaken, AlreadyMember,
+        OrganizationClosed, SsoRequired, SessionEnded.
+        """
+        tenant_id, invitation, email = self._asked.read(token, caller.source_ip)
         self._fresh.check(password, email, name, caller)
-        if self._users.find_login(email) is not None:
-            raise EmailTaken(
-                "There is a user with this mail address: log in, and accept the invitation then. If you never signed "
-                "up, set the password by mail first."
-            )
-        user = User(self._new_id(), email, name)
+        login = self._users.find_login(email)
+        if login is not None and login.confirmed:
+            raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
+        user = User(login.user.id if login else self._new_id(), email, name)
         digest = self._passwords.hash(password)
-        with self._database.transaction(in_place(tenant_id, user.id, caller)) as tx:
-            self._asked.add_user(tx, user.id, email, name, digest)
+        there = in_place(tenant_id, user.id, caller)
+        if login is not None:
+            with self._database.transaction(there) as tx:
+                self._asked.check_good(tx, invitation, user.id)
+            self._takeover.clear(user.id, caller)
+        with self._database.transaction(there) as tx:
+            if login is None:
+                self._asked.add_user(tx, user.id, email, name, digest)
+            else:
+                self._users.make_own(tx, user, digest)
             self._asked.enter(tx, invitation, user.id)
         return self.enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
 
     def join(self, tenant: TenantContext, token: str, caller: Caller) -> tuple[Membership, Tokens]:
         """The caller, who was invited, and their tokens in the other tenant.
 
-        Errors: TicketEnded, InvitedAsAnother, AlreadyMember, OwnProofRequired.
+        Their address is confirmed by it: they have a session, and the code of a mail.
+        Errors: TicketEnded, TooManyTries, InvitedAsAnother, AlreadyMember, OwnProofRequired, SecondFactorRequired,
+        OrganizationClosed, SsoRequired, SessionEnded.
         """
         user = user_of(tenant)
         self._tokens.require_own_proof(tenant)
-        tenant_id, invitation, email = self._asked.read(token)
+        tenant_id, invitation, email = self._asked.read(token, caller.source_ip)
         check_address(self._users.own(tenant).email, email)
         with self._database.transaction(in_place(tenant_id, user, caller)) as tx:
             self._asked.enter(tx, invitation, user)
+            self._users.confirm(tx, user, email)
         return self.switch(tenant, str(tenant_id), caller)
 
     def _place(self, user: UUID, tenant: UUID) -> Membership:
