@@ -61,7 +61,7 @@ class Account:
     def ask_to_change_email(self, tenant: TenantContext, email: str, caller: Caller) -> None:
         """Send a code to the present address and one to the new: with both, the address changes.
 
-        Errors: OwnProofRequired, SecondFactorRequired, EmailUnchanged, TooManyTries.
+        Errors: OwnProofRequired, SecondFactorRequired, EmailUnchanged, TooManyTries, SessionEnded.
         """
         self._require_own(tenant)
         user = self._users.own(tenant)
@@ -129,7 +129,7 @@ class Account:
         """Leave every tenant and forget the person.
 
         May be repeated until it is done: the sessions end last.
-        Errors: OwnProofRequired, SecondFactorRequired, LastOwner.
+        Errors: OwnProofRequired, SecondFactorRequired, LastOwner, SessionEnded.
         """
         self._require_own(tenant)
         user, own = user_of(tenant), self._users.own(tenant)

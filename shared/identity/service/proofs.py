@@ -51,7 +51,7 @@ class Proofs:
 
         With a passkey, `step_up_by_passkey`.
 
-        Errors: WrongCredentials, WrongCode, SecondFactorRequired, TooManyTries, SessionEnded.
+        Errors: WrongCredentials, WrongCode, SecondFactorRequired, TooManyTries, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
         if code is not None:
@@ -72,7 +72,10 @@ class Proofs:
     def step_up_by_passkey(
         self, tenant: TenantContext, token: str, credential: dict[str, Any], caller: Caller
     ) -> Tokens:
-        """The same by a passkey. Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded."""
+        """The same by a passkey.
+
+        Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded, OrganizationClosed.
+        """
         with self._telling(tenant, caller):
             passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
         return self._tokens.reissue(self._tokens.assure(tenant, passkey.proof))
@@ -101,7 +104,10 @@ class Proofs:
             raise
 
     def begin_mfa(self, tenant: TenantContext) -> Enrollment:
-        """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired, SecondFactorRequired."""
+        """What an authenticator app is set up with.
+
+        Errors: FactorExists, OwnProofRequired, SecondFactorRequired, SessionEnded.
+        """
         self._require_own(tenant)
         return self._factors.begin(user_of(tenant), self._users.email_of(tenant))
 
@@ -109,7 +115,7 @@ class Proofs:
         """The app's first code: recovery codes, and tokens of a session that now stands on two proofs.
 
         The user's other sessions end: they stand on one proof alone.
-        Errors: FactorNotFound, FactorExists, WrongCode.
+        Errors: FactorNotFound, FactorExists, WrongCode, TooManyTries, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
         codes = self._factors.confirm(user, code, caller.source_ip)
@@ -118,7 +124,10 @@ class Proofs:
         return codes, self._tokens.reissue(self._tokens.assure(tenant, "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
-        """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired."""
+        """Take the authenticator app away.
+
+        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
+        """
         self._require_own(tenant)
         self._factors.remove(user_of(tenant))
         self._tell(tenant, "mfa_disabled", caller)
@@ -128,7 +137,7 @@ class Proofs:
         return self._passkeys.of_user(user_of(tenant))
 
     def begin_passkey(self, tenant: TenantContext) -> Ceremony:
-        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired, SecondFactorRequired."""
+        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired, SecondFactorRequired, SessionEnded."""
         self._require_own(tenant)
         user_of(tenant)
         return self._passkeys.begin(self._users.own(tenant))
@@ -139,7 +148,7 @@ class Proofs:
         """The new passkey, recovery codes where there were none, and tokens of a session that stands on two proofs.
 
         With the first second factor the user's other sessions end: they stand on one proof alone.
-        Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys.
+        Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
         is_first = not self._factors.of(user).methods
@@ -153,7 +162,7 @@ class Proofs:
     def remove_passkey(self, tenant: TenantContext, credential: str, caller: Caller) -> None:
         """Take a passkey away, and the recovery codes with the last second factor.
 
-        Errors: PasskeyNotFound, OwnProofRequired, SecondFactorRequired.
+        Errors: PasskeyNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
         """
         self._require_own(tenant)
         user = user_of(tenant)
@@ -164,7 +173,7 @@ class Proofs:
     def renew_codes(self, tenant: TenantContext, caller: Caller) -> list[str]:
         """Fresh recovery codes in place of those before.
 
-        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired.
+        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
         """
         self._require_own(tenant)
         user = user_of(tenant)

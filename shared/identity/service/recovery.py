@@ -64,7 +64,7 @@ class Recovery:
         self._mails.send("confirm-address", user.email, values, request_id=request_id, tenant=tenant)
 
     def ask_again(self, tenant: TenantContext, caller: Caller) -> None:
-        """Send the code once more, to who has not confirmed yet. Errors: TooManyTries."""
+        """Send the code once more, to who has not confirmed yet. Errors: TooManyTries, SessionEnded."""
         user = self._users.own(tenant)
         self._throttle.failed(self._throttle.enter("confirm", str(user.id), caller.source_ip))
         if not self._users.is_confirmed(tenant):
@@ -122,7 +122,7 @@ class Recovery:
     def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:
         """Another password by the present one; every other session ends.
 
-        Errors: WrongCredentials, WeakPassword, BreachedPassword.
+        Errors: WrongCredentials, TooManyTries, WeakPassword, BreachedPassword, SessionEnded.
         """
         self._proofs.check_password(tenant, present, caller)
         user = self._users.own(tenant)
@@ -161,6 +161,6 @@ class Recovery:
         return User(UUID(item["user"]), item["email"], item["name"])
 
     def me(self, tenant: TenantContext) -> tuple[User, bool]:
-        """The caller, and whether their address is confirmed."""
+        """The caller, and whether their address is confirmed. Errors: SessionEnded."""
         user_of(tenant)
         return self._users.own(tenant), self._users.is_confirmed(tenant)

@@ -67,7 +67,6 @@ class SessionTokens:
             id=self._new_id(),
             user=user,
             tenant=membership.tenant,
-            role=membership.role,
             seed=secrets.token_urlsafe(32),
             generation=1,
             rotated_at=now.timestamp(),
@@ -89,6 +88,7 @@ class SessionTokens:
         """The session at its next generation, and whether the token given was the present one.
 
         The token just replaced answers with the active one for ten seconds; anything older ends the session.
+        Errors: SessionEnded; SessionReused, which is one, for anything older.
         """
         read = rules.read_refresh_token(token)
         session = self._sessions.find(read[0]) if read else None
@@ -137,7 +137,10 @@ class SessionTokens:
         return found.assurance
 
     def reissue(self, session: Session) -> Tokens:
-        """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""
+        """The tokens of a session's present generation, with the role its user has now.
+
+        Errors: OrganizationClosed; SessionEnded, also where the organization asks for another way in.
+        """
         for membership in self._users.memberships(session.user):
             if membership.tenant == session.tenant:
                 rules.check_open(membership)

@@ -94,7 +94,7 @@ class Identity:
     def sign_up(self, sign_up: SignUp, caller: Caller) -> SignedIn:
         """A new user with a new tenant, in one transaction; emits tenant.created, which starts the billing.
 
-        Errors: WeakPassword, BreachedPassword, TooManyTries, EmailTaken, SlugTaken.
+        Errors: WeakPassword, BreachedPassword, TooManyTries, EmailTaken, SlugTaken, SessionEnded.
         """
         self._throttle.meter("sign-up", caller.source_ip)
         self._fresh.check(sign_up.password, sign_up.email, sign_up.name, caller)
@@ -160,7 +160,7 @@ class Identity:
     ) -> SignedIn | Challenge:
         """A session for a user who knows their password, or, with a second factor, the challenge that asks for it.
 
-        Errors: WrongCredentials, TooManyTries, NoMembership.
+        Errors: WrongCredentials, TooManyTries, NoMembership, OrganizationClosed, SsoRequired, SessionEnded.
         """
         login = self._users.find_login(email)
         known = known_device(device, str(login.user.id), self._pepper) if login else ""
@@ -194,7 +194,10 @@ class Identity:
         return Challenge(token, methods, rules.CHALLENGE_SECONDS)
 
     def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
-        """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
+        """The second step of a log-in.
+
+        Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership, OrganizationClosed, SsoRequired, SessionEnded.
+        """
         ticket = self._waiting(token)
         user = UUID(ticket["user"])
         try:
@@ -218,7 +221,8 @@ class Identity:
     ) -> SignedIn:
         """A log-in by a passkey, as the second step after the password or as both in one.
 
-        Errors: ChallengeEnded, CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, NoMembership.
+        Errors: ChallengeEnded, CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, NoMembership,
+        OrganizationClosed, SsoRequired, SessionEnded.
         """
         if challenge := carried_by(token):
             ticket = self._waiting(challenge)
@@ -272,7 +276,8 @@ class Identity:
         """Open the session and write down who came, from where, and how.
 
         Whatever was true while the password was checked is asked once more when the session is there: whoever changed
-        the password or the membership meanwhile could not have ended it. Errors: SessionEnded.
+        the password or the membership meanwhile could not have ended it.
+        Errors: OrganizationClosed, SsoRequired, SessionEnded.
         """
 
         def still() -> bool:
@@ -291,7 +296,7 @@ class Identity:
             tx.emit(security("signed_in", user, caller, {"proofs": list(assurance.proofs)}))
 
     def refresh(self, token: str, caller: Caller) -> Tokens:
-        """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded."""
+        """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded, OrganizationClosed."""
         try:
             session, _ = self._tokens.rotate(token)
         except SessionReused as reused:

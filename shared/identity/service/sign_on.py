@@ -86,7 +86,8 @@ class SignOn:
     def start(self, place: str, return_to: str, caller: Caller) -> tuple[str, str]:
         """Where to send the browser, and what the application keeps to itself until it finishes the log-in.
 
-        `place` is an organization's slug or a mail address. Errors: NoProvider, ReturnRefused, ProviderUnreachable.
+        `place` is an organization's slug or a mail address. Errors: NoProvider, ReturnRefused, ProviderUnreachable,
+        ProviderRefused, Unavailable.
         """
         address, at, domain = place.rpartition("@")
         tenant_id = self._providers.place(domain)
@@ -124,7 +125,8 @@ class SignOn:
     def callback(self, state: str, code: str, issuer: str, caller: Caller) -> str:
         """Where to send the browser that came back from the provider: to the application, with a code for it.
 
-        Errors: SignOnEnded, LoginRefused, ProviderUnreachable, NotEntitled, AddressNotVouched, UnconfirmedAccount.
+        Errors: SignOnEnded, LoginRefused, ProviderUnreachable, ProviderRefused, NotEntitled, AddressNotVouched,
+        UnconfirmedAccount, SessionEnded, Unavailable.
         """
         ticket = self._tickets.find(_AT_PROVIDER, state, self._clock().timestamp())
         if ticket is None or not self._tickets.take(_AT_PROVIDER, state):
@@ -161,7 +163,10 @@ class SignOn:
         return _with(ticket["return_to"], {"code": back})
 
     def finish(self, code: str, login: str, caller: Caller, device: str = "") -> SignedIn:
-        """A session for whom the provider vouched. Errors: SignOnEnded, OrganizationClosed, NoMembership."""
+        """A session for whom the provider vouched.
+
+        Errors: SignOnEnded, NoMembership, OrganizationClosed, SessionEnded.
+        """
         ticket = self._tickets.find(_BACK, code, self._clock().timestamp())
         if ticket is None or not hmac.compare_digest(ticket["login"], _digest(login)):
             raise SignOnEnded
