@@ -13,6 +13,7 @@ from local.demo.tenants import DemoUser, SignedIn, log_in, sign_up
 from local.stack import Stack
 from tests.e2e.conftest import Reply, Wire, newcomer
 from tests.e2e.houses import CALLBACK, House, found
+from tests.e2e.passkey_holder import MFA
 from tests.e2e.passkey_holder import Person as Holder
 from tests.e2e.providers import Provider, running
 from tests.e2e.test_invitations import code, invite, joins, stranger, where
@@ -105,6 +106,18 @@ def test_an_invitation_gives_the_account_to_who_was_invited(stack: Stack, host: 
     assert "access_token" in again.json, "neither his app nor his passkey is asked for"
     mine = me(stack.api_url, again.json["access_token"])
     assert (mine["email"], mine["name"], mine["email_confirmed"]) == (email, "Guest", True)
+
+
+def test_a_passkey_that_he_had_begun_is_not_set_up_any_more(stack: Stack, host: SignedIn) -> None:
+    """His access token outlives his session by seconds, in which he must not find a way back in."""
+    email = stranger()
+    squatter = squat(stack, email)
+    begun = squatter.holder.begin()
+    late = {"ticket": begun["ticket"], "credential": squatter.holder.device.create(begun["options"]), "name": "Late"}
+    invite(stack, host, email)
+    token = joins(stack, code(stack, email), password=OWN).json["access_token"]
+    assert squatter.holder.send("POST", MFA, late).status == 401
+    assert Wire(stack.api_url, token).send("GET", MFA).json["items"] == []
 
 
 def test_what_was_made_with_the_address_is_theirs_as_well(stack: Stack, host: SignedIn) -> None:

@@ -118,6 +118,7 @@ class Proofs:
         Errors: FactorNotFound, FactorExists, WrongCode, TooManyTries, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
+        self._tokens.living(tenant)
         codes = self._factors.confirm(user, code, caller.source_ip)
         self._tell(tenant, "mfa_enabled", caller)
         self._end_others(tenant)
@@ -151,6 +152,7 @@ class Proofs:
         Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
+        self._tokens.living(tenant)
         is_first = not self._factors.of(user).methods
         added = self._passkeys.add(self._users.own(tenant), token, credential, name)
         self._tell(tenant, "passkey_added", caller, {"name": name})

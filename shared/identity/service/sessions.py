@@ -112,15 +112,17 @@ class SessionTokens:
 
     def assure(self, tenant: TenantContext, proof: str) -> Session:
         """The caller's session after they have proved once more who they are. Errors: SessionEnded."""
-        session = UUID(tenant.session)
-        found = self._sessions.find(session)
-        now = int(self._clock().timestamp())
-        if found is not None and found.user != tenant.user:
-            raise SessionEnded
-        if found is not None:
-            given = Assurance(found.assurance.level, found.assurance.proofs, now).with_proof(proof, now)
-            found = self._sessions.assure(session, given)
+        before, now = self.living(tenant).assurance, int(self._clock().timestamp())
+        given = Assurance(before.level, before.proofs, now).with_proof(proof, now)
+        found = self._sessions.assure(UUID(tenant.session), given)
         if found is None:
+            raise SessionEnded
+        return found
+
+    def living(self, tenant: TenantContext) -> Session:
+        """The caller's session as it is now: an access token outlives it by seconds. Errors: SessionEnded."""
+        found = self._sessions.find(UUID(tenant.session))
+        if found is None or found.user != tenant.user:
             raise SessionEnded
         return found
 
@@ -129,12 +131,10 @@ class SessionTokens:
 
         Errors: OwnProofRequired, SessionEnded.
         """
-        found = self._sessions.find(UUID(tenant.session))
-        if found is None or found.user != tenant.user:
-            raise SessionEnded
-        if not found.assurance.is_own:
+        assurance = self.living(tenant).assurance
+        if not assurance.is_own:
             raise OwnProofRequired
-        return found.assurance
+        return assurance
 
     def reissue(self, session: Session) -> Tokens:
         """The tokens of a session's present generation, with the role its user has now.
