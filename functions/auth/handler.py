@@ -25,15 +25,19 @@ from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
 from shared.identity.service.account import Account
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked
 from shared.identity.service.keys import ApiKeys
+from shared.identity.service.mailed_codes import MailedCodes
 from shared.identity.service.passkeys import Passkeys
 from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sessions import Issuer, SessionTokens
 from shared.identity.service.sign_in import Identity
 from shared.identity.service.sign_on import SignOn
+from shared.identity.service.sign_up import SignUps
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
@@ -87,6 +91,8 @@ throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
 credentials = Table(settings.table_credentials)
 known_factors, known_passkeys = FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS)
 known_credentials = CredentialRepository(known_factors, known_passkeys)
+takeover = Takeover(database, users, sessions, known_credentials)
+codes = MailedCodes(TicketRepository(tickets), throttle, kernel.clock)
 factors = SecondFactors(known_factors, UserSecrets(settings.field_key), throttle, pepper, kernel.clock)
 passkeys = Passkeys(
     database,
@@ -97,6 +103,7 @@ passkeys = Passkeys(
     throttle=throttle,
     clock=kernel.clock,
 )
+failures = Failures(database)
 proofs = Proofs(
     database,
     users,
@@ -106,6 +113,7 @@ proofs = Proofs(
     factors=factors,
     passkeys=passkeys,
     throttle=throttle,
+    failures=failures,
 )
 breached = BreachedPasswords(Egress(settings.function_identity_egress, seconds=3.0), kernel.observability)
 fresh = FreshPasswords(breached)
@@ -120,21 +128,35 @@ identity = Identity(
     factors=factors,
     passkeys=passkeys,
     throttle=throttle,
+    failures=failures,
     fresh=fresh,
-    asked=Asked(InvitationRepository(database), TicketRepository(tickets), kernel.clock),
+    takeover=takeover,
+    asked=Asked(InvitationRepository(database), codes),
     pepper=pepper,
     clock=kernel.clock,
     new_id=uuid7,
 )
 auth = Auth(
     identity=identity,
+    sign_ups=SignUps(
+        database,
+        users,
+        TicketRepository(tickets),
+        identity,
+        passwords=passwords,
+        fresh=fresh,
+        throttle=throttle,
+        clock=kernel.clock,
+        new_id=uuid7,
+    ),
     proofs=proofs,
     recovery=Recovery(
         database,
         users,
         sessions,
         TicketRepository(tickets),
-        credentials=known_credentials,
+        codes=codes,
+        takeover=takeover,
         passwords=passwords,
         proofs=proofs,
         fresh=fresh,
@@ -148,6 +170,7 @@ auth = Auth(
         sessions,
         TicketRepository(tickets),
         members=members,
+        codes=codes,
         credentials=known_credentials,
         factors=factors,
         tokens=tokens,
@@ -160,6 +183,7 @@ auth = Auth(
         users,
         TicketRepository(tickets),
         identity=identity,
+        takeover=takeover,
         providers=ProviderRepository(database),
         members=members,
         roles=RoleRepository(database),

@@ -125,7 +125,7 @@ def _response(kind: type[RmapError]) -> dict[str, Any]:
 
 def possible(route: Route, *, takes_body: bool) -> list[int]:
     """The problems an operation can answer with, by status."""
-    found = {400, 500, 503}
+    found = {400, 500, 503, *route.fails}
     if route.proof is not Proof.PUBLIC or takes_body:
         found.add(401)
     if route.proof is not Proof.PUBLIC:

@@ -216,6 +216,20 @@ CATALOGUE: tuple[EventType, ...] = (
         {"prefix": "a1B2c3D4e5F6"},
     ),
     _security("signed_in", "A user logged in.", {"proofs": ["pwd", "otp"]}),
+    _security(
+        "sign_in_failed",
+        "Somebody tried to log in as a user, by a wrong password, code or passkey.",
+        {"reason": "wrong-password"},
+    ),
+    _security(
+        "step_up_failed",
+        "A signed-in user, or who has their session, gave a wrong password, code or passkey when asked once more.",
+        {"reason": "wrong-code"},
+    ),
+    _security(
+        "account_taken_over",
+        "Somebody proved the mail address of an account that never confirmed it; whatever it was entered by is void.",
+    ),
     _security("address_confirmed", "A user showed that their mail address is theirs."),
     _security("password_changed", "A user has another password; their sessions were ended."),
     _security("mfa_enabled", "A user set up an authenticator app."),

@@ -75,7 +75,6 @@ class Session:
     id: UUID
     user: UUID
     tenant: UUID
-    role: str
     seed: str
     generation: int
     rotated_at: float

@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,16 @@ def check_password(password: str, email: str, name: str) -> None:
         rest = folded.replace(word.casefold(), "") if len(word) > 3 else folded  # noqa: PLR2004  short names occur anywhere
         if len(rest) < len(folded) and len(rest) < MIN_PASSWORD // 2:
             raise WeakPassword("must not be made of your mail address or name")
+
+
+def place_of(memberships: Sequence[Membership], organization: str | None) -> Membership | None:
+    """The place that was named; else the first one joined, of those that take proofs of one's own if there is one."""
+    if organization is None:
+        memberships = sorted(memberships, key=lambda membership: membership.sso_only)
+    for membership in memberships:
+        if organization is None or organization in {membership.slug, str(membership.tenant)}:
+            return membership
+    return None
 
 
 def check_open(membership: Membership) -> None:

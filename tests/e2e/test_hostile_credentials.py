@@ -163,6 +163,14 @@ def test_nobody_works_in_an_organization_that_is_not_open(stack: Stack, status: 
     body = json.dumps({"refresh_token": tokens["refresh_token"]}).encode()
     refused = Wire(stack.api_url).send("POST", "/api/v1/auth/refresh", body, content_type="application/json")
     assert (refused.status, refused.json["code"]) == (403, "organization-closed")
+    there = Wire(stack.api_url, tokens["access_token"])
+    for path, sent in (
+        ("switch", {"organization": somebody.organization}),
+        ("step-up", {"password": somebody.user.password}),
+    ):
+        raw = json.dumps(sent).encode()
+        refused = there.send("POST", f"/api/v1/auth/{path}", raw, content_type="application/json")
+        assert (refused.status, refused.json["code"]) == (403, "organization-closed"), path
 
 
 def test_a_member_who_was_removed_gets_no_more_tokens(stack: Stack) -> None:

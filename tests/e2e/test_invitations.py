@@ -76,7 +76,6 @@ def test_a_user_of_another_organization_joins_as_who_they_are(stack: Stack, owne
     guest = newcomer(stack.api_url, "guest")
     invite(stack, owner, guest.user.email, "viewer")
     token = code(stack, guest.user.email)
-    assert joins(stack, token).json["code"] == "email-taken"
     accepted = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
     assert (accepted.status, accepted.json["organization"]["role"]) == (200, "viewer")
     assert Wire(stack.api_url, accepted.json["access_token"]).send("GET", "/api/v1/sites").status == 200

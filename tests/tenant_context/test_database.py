@@ -252,6 +252,16 @@ def test_an_event_the_bus_did_not_take_waits_for_the_relay(clone: Clone, acme: T
     database.close()
 
 
+def test_an_event_that_is_not_published_at_once_waits_for_the_relay(clone: Clone, acme: TenantContext) -> None:
+    database = publishing(clone, taker := Taker())
+    event = Event("campaign.launched", "campaign/1", {})
+    with database.transaction(acme) as tx:
+        tx.emit(event, at_once=False)
+    assert taker.seen == []
+    assert database.read(acme, OUTBOX) == [(event.id, False)]
+    database.close()
+
+
 def test_an_event_of_what_was_undone_is_told_to_nobody(clone: Clone, acme: TenantContext) -> None:
     database = publishing(clone, taker := Taker())
     with pytest.raises(NotFound), database.transaction(acme) as tx:

@@ -38,7 +38,9 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in tree() if kind not in branches()], ids=lambda kind: kind.__name__)
 def test_a_closer_word_keeps_the_status(kind: type[RmapError]) -> None:
-    assert kind.status == kind.__bases__[0].status
+    (above,) = kind.__bases__
+    assert issubclass(above, RmapError)
+    assert kind.status == above.status
 
 
 def test_an_error_without_words_speaks_its_title() -> None:

@@ -19,14 +19,16 @@ def confirm_again(call: Call[None], auth: Auth) -> Answer:
     return Answer()
 
 
-@routes.act("POST", "/api/v1/auth/password/forgot", proof=Proof.PUBLIC, body=accounts.ForgotIn, status=202)
+@routes.act(
+    "POST", "/api/v1/auth/password/forgot", proof=Proof.PUBLIC, body=accounts.ForgotIn, status=202, fails=(429,)
+)
 def forgot(call: Call[accounts.ForgotIn], auth: Auth) -> Answer:
     """Have a code sent by which you set a new password; the answer is the same for an unknown address."""
     auth.recovery.forgot(call.body.email, caller_of(call))
     return Answer()
 
 
-@routes.act("POST", "/api/v1/auth/password/reset", proof=Proof.PUBLIC, body=accounts.ResetIn, status=204)
+@routes.act("POST", "/api/v1/auth/password/reset", proof=Proof.PUBLIC, body=accounts.ResetIn, status=204, fails=(429,))
 def reset(call: Call[accounts.ResetIn], auth: Auth) -> Answer:
     """Set a new password with the code of a mail; every session of yours ends."""
     auth.recovery.reset(call.body.token, call.body.password, caller_of(call))
@@ -52,14 +54,16 @@ def me(call: Call[None], auth: Auth) -> Answer:
     return Answer({"id": user.id, "email": user.email, "name": user.name, "email_confirmed": confirmed, **here})
 
 
-@routes.act("DELETE", "/api/v1/auth/me", permission=SIGNED_IN, status=204, recent=True)
+@routes.act("DELETE", "/api/v1/auth/me", permission=SIGNED_IN, status=204, recent=True, fails=(409,))
 def end_account(call: Call[None], auth: Auth) -> Answer:
     """Delete your account: you leave every organization. Whose last owner you are keeps you."""
     auth.account.end(call.tenant, caller_of(call))
     return Answer()
 
 
-@routes.act("POST", "/api/v1/auth/email", permission=SIGNED_IN, body=accounts.EmailIn, status=202, recent=True)
+@routes.act(
+    "POST", "/api/v1/auth/email", permission=SIGNED_IN, body=accounts.EmailIn, status=202, recent=True, fails=(409,)
+)
 def change_email(call: Call[accounts.EmailIn], auth: Auth) -> Answer:
     """Ask to change your mail address; a code goes to each of the two, and both are needed."""
     auth.account.ask_to_change_email(call.tenant, call.body.email, caller_of(call))
@@ -67,7 +71,12 @@ def change_email(call: Call[accounts.EmailIn], auth: Auth) -> Answer:
 
 
 @routes.act(
-    "POST", "/api/v1/auth/email/confirm", proof=Proof.PUBLIC, body=accounts.ConfirmIn, answer=accounts.EmailChangedOut
+    "POST",
+    "/api/v1/auth/email/confirm",
+    proof=Proof.PUBLIC,
+    body=accounts.ConfirmIn,
+    answer=accounts.EmailChangedOut,
+    fails=(429,),
 )
 def confirm_email(call: Call[accounts.ConfirmIn], auth: Auth) -> Answer:
     """Confirm the change of a mail address with the code that was sent to either."""

@@ -10,6 +10,7 @@ from shared.identity.service.proofs import Proofs
 from shared.identity.service.recovery import Recovery
 from shared.identity.service.sign_in import Identity
 from shared.identity.service.sign_on import SignOn
+from shared.identity.service.sign_up import SignUps
 from tenant_context.key_ring import KeyRing
 from tenant_context.routing import Call, Routes
 
@@ -21,6 +22,7 @@ class Auth:
     """What the routes use."""
 
     identity: Identity
+    sign_ups: SignUps
     proofs: Proofs
     recovery: Recovery
     account: Account

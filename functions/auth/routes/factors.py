@@ -26,7 +26,9 @@ def step_up(call: Call[wire.StepUpIn], auth: Auth) -> Answer:
     return Answer(signed_in.tokens(found))
 
 
-@routes.act("POST", "/api/v1/auth/step-up/passkey/options", permission=SIGNED_IN, answer=passkeys_wire.CeremonyOut)
+@routes.act(
+    "POST", "/api/v1/auth/step-up/passkey/options", permission=SIGNED_IN, answer=passkeys_wire.CeremonyOut, fails=(404,)
+)
 def ask_to_step_up(call: Call[None], auth: Auth) -> Answer:
     """Get what to ask your passkeys for a step-up."""
     return Answer(auth.proofs.ask_passkey(call.tenant))
@@ -45,6 +47,7 @@ def factors(call: Call[None], auth: Auth) -> Answer:
     answer=wire.EnrollmentOut,
     status=201,
     recent=True,
+    fails=(409,),
 )
 def begin_totp(call: Call[None], auth: Auth) -> Answer:
     """Begin to set up an authenticator app; it counts once its first code is confirmed."""
@@ -57,6 +60,7 @@ def begin_totp(call: Call[None], auth: Auth) -> Answer:
     permission=SIGNED_IN,
     body=wire.CodeIn,
     answer=wire.ConfirmedOut,
+    fails=(404, 409),
 )
 def confirm_totp(call: Call[wire.CodeIn], auth: Auth) -> Answer:
     """Confirm the authenticator app; your other sessions in this organization end."""
@@ -64,7 +68,7 @@ def confirm_totp(call: Call[wire.CodeIn], auth: Auth) -> Answer:
     return Answer({"recovery_codes": codes, **signed_in.tokens(tokens)})
 
 
-@routes.act("DELETE", "/api/v1/auth/mfa/totp", permission=SIGNED_IN, status=204, recent=True)
+@routes.act("DELETE", "/api/v1/auth/mfa/totp", permission=SIGNED_IN, status=204, recent=True, fails=(404,))
 def remove_totp(call: Call[None], auth: Auth) -> Answer:
     """Take the authenticator app away; with the last second factor the recovery codes go too."""
     auth.proofs.remove_mfa(call.tenant, caller_of(call))
@@ -83,6 +87,7 @@ def passkeys(call: Call[None], auth: Auth) -> Answer:
     permission=SIGNED_IN,
     answer=passkeys_wire.CeremonyOut,
     recent=True,
+    fails=(409,),
 )
 def begin_passkey(call: Call[None], auth: Auth) -> Answer:
     """Begin to set up a passkey: get what to ask your authenticator."""
@@ -97,6 +102,7 @@ def begin_passkey(call: Call[None], auth: Auth) -> Answer:
     answer=wire.PasskeyAddedOut,
     status=201,
     max_body=passkeys_wire.MAX_BODY,
+    fails=(409,),
 )
 def add_passkey(call: Call[wire.PasskeyIn], auth: Auth) -> Answer:
     """Set a passkey up with its answer; with your first second factor your other sessions here end."""
@@ -121,6 +127,7 @@ def remove_passkey(call: Call[None], auth: Auth) -> Answer:
     answer=wire.RecoveryCodesOut,
     status=201,
     recent=True,
+    fails=(404,),
 )
 def renew_codes(call: Call[None], auth: Auth) -> Answer:
     """Get ten new recovery codes; those before are void."""

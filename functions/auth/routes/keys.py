@@ -22,7 +22,7 @@ from tenant_context.routing import Answer, Call, Proof
 def make_key(call: Call[wire.ApiKeyIn], tx: Transaction, auth: Auth) -> Answer:
     """Make an API or device key; its text is in this answer and nowhere else."""
     body = call.body
-    networks = tuple(map(str, body.ip_allowlist))
+    networks = tuple(body.ip_allowlist)
     key = auth.keys.make(tx, body.name, tuple(body.scopes), expires_at=body.expires_at, networks=networks)
     # A repeated Idempotency-Key is answered without the key's text, which is kept nowhere.
     return Answer(wire.api_key(key), kept=wire.api_key(replace(key, text="")))

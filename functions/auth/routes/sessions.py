@@ -6,7 +6,9 @@ from functions.auth.schemas import signed_in
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 
 
-@routes.act("POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=wire.RefreshIn, answer=signed_in.TokensOut)
+@routes.act(
+    "POST", "/api/v1/auth/refresh", proof=Proof.PUBLIC, body=wire.RefreshIn, answer=signed_in.TokensOut, fails=(403,)
+)
 def refresh(call: Call[wire.RefreshIn], auth: Auth) -> Answer:
     """Exchange a refresh token for fresh tokens; it is then used up."""
     return Answer(signed_in.tokens(auth.identity.refresh(call.body.refresh_token, caller_of(call))))

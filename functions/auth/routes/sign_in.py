@@ -12,6 +12,7 @@ from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
     body=sign_in.SignUpIn,
     answer=signed_in.SignedInOut,
     status=201,
+    fails=(429,),
 )
 def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     """Sign up: a user, an organization they own, and tokens; billing follows by itself.
@@ -19,7 +20,7 @@ def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     Repeated with the same address, organization and password, it answers the same organization and fresh tokens, with
     an Idempotency-Key or without. A key holds for a day; with another body it is refused.
     """
-    came = auth.identity.sign_up(call.body.sign_up(), caller_of(call), call.headers.get("idempotency-key"))
+    came = auth.sign_ups.sign_up(call.body.sign_up(), caller_of(call), call.headers.get("idempotency-key"))
     auth.recovery.ask_to_confirm(came.user, came.membership.tenant, call.request_id)
     return Answer(signed_in.signed_in(came))
 
@@ -31,6 +32,7 @@ def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     body=sign_in.JoinAnewIn,
     answer=signed_in.SignedInOut,
     status=201,
+    fails=(403, 429),
 )
 def join_anew(call: Call[sign_in.JoinAnewIn], auth: Auth) -> Answer:
     """Accept an invitation as a new user."""
@@ -44,6 +46,7 @@ def join_anew(call: Call[sign_in.JoinAnewIn], auth: Auth) -> Answer:
     permission=SIGNED_IN,
     body=sign_in.JoinIn,
     answer=signed_in.SwitchedOut,
+    fails=(409,),
 )
 def join(call: Call[sign_in.JoinIn], auth: Auth) -> Answer:
     """Accept an invitation as the user you are, and get tokens for that organization."""
@@ -51,7 +54,9 @@ def join(call: Call[sign_in.JoinIn], auth: Auth) -> Answer:
     return Answer({"organization": signed_in.organization(membership), **signed_in.tokens(tokens)})
 
 
-@routes.act("POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=sign_in.LogInIn, answer=sign_in.LoggedInOut)
+@routes.act(
+    "POST", "/api/v1/auth/login", proof=Proof.PUBLIC, body=sign_in.LogInIn, answer=sign_in.LoggedInOut, fails=(403, 429)
+)
 def login(call: Call[sign_in.LogInIn], auth: Auth) -> Answer:
     """Log in with mail address and password; a user with a second factor gets a challenge instead of tokens."""
     body = call.body
@@ -60,7 +65,12 @@ def login(call: Call[sign_in.LogInIn], auth: Auth) -> Answer:
 
 
 @routes.act(
-    "POST", "/api/v1/auth/login/verify", proof=Proof.PUBLIC, body=sign_in.VerifyIn, answer=signed_in.SignedInOut
+    "POST",
+    "/api/v1/auth/login/verify",
+    proof=Proof.PUBLIC,
+    body=sign_in.VerifyIn,
+    answer=signed_in.SignedInOut,
+    fails=(403, 429),
 )
 def verify(call: Call[sign_in.VerifyIn], auth: Auth) -> Answer:
     """Finish a log-in with a code of the authenticator app or a recovery code."""
@@ -73,6 +83,7 @@ def verify(call: Call[sign_in.VerifyIn], auth: Auth) -> Answer:
     proof=Proof.PUBLIC,
     body=sign_in.PasskeyAskIn,
     answer=passkeys.CeremonyOut,
+    fails=(404,),
 )
 def ask_to_log_in(call: Call[sign_in.PasskeyAskIn], auth: Auth) -> Answer:
     """Get what to ask a passkey for a log-in: by the passkey alone, or as the second step after the password."""
@@ -86,6 +97,7 @@ def ask_to_log_in(call: Call[sign_in.PasskeyAskIn], auth: Auth) -> Answer:
     body=sign_in.PasskeyLogInIn,
     answer=signed_in.SignedInOut,
     max_body=passkeys.MAX_BODY,
+    fails=(403, 429),
 )
 def login_by_passkey(call: Call[sign_in.PasskeyLogInIn], auth: Auth) -> Answer:
     """Log in with a passkey, or finish a log-in with one."""

@@ -1,8 +1,8 @@
 """Signing up, joining and logging in."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import RootModel, StringConstraints
+from pydantic import ConfigDict, RootModel, StringConstraints
 
 from functions.auth.schemas.passkeys import AssertionIn
 from functions.auth.schemas.signed_in import Code, Organization, Password, SignedInOut, Ticket, signed_in
@@ -98,8 +98,13 @@ class ChallengeOut(Out):
     expires_in: int
 
 
-class LoggedInOut(RootModel[SignedInOut | ChallengeOut]):
+class LoggedInOut(RootModel[Any]):
     """Tokens; or, where the user has a second factor, the challenge that asks for it."""
+
+    # Not in the brackets above: those would be built at every start, as nothing defers them.
+    model_config = ConfigDict(defer_build=True)
+
+    root: SignedInOut | ChallengeOut
 
 
 def logged_in(value: SignedIn | Challenge) -> dict[str, object]:

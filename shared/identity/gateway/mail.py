@@ -6,7 +6,7 @@ from tenant_context.entry.queue import Message
 from tenant_context.queues import Queue
 
 NOBODY = UUID(int=0)
-"""The tenant of a mail to somebody who is in none."""
+"""The tenant of somebody who is in none, and a user who is not known."""
 
 
 class MailQueue:

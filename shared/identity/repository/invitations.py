@@ -27,6 +27,10 @@ _ACCEPT: LiteralString = """
     UPDATE invitations SET accepted_at = %(now)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND accepted_at IS NULL AND revoked_at IS NULL
           AND expires_at > %(now)s RETURNING role"""
+_IS_OPEN: LiteralString = """
+    SELECT 1 FROM invitations
+    WHERE tenant_id = %s AND id = %s AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > %s"""
+_IS_MEMBER: LiteralString = "SELECT 1 FROM memberships WHERE tenant_id = %s AND user_id = %s"
 _JOIN: LiteralString = """
     INSERT INTO memberships (tenant_id, user_id, role, created_at)
     SELECT %s, user_id, %s, %s FROM users WHERE user_id = %s AND deleted_at IS NULL FOR SHARE RETURNING 1"""
@@ -64,6 +68,14 @@ class InvitationRepository:
             raise OrganizationClosed
         if row[1]:
             raise SsoRequired
+
+    def is_open(self, tx: Transaction, invitation: UUID) -> bool:
+        """Whether it could be accepted."""
+        return tx.one(_IS_OPEN, (tx.tenant.tenant, invitation, tx.now)) is not None
+
+    def is_member(self, tx: Transaction, user: UUID) -> bool:
+        """Whether the user belongs to the tenant."""
+        return tx.one(_IS_MEMBER, (tx.tenant.tenant, user)) is not None
 
     def accept(self, tx: Transaction, invitation: UUID) -> str | None:
         """Use an open one up; answers the role, None where there is none."""

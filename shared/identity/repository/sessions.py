@@ -27,7 +27,7 @@ class SessionRepository:
                 "gsi1sk": str(session.id),
                 "tenant": session.tenant,
                 "user": session.user,
-                "role": session.role,
+                "role": "",  # The release before reads it, for nothing: both may run while a deployment lasts.
                 "seed": session.seed,
                 "generation": session.generation,
                 "rotated_at": str(session.rotated_at),
@@ -101,7 +101,6 @@ def _session(item: Item) -> Session:
         id=UUID(item["pk"].removeprefix("session#")),
         user=UUID(item["user"]),
         tenant=UUID(item["tenant"]),
-        role=item["role"],
         seed=item["seed"],
         generation=int(item["generation"]),
         rotated_at=float(item["rotated_at"]),

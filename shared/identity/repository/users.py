@@ -29,6 +29,11 @@ _FORGET: LiteralString = """
 _RENEW: LiteralString = """
     UPDATE users SET password_hash = %s, updated_at = %s
     WHERE user_id = %s AND EXISTS (SELECT FROM app.find_account(users.email) a WHERE a.password_hash = %s)"""
+_EMPTY: LiteralString = """
+    UPDATE users SET password_hash = '', updated_at = %s WHERE user_id = %s AND email_verified_at IS NULL RETURNING 1"""
+_MAKE_OWN: LiteralString = """
+    UPDATE users SET name = %s, password_hash = %s, email_verified_at = %s, updated_at = %s
+    WHERE user_id = %s AND email = %s AND email_verified_at IS NULL RETURNING 1"""
 _REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
 
 
@@ -94,6 +99,16 @@ class UserRepository:
     def rehash(self, tx: Transaction, user: UUID, password_hash: str) -> None:
         """Keep the password under today's costs."""
         tx.run(_REHASH, (password_hash, tx.now, user))
+
+    def empty(self, tx: Transaction, user: UUID) -> bool:
+        """Without a password from now on; False where the address is confirmed, and nothing is done."""
+        return tx.one(_EMPTY, (tx.now, user)) is not None
+
+    def make_own(self, tx: Transaction, user: User, password_hash: str) -> None:
+        """An account that was emptied is this user's, who has proved the address. Errors: EmailTaken, if it is not."""
+        values = (user.name, password_hash, tx.now, tx.now, user.id, user.email)
+        if tx.one(_MAKE_OWN, values) is None:
+            raise EmailTaken
 
     def change_email(self, tx: Transaction, user: UUID, before: str, email: str) -> bool:
         """Another address, which is the user's, if the present one is still that. Errors: EmailTaken."""

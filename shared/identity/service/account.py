@@ -11,8 +11,9 @@ from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, in_place, security, user_of
+from shared.identity.service.callers import Caller, everywhere, in_place, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.mailed_codes import MailedCodes
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
@@ -36,6 +37,7 @@ class Account:
         tickets: TicketRepository,
         *,
         members: MemberRepository,
+        codes: MailedCodes,
         credentials: CredentialRepository,
         factors: SecondFactors,
         tokens: SessionTokens,
@@ -48,6 +50,7 @@ class Account:
         self._sessions = sessions
         self._tickets = tickets
         self._members = members
+        self._codes = codes
         self._credentials = credentials
         self._factors = factors
         self._tokens = tokens
@@ -58,7 +61,7 @@ class Account:
     def ask_to_change_email(self, tenant: TenantContext, email: str, caller: Caller) -> None:
         """Send a code to the present address and one to the new: with both, the address changes.
 
-        Errors: OwnProofRequired, SecondFactorRequired, EmailUnchanged, TooManyTries.
+        Errors: OwnProofRequired, SecondFactorRequired, EmailUnchanged, TooManyTries, SessionEnded.
         """
         self._require_own(tenant)
         user = self._users.own(tenant)
@@ -78,14 +81,13 @@ class Account:
             tx.emit(security("address_change_requested", user.id, caller, {}))
 
     def confirm_email(self, token: str, caller: Caller) -> bool:
-        """One of the two codes; answers whether the address has changed by it. Errors: TicketEnded, EmailTaken.
+        """One of the two codes; answers whether the address has changed by it.
 
+        Errors: TicketEnded, TooManyTries, EmailTaken.
         May be repeated, until the change is done: it is marked first, then made, then forgotten.
         """
-        now = self._clock().timestamp()
-        ticket = self._tickets.find(_SIDE, token, now)
-        change = self._tickets.find(_CHANGE, ticket["change"], now) if ticket else None
-        if ticket is None or change is None:
+        ticket = self._codes.read(_SIDE, token, caller.source_ip)
+        if self._tickets.find(_CHANGE, ticket["change"], self._clock().timestamp()) is None:
             raise TicketEnded
         marked = self._tickets.mark(_CHANGE, ticket["change"], f"confirmed_{ticket['side']}")
         if marked is None:
@@ -127,7 +129,7 @@ class Account:
         """Leave every tenant and forget the person.
 
         May be repeated until it is done: the sessions end last.
-        Errors: OwnProofRequired, SecondFactorRequired, LastOwner.
+        Errors: OwnProofRequired, SecondFactorRequired, LastOwner, SessionEnded.
         """
         self._require_own(tenant)
         user, own = user_of(tenant), self._users.own(tenant)
@@ -167,5 +169,4 @@ class Account:
         self._factors.require(user_of(tenant), self._tokens.require_own_proof(tenant))
 
     def _contexts(self, user: UUID, caller: Caller) -> list[TenantContext]:
-        places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
-        return [in_place(place, user, caller) for place in places]
+        return everywhere(self._users.memberships(user), user, caller)

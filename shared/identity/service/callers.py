@@ -1,8 +1,11 @@
 """Who asks, and what is told of what they did."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.identity.gateway.mail import NOBODY
+from shared.identity.model import Membership
 from tenant_context.context import Source, TenantContext, from_credentials
 from tenant_context.errors import Forbidden
 from tenant_context.events import Event
@@ -33,3 +36,8 @@ def user_of(tenant: TenantContext) -> UUID:
 def in_place(tenant: UUID, user: UUID, caller: Caller) -> TenantContext:
     """The context of a user in a tenant, where identity has just verified who they are; it carries no permission."""
     return from_credentials(tenant, user, Source.CREDENTIALS, caller.request_id, source_ip=caller.source_ip)
+
+
+def everywhere(places: Iterable[Membership], user: UUID, caller: Caller) -> list[TenantContext]:
+    """A context in each of a user's places, where their admins shall read of it; in none, one in nobody's."""
+    return [in_place(tenant, user, caller) for tenant in [place.tenant for place in places] or [NOBODY]]

@@ -7,8 +7,6 @@ import secrets
 from collections.abc import Callable
 from uuid import UUID
 
-import pyotp
-
 from shared.identity import rules
 from shared.identity.errors import FactorExists, FactorNotFound, WrongCode
 from shared.identity.gateway.codes import step_of
@@ -44,6 +42,8 @@ class SecondFactors:
         secret = base64.b32encode(secrets.token_bytes(20)).decode()
         if not self._factors.begin_totp(user, self._secrets.seal(user, _PURPOSE, secret.encode())):
             raise FactorExists
+        import pyotp  # noqa: PLC0415  only an enrollment names its secret
+
         uri = pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=_BRAND)
         return Enrollment(secret, uri, _drawn(uri))
 

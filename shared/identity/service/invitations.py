@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from shared.identity.errors import InvitationNotFound, InvitedAsAnother, OwnersOnly, TicketEnded
+from shared.identity.errors import AlreadyMember, InvitationNotFound, InvitedAsAnother, OwnersOnly, TicketEnded
 from shared.identity.gateway.mail import MailQueue
 from shared.identity.model import Invitation
 from shared.identity.repository.invitations import InvitationRepository
@@ -12,6 +12,7 @@ from shared.identity.repository.members import MemberRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.service.callers import user_of
+from shared.identity.service.mailed_codes import MailedCodes
 from shared.identity.service.roles import check_may_give
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock, NewId
@@ -82,17 +83,22 @@ class Invitations:
 class Asked:
     """An invitation as whoever holds its mail brings it back."""
 
-    def __init__(self, invitations: InvitationRepository, tickets: TicketRepository, clock: Clock) -> None:
+    def __init__(self, invitations: InvitationRepository, codes: MailedCodes) -> None:
         self._invitations = invitations
-        self._tickets = tickets
-        self._clock = clock
+        self._codes = codes
 
-    def read(self, token: str) -> tuple[UUID, UUID, str]:
-        """The tenant, the invitation and the mail address it was sent to. Errors: TicketEnded."""
-        item = self._tickets.find("invitation", token, self._clock().timestamp())
-        if item is None:
-            raise TicketEnded
+    def read(self, token: str, address: str) -> tuple[UUID, UUID, str]:
+        """The tenant, the invitation and the mail address it was sent to. Errors: TicketEnded, TooManyTries."""
+        item = self._codes.read("invitation", token, address)
         return UUID(item["tenant"]), UUID(item["invitation"]), item["email"]
+
+    def check_good(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
+        """Whether the user could join now. Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember."""
+        self._invitations.check_open(tx)
+        if not self._invitations.is_open(tx, invitation):
+            raise TicketEnded
+        if self._invitations.is_member(tx, user):
+            raise AlreadyMember
 
     def enter(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
         """The user joins; emits member.joined.

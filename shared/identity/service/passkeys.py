@@ -54,6 +54,10 @@ class Passkeys:
         """What the user has set up."""
         return self._passkeys.of_user(user)
 
+    def user_of(self, credential: dict[str, Any]) -> UUID | None:
+        """Whose passkey an answer says it is of."""
+        return self._passkeys.user_of(credential["id"])
+
     def begin(self, user: User) -> Ceremony:
         """Ask for a new passkey. Errors: TooManyPasskeys."""
         known = self._passkeys.of_user(user.id)
@@ -120,7 +124,7 @@ class Passkeys:
         return passkey
 
     def _judged(self, credential: dict[str, Any], challenge: bytes, user: UUID | None) -> Passkey:
-        owner = user or self._passkeys.user_of(credential["id"])
+        owner = user or self.user_of(credential)
         passkey = self._passkeys.find(owner, credential["id"]) if owner else None
         if passkey is None or not _names(credential, passkey.user, needed=user is None):
             raise WrongPasskey

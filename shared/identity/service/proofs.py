@@ -1,14 +1,17 @@
 """Proving once more who you are, and setting up what you prove it with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from shared.identity.errors import FactorNotFound, WrongCredentials
+from shared.identity.errors import FactorNotFound, WrongCode, WrongCredentials, WrongPasskey
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import Ceremony, Enrollment, Factors, Passkey, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.passkeys import STEP_UP, Passkeys
 from shared.identity.service.sessions import SessionTokens
 from shared.identity.service.throttle import Throttle
@@ -31,6 +34,7 @@ class Proofs:
         factors: SecondFactors,
         passkeys: Passkeys,
         throttle: Throttle,
+        failures: Failures,
     ) -> None:
         self._database = database
         self._users = users
@@ -40,17 +44,19 @@ class Proofs:
         self._factors = factors
         self._passkeys = passkeys
         self._throttle = throttle
+        self._failures = failures
 
     def step_up(self, tenant: TenantContext, caller: Caller, *, password: str | None, code: str | None) -> Tokens:
         """Tokens that say that the user has just proved who they are, by a code where they have a second factor.
 
         With a passkey, `step_up_by_passkey`.
 
-        Errors: WrongCredentials, WrongCode, SecondFactorRequired, TooManyTries, SessionEnded.
+        Errors: WrongCredentials, WrongCode, SecondFactorRequired, TooManyTries, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
         if code is not None:
-            proof = self._factors.check(user, code, caller.source_ip)
+            with self._telling(tenant, caller):
+                proof = self._factors.check(user, code, caller.source_ip)
         elif self._factors.of(user).methods:
             raise SecondFactorRequired("You have a second factor: prove who you are with it.")
         else:
@@ -66,22 +72,42 @@ class Proofs:
     def step_up_by_passkey(
         self, tenant: TenantContext, token: str, credential: dict[str, Any], caller: Caller
     ) -> Tokens:
-        """The same by a passkey. Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded."""
-        passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
+        """The same by a passkey.
+
+        Errors: CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, SessionEnded, OrganizationClosed.
+        """
+        with self._telling(tenant, caller):
+            passkey = self._passkeys.check(STEP_UP, token, credential, user_of(tenant), caller)
         return self._tokens.reissue(self._tokens.assure(tenant, passkey.proof))
 
     def check_password(self, tenant: TenantContext, password: str, caller: Caller) -> None:
-        """Whether it is the caller's. Errors: WrongCredentials, TooManyTries."""
+        """Whether it is the caller's; emits security.step_up_failed where it is not.
+
+        Errors: WrongCredentials, TooManyTries.
+        """
         user = user_of(tenant)
         attempt = self._throttle.enter("password", str(user), caller.source_ip)
         login = self._users.find_login(self._users.email_of(tenant))
         if not self._passwords.matches(login.password_hash if login else None, password):
             self._throttle.failed(attempt)
+            self._failures.step_up(tenant, user, caller, "wrong-password")
             raise WrongCredentials
         self._throttle.succeeded(attempt)
 
+    @contextmanager
+    def _telling(self, tenant: TenantContext, caller: Caller) -> Iterator[None]:
+        """Tell the audit log of a code or a passkey that is not good."""
+        try:
+            yield
+        except (WrongCode, WrongPasskey) as wrong:
+            self._failures.step_up(tenant, user_of(tenant), caller, wrong.code)
+            raise
+
     def begin_mfa(self, tenant: TenantContext) -> Enrollment:
-        """What an authenticator app is set up with. Errors: FactorExists, OwnProofRequired, SecondFactorRequired."""
+        """What an authenticator app is set up with.
+
+        Errors: FactorExists, OwnProofRequired, SecondFactorRequired, SessionEnded.
+        """
         self._require_own(tenant)
         return self._factors.begin(user_of(tenant), self._users.email_of(tenant))
 
@@ -89,16 +115,20 @@ class Proofs:
         """The app's first code: recovery codes, and tokens of a session that now stands on two proofs.
 
         The user's other sessions end: they stand on one proof alone.
-        Errors: FactorNotFound, FactorExists, WrongCode.
+        Errors: FactorNotFound, FactorExists, WrongCode, TooManyTries, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
+        self._tokens.living(tenant)
         codes = self._factors.confirm(user, code, caller.source_ip)
         self._tell(tenant, "mfa_enabled", caller)
         self._end_others(tenant)
         return codes, self._tokens.reissue(self._tokens.assure(tenant, "otp"))
 
     def remove_mfa(self, tenant: TenantContext, caller: Caller) -> None:
-        """Take the authenticator app away. Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired."""
+        """Take the authenticator app away.
+
+        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
+        """
         self._require_own(tenant)
         self._factors.remove(user_of(tenant))
         self._tell(tenant, "mfa_disabled", caller)
@@ -108,7 +138,7 @@ class Proofs:
         return self._passkeys.of_user(user_of(tenant))
 
     def begin_passkey(self, tenant: TenantContext) -> Ceremony:
-        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired, SecondFactorRequired."""
+        """Ask for a new passkey. Errors: TooManyPasskeys, OwnProofRequired, SecondFactorRequired, SessionEnded."""
         self._require_own(tenant)
         user_of(tenant)
         return self._passkeys.begin(self._users.own(tenant))
@@ -119,9 +149,10 @@ class Proofs:
         """The new passkey, recovery codes where there were none, and tokens of a session that stands on two proofs.
 
         With the first second factor the user's other sessions end: they stand on one proof alone.
-        Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys.
+        Errors: CeremonyEnded, PasskeyRefused, PasskeyExists, TooManyPasskeys, SessionEnded, OrganizationClosed.
         """
         user = user_of(tenant)
+        self._tokens.living(tenant)
         is_first = not self._factors.of(user).methods
         added = self._passkeys.add(self._users.own(tenant), token, credential, name)
         self._tell(tenant, "passkey_added", caller, {"name": name})
@@ -133,7 +164,7 @@ class Proofs:
     def remove_passkey(self, tenant: TenantContext, credential: str, caller: Caller) -> None:
         """Take a passkey away, and the recovery codes with the last second factor.
 
-        Errors: PasskeyNotFound, OwnProofRequired, SecondFactorRequired.
+        Errors: PasskeyNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
         """
         self._require_own(tenant)
         user = user_of(tenant)
@@ -144,7 +175,7 @@ class Proofs:
     def renew_codes(self, tenant: TenantContext, caller: Caller) -> list[str]:
         """Fresh recovery codes in place of those before.
 
-        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired.
+        Errors: FactorNotFound, OwnProofRequired, SecondFactorRequired, SessionEnded.
         """
         self._require_own(tenant)
         user = user_of(tenant)

@@ -1,20 +1,22 @@
 """What goes by mail: confirming an address, setting a password anew."""
 
 import secrets
+from contextlib import suppress
 from uuid import UUID
 
 from shared.identity import rules
-from shared.identity.errors import TicketEnded
+from shared.identity.errors import EmailTaken, TicketEnded
 from shared.identity.gateway.mail import NOBODY, MailQueue
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import User
-from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
-from shared.identity.service.callers import Caller, in_place, security, user_of
+from shared.identity.service.callers import Caller, everywhere, security, user_of
 from shared.identity.service.fresh_passwords import FreshPasswords
+from shared.identity.service.mailed_codes import MailedCodes
 from shared.identity.service.proofs import Proofs
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Throttle
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
@@ -33,7 +35,8 @@ class Recovery:
         sessions: SessionRepository,
         tickets: TicketRepository,
         *,
-        credentials: CredentialRepository,
+        codes: MailedCodes,
+        takeover: Takeover,
         passwords: Passwords,
         proofs: Proofs,
         fresh: FreshPasswords,
@@ -45,7 +48,8 @@ class Recovery:
         self._users = users
         self._sessions = sessions
         self._tickets = tickets
-        self._credentials = credentials
+        self._codes = codes
+        self._takeover = takeover
         self._passwords = passwords
         self._proofs = proofs
         self._fresh = fresh
@@ -60,19 +64,19 @@ class Recovery:
         self._mails.send("confirm-address", user.email, values, request_id=request_id, tenant=tenant)
 
     def ask_again(self, tenant: TenantContext, caller: Caller) -> None:
-        """Send the code once more, to who has not confirmed yet. Errors: TooManyTries."""
+        """Send the code once more, to who has not confirmed yet. Errors: TooManyTries, SessionEnded."""
         user = self._users.own(tenant)
         self._throttle.failed(self._throttle.enter("confirm", str(user.id), caller.source_ip))
         if not self._users.is_confirmed(tenant):
             self.ask_to_confirm(user, tenant.tenant, caller.request_id)
 
     def confirm(self, tenant: TenantContext, token: str, caller: Caller) -> None:
-        """The address is the caller's; emits security.address_confirmed. Errors: TicketEnded.
+        """The address is the caller's; emits security.address_confirmed. Errors: TicketEnded, TooManyTries.
 
         Only of a session of theirs: whoever merely reads the mail confirms no account that another set up with it.
         """
-        item = self._tickets.find("confirm", token, self._clock().timestamp())
-        if item is None or UUID(item["user"]) != user_of(tenant):
+        item = self._codes.read("confirm", token, caller.source_ip)
+        if UUID(item["user"]) != user_of(tenant):
             raise TicketEnded
         user = self._taken("confirm", token)
         for place in self._tenants(user.id, caller):
@@ -100,11 +104,10 @@ class Recovery:
         """Another password by a code from a mail; every session ends.
 
         Who reads the address's mail is its user: one that was never confirmed is from now on, and whatever somebody
-        else set up under it before is taken away. Errors: TicketEnded, WeakPassword, BreachedPassword.
+        else set up under it before is taken away.
+        Errors: TicketEnded, TooManyTries, WeakPassword, BreachedPassword.
         """
-        item = self._tickets.find("reset", token, self._clock().timestamp())
-        if item is None:
-            raise TicketEnded
+        item = self._codes.read("reset", token, caller.source_ip)
         # A password that is refused leaves the code as good as it was.
         self._fresh.check(password, item["email"], item["name"], caller)
         login = self._users.find_login(item["email"])
@@ -112,13 +115,14 @@ class Recovery:
             raise TicketEnded  # the address or the password has changed since
         user = self._taken("reset", token)
         if not login.confirmed:
-            self._credentials.forget(user.id)
+            with suppress(EmailTaken):  # it was confirmed meanwhile, so all of it is theirs
+                self._takeover.clear(user.id, caller)
         self._set(user, password, caller, keep="", by_mail=True)
 
     def change(self, tenant: TenantContext, present: str, password: str, caller: Caller) -> None:
         """Another password by the present one; every other session ends.
 
-        Errors: WrongCredentials, WeakPassword, BreachedPassword.
+        Errors: WrongCredentials, TooManyTries, WeakPassword, BreachedPassword, SessionEnded.
         """
         self._proofs.check_password(tenant, present, caller)
         user = self._users.own(tenant)
@@ -142,9 +146,7 @@ class Recovery:
         self._mails.send("password-changed", user.email, values, request_id=caller.request_id, tenant=tenants[0].tenant)
 
     def _tenants(self, user: UUID, caller: Caller) -> list[TenantContext]:
-        """A context in each of the user's tenants, where their admins shall read of it; in none, one in nobody's."""
-        places = [membership.tenant for membership in self._users.memberships(user)] or [NOBODY]
-        return [in_place(place, user, caller) for place in places]
+        return everywhere(self._users.memberships(user), user, caller)
 
     def _ticket(self, kind: str, prefix: str, user: User, seconds: int, rests_on: str = "") -> str:
         token = f"{prefix}{secrets.token_urlsafe(32)}"
@@ -159,6 +161,6 @@ class Recovery:
         return User(UUID(item["user"]), item["email"], item["name"])
 
     def me(self, tenant: TenantContext) -> tuple[User, bool]:
-        """The caller, and whether their address is confirmed."""
+        """The caller, and whether their address is confirmed. Errors: SessionEnded."""
         user_of(tenant)
         return self._users.own(tenant), self._users.is_confirmed(tenant)

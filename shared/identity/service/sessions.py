@@ -67,7 +67,6 @@ class SessionTokens:
             id=self._new_id(),
             user=user,
             tenant=membership.tenant,
-            role=membership.role,
             seed=secrets.token_urlsafe(32),
             generation=1,
             rotated_at=now.timestamp(),
@@ -89,6 +88,7 @@ class SessionTokens:
         """The session at its next generation, and whether the token given was the present one.
 
         The token just replaced answers with the active one for ten seconds; anything older ends the session.
+        Errors: SessionEnded; SessionReused, which is one, for anything older.
         """
         read = rules.read_refresh_token(token)
         session = self._sessions.find(read[0]) if read else None
@@ -112,15 +112,17 @@ class SessionTokens:
 
     def assure(self, tenant: TenantContext, proof: str) -> Session:
         """The caller's session after they have proved once more who they are. Errors: SessionEnded."""
-        session = UUID(tenant.session)
-        found = self._sessions.find(session)
-        now = int(self._clock().timestamp())
-        if found is not None and found.user != tenant.user:
-            raise SessionEnded
-        if found is not None:
-            given = Assurance(found.assurance.level, found.assurance.proofs, now).with_proof(proof, now)
-            found = self._sessions.assure(session, given)
+        before, now = self.living(tenant).assurance, int(self._clock().timestamp())
+        given = Assurance(before.level, before.proofs, now).with_proof(proof, now)
+        found = self._sessions.assure(UUID(tenant.session), given)
         if found is None:
+            raise SessionEnded
+        return found
+
+    def living(self, tenant: TenantContext) -> Session:
+        """The caller's session as it is now: an access token outlives it by seconds. Errors: SessionEnded."""
+        found = self._sessions.find(UUID(tenant.session))
+        if found is None or found.user != tenant.user:
             raise SessionEnded
         return found
 
@@ -129,15 +131,16 @@ class SessionTokens:
 
         Errors: OwnProofRequired, SessionEnded.
         """
-        found = self._sessions.find(UUID(tenant.session))
-        if found is None or found.user != tenant.user:
-            raise SessionEnded
-        if not found.assurance.is_own:
+        assurance = self.living(tenant).assurance
+        if not assurance.is_own:
             raise OwnProofRequired
-        return found.assurance
+        return assurance
 
     def reissue(self, session: Session) -> Tokens:
-        """The tokens of a session's present generation, with the role its user has now. Errors: SessionEnded."""
+        """The tokens of a session's present generation, with the role its user has now.
+
+        Errors: OrganizationClosed; SessionEnded, also where the organization asks for another way in.
+        """
         for membership in self._users.memberships(session.user):
             if membership.tenant == session.tenant:
                 rules.check_open(membership)

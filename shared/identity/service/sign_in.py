@@ -14,8 +14,9 @@ from shared.identity.errors import (
     SessionEnded,
     SessionNotFound,
     SessionReused,
-    SlugTaken,
+    WrongCode,
     WrongCredentials,
+    WrongPasskey,
 )
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import (
@@ -24,9 +25,9 @@ from shared.identity.model import (
     Challenge,
     Login,
     Membership,
+    Passkey,
     Session,
     SignedIn,
-    SignUp,
     Tokens,
     User,
 )
@@ -35,16 +36,16 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, in_place, security, user_of
 from shared.identity.service.factors import SecondFactors
+from shared.identity.service.failures import Failures
 from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.invitations import Asked, check_address
 from shared.identity.service.passkeys import LOG_IN, Passkeys, carried_by
 from shared.identity.service.sessions import SessionTokens
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Throttle, device_token, known_device
 from tenant_context.clock import Clock, NewId
-from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
-from tenant_context.errors import BadRequest, FieldError, Invalid
-from tenant_context.events import Event
 from tenant_context.postgres import Database
 
 
@@ -63,8 +64,10 @@ class Identity:
         factors: SecondFactors,
         passkeys: Passkeys,
         throttle: Throttle,
+        failures: Failures,
         asked: Asked,
         fresh: FreshPasswords,
+        takeover: Takeover,
         pepper: str,
         clock: Clock,
         new_id: NewId,
@@ -78,101 +81,54 @@ class Identity:
         self._factors = factors
         self._passkeys = passkeys
         self._throttle = throttle
+        self._failures = failures
         self._asked = asked
         self._fresh = fresh
+        self._takeover = takeover
         self._pepper = pepper
         self._clock = clock
         self._new_id = new_id
 
-    def sign_up(self, sign_up: SignUp, caller: Caller, key: str | None = None) -> SignedIn:
-        """A new user with a new tenant, in one transaction; emits tenant.created, which starts the billing.
-
-        One that is repeated, with the same address, organization and password, finds what the first one made and logs
-        in to it; for anybody else the address is taken. `key` names the request: with it, another request is refused.
-        Errors: WeakPassword, BreachedPassword, EmailTaken, SlugTaken, TooManyTries, Invalid.
-        """
-        self._throttle.meter("sign-up", caller.source_ip)
-        ids = self._new_id(), self._new_id()
-        if key is not None:
-            ids = self._begun(sign_up, key, ids)
-        try:
-            return self._begin(sign_up, caller, *ids)
-        except (EmailTaken, SlugTaken):
-            came = self._again(sign_up, caller)
-            if came is None:
-                raise
-            return came
-
-    def _begun(self, sign_up: SignUp, key: str, ids: tuple[UUID, UUID]) -> tuple[UUID, UUID]:
-        """The ids that the first request of the key chose, so that one that broke off goes on with them."""
-        if not 1 <= len(key) <= rules.MAX_KEY or not key.isprintable():
-            raise BadRequest(f"Idempotency-Key has 1 to {rules.MAX_KEY} printable characters.")
-        content = {"said": rules.said_at_sign_up(sign_up), "tenant": str(ids[0]), "user": str(ids[1])}
-        expires = int(self._clock().timestamp()) + rules.SIGN_UP_KEY_SECONDS
-        kept = self._tickets.put_once("sign-up", f"{sign_up.email}\n{key}", content, expires)
-        if kept["said"] != content["said"]:
-            raise Invalid(
-                "This Idempotency-Key was used for another request.",
-                errors=(FieldError("", "idempotency-key-reused", "use a fresh key for a new request"),),
-            )
-        return UUID(kept["tenant"]), UUID(kept["user"])
-
-    def _again(self, sign_up: SignUp, caller: Caller) -> SignedIn | None:
-        """Log in to what the same sign-up made before; None where it is another's, or a second factor guards it.
-
-        It is a log-in in all: wrong passwords are counted, and slowed down.
-        """
-        login = self._users.find_login(sign_up.email)
-        for place in login.memberships if login else ():
-            same = place.slug == sign_up.slug if sign_up.slug else place.name == sign_up.organization
-            if same and place.role == "owner":
-                try:
-                    came = self.log_in(sign_up.email, sign_up.password, place.slug, caller)
-                except WrongCredentials:
-                    return None
-                return came if isinstance(came, SignedIn) else None
-        return None
-
-    def _begin(self, sign_up: SignUp, caller: Caller, tenant_id: UUID, user_id: UUID) -> SignedIn:
-        self._fresh.check(sign_up.password, sign_up.email, sign_up.name, caller)
-        slug = sign_up.slug or rules.slug_of(sign_up.organization, tenant_id)
-        password_hash = self._passwords.hash(sign_up.password)
-        tenant = from_credentials(tenant_id, user_id, Source.SIGN_UP, caller.request_id, source_ip=caller.source_ip)
-        with self._database.transaction(tenant) as tx:
-            self._users.add(tx, sign_up, user_id, slug, password_hash)
-            data = {"id": str(tenant_id), "name": sign_up.organization, "slug": slug, "plan": sign_up.plan}
-            tx.emit(Event("tenant.created", f"tenant/{tenant_id}", {**data, "email": sign_up.email}))
-        membership = Membership(tenant_id, slug, sign_up.organization, "owner", "billing_pending", plan=sign_up.plan)
-        user = User(user_id, sign_up.email, sign_up.name)
-        return self.enter(user, membership, caller, self._assured("pwd"), "")
-
     def join_anew(self, token: str, name: str, password: str, caller: Caller) -> SignedIn:
-        """A new user, who was invited. Errors: TicketEnded, WeakPassword, BreachedPassword, EmailTaken."""
-        tenant_id, invitation, email = self._asked.read(token)
+        """A new user, who was invited; an account with their address that nobody ever confirmed becomes theirs.
+
+        Errors: TicketEnded, TooManyTries, WeakPassword, BreachedPassword, EmailTaken, AlreadyMember,
+        OrganizationClosed, SsoRequired, SessionEnded.
+        """
+        tenant_id, invitation, email = self._asked.read(token, caller.source_ip)
         self._fresh.check(password, email, name, caller)
-        if self._users.find_login(email) is not None:
-            raise EmailTaken(
-                "There is a user with this mail address: log in, and accept the invitation then. If you never signed "
-                "up, set the password by mail first."
-            )
-        user = User(self._new_id(), email, name)
+        login = self._users.find_login(email)
+        if login is not None and login.confirmed:
+            raise EmailTaken("There is a user with this mail address: log in, and accept the invitation then.")
+        user = User(login.user.id if login else self._new_id(), email, name)
         digest = self._passwords.hash(password)
-        with self._database.transaction(in_place(tenant_id, user.id, caller)) as tx:
-            self._asked.add_user(tx, user.id, email, name, digest)
+        there = in_place(tenant_id, user.id, caller)
+        if login is not None:
+            with self._database.transaction(there) as tx:
+                self._asked.check_good(tx, invitation, user.id)
+            self._takeover.clear(user.id, caller)
+        with self._database.transaction(there) as tx:
+            if login is None:
+                self._asked.add_user(tx, user.id, email, name, digest)
+            else:
+                self._users.make_own(tx, user, digest)
             self._asked.enter(tx, invitation, user.id)
         return self.enter(user, self._place(user.id, tenant_id), caller, self._assured("pwd"), "")
 
     def join(self, tenant: TenantContext, token: str, caller: Caller) -> tuple[Membership, Tokens]:
         """The caller, who was invited, and their tokens in the other tenant.
 
-        Errors: TicketEnded, InvitedAsAnother, AlreadyMember, OwnProofRequired.
+        Their address is confirmed by it: they have a session, and the code of a mail.
+        Errors: TicketEnded, TooManyTries, InvitedAsAnother, AlreadyMember, OwnProofRequired, SecondFactorRequired,
+        OrganizationClosed, SsoRequired, SessionEnded.
         """
         user = user_of(tenant)
         self._tokens.require_own_proof(tenant)
-        tenant_id, invitation, email = self._asked.read(token)
+        tenant_id, invitation, email = self._asked.read(token, caller.source_ip)
         check_address(self._users.own(tenant).email, email)
         with self._database.transaction(in_place(tenant_id, user, caller)) as tx:
             self._asked.enter(tx, invitation, user)
+            self._users.confirm(tx, user, email)
         return self.switch(tenant, str(tenant_id), caller)
 
     def _place(self, user: UUID, tenant: UUID) -> Membership:
@@ -183,13 +139,15 @@ class Identity:
     ) -> SignedIn | Challenge:
         """A session for a user who knows their password, or, with a second factor, the challenge that asks for it.
 
-        Errors: WrongCredentials, TooManyTries, NoMembership.
+        Errors: WrongCredentials, TooManyTries, NoMembership, OrganizationClosed, SsoRequired, SessionEnded.
         """
         login = self._users.find_login(email)
         known = known_device(device, str(login.user.id), self._pepper) if login else ""
         attempt = self._throttle.enter("password", email, caller.source_ip, known)
         if not self._passwords.matches(login.password_hash if login else None, password) or login is None:
             self._throttle.failed(attempt)
+            user, places = (login.user.id, login.memberships) if login else (None, ())
+            self._failures.sign_in(user, places, organization, caller, "wrong-password")
             raise WrongCredentials
         self._throttle.succeeded(attempt)
         rests_on = rules.rests_on(login)
@@ -215,9 +173,17 @@ class Identity:
         return Challenge(token, methods, rules.CHALLENGE_SECONDS)
 
     def answer(self, token: str, code: str, caller: Caller) -> SignedIn:
-        """The second step of a log-in. Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership."""
+        """The second step of a log-in.
+
+        Errors: ChallengeEnded, WrongCode, TooManyTries, NoMembership, OrganizationClosed, SsoRequired, SessionEnded.
+        """
         ticket = self._waiting(token)
-        proof = self._factors.check(UUID(ticket["user"]), code, caller.source_ip, ticket["device"])
+        user = UUID(ticket["user"])
+        try:
+            proof = self._factors.check(user, code, caller.source_ip, ticket["device"])
+        except WrongCode as wrong:
+            self._failures.sign_in(user, self._users.memberships(user), ticket["tenant"], caller, wrong.code)
+            raise
         return self._finish(token, ticket, proof, caller)
 
     def ask_passkey(self, challenge: str | None) -> Ceremony:
@@ -234,18 +200,36 @@ class Identity:
     ) -> SignedIn:
         """A log-in by a passkey, as the second step after the password or as both in one.
 
-        Errors: ChallengeEnded, CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, NoMembership.
+        Errors: ChallengeEnded, CeremonyEnded, WrongPasskey, PasskeyCloned, TooManyTries, NoMembership,
+        OrganizationClosed, SsoRequired, SessionEnded.
         """
         if challenge := carried_by(token):
             ticket = self._waiting(challenge)
             user, device = UUID(ticket["user"]), ticket["device"]
-            passkey = self._passkeys.check(LOG_IN, token, credential, user, caller, device)
+            passkey = self._checked(token, credential, user, ticket["tenant"], caller, device)
             return self._finish(challenge, ticket, passkey.proof, caller)
-        passkey = self._passkeys.check(LOG_IN, token, credential, None, caller)
+        passkey = self._checked(token, credential, None, organization, caller)
         membership = choose(self._users.memberships(passkey.user), organization)
         tenant = in_place(membership.tenant, passkey.user, caller)
         known = known_device(device, str(passkey.user), self._pepper)
         return self.enter(self._users.own(tenant), membership, caller, self._assured(passkey.proof, "user"), known)
+
+    def _checked(
+        self,
+        token: str,
+        credential: dict[str, Any],
+        user: UUID | None,
+        organization: str | None,
+        caller: Caller,
+        device: str = "",
+    ) -> Passkey:
+        try:
+            return self._passkeys.check(LOG_IN, token, credential, user, caller, device)
+        except WrongPasskey as wrong:
+            owner = user or self._passkeys.user_of(credential)
+            places = self._users.memberships(owner) if owner else ()
+            self._failures.sign_in(owner, places, organization, caller, wrong.code)
+            raise
 
     def _waiting(self, challenge: str) -> Item:
         ticket = self._tickets.find("challenge", challenge, self._clock().timestamp())
@@ -271,7 +255,8 @@ class Identity:
         """Open the session and write down who came, from where, and how.
 
         Whatever was true while the password was checked is asked once more when the session is there: whoever changed
-        the password or the membership meanwhile could not have ended it. Errors: SessionEnded.
+        the password or the membership meanwhile could not have ended it.
+        Errors: OrganizationClosed, SsoRequired, SessionEnded.
         """
 
         def still() -> bool:
@@ -290,7 +275,7 @@ class Identity:
             tx.emit(security("signed_in", user, caller, {"proofs": list(assurance.proofs)}))
 
     def refresh(self, token: str, caller: Caller) -> Tokens:
-        """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded."""
+        """Fresh tokens for a refresh token; the role is read anew. Errors: SessionEnded, OrganizationClosed."""
         try:
             session, _ = self._tokens.rotate(token)
         except SessionReused as reused:
@@ -344,10 +329,8 @@ class Identity:
 
 
 def choose(memberships: tuple[Membership, ...], organization: str | None) -> Membership:
-    """The place that was named; else the first one joined, of those that take proofs of one's own if there is one."""
-    if organization is None:
-        memberships = tuple(sorted(memberships, key=lambda membership: membership.sso_only))
-    for membership in memberships:
-        if organization is None or organization in {membership.slug, str(membership.tenant)}:
-            return membership
-    raise NoMembership
+    """The place that a log-in is for, by `rules.place_of`. Errors: NoMembership."""
+    place = rules.place_of(memberships, organization)
+    if place is None:
+        raise NoMembership
+    return place

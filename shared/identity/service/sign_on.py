@@ -24,6 +24,7 @@ from shared.identity.errors import (
     UnconfirmedAccount,
 )
 from shared.identity.gateway.egress import Egress
+from shared.identity.gateway.mail import NOBODY
 from shared.identity.model import Assurance, Provider, SignedIn, User
 from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.repository.members import MemberRepository
@@ -33,17 +34,17 @@ from shared.identity.repository.tickets import TicketRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller, in_place
 from shared.identity.service.sign_in import Identity, choose
+from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import known_device
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
 from tenant_context.events import Event
-from tenant_context.postgres import Database
+from tenant_context.postgres import Database, Transaction
 from tenant_context.wire import mail_address
 
 _AT_PROVIDER, _BACK = "sign-on", "sign-on-back"
 _AT_PROVIDER_SECONDS, _BACK_SECONDS = 600, 120
-_NOBODY = UUID(int=0)
 _RACES = 3
 
 
@@ -57,6 +58,7 @@ class SignOn:
         tickets: TicketRepository,
         *,
         identity: Identity,
+        takeover: Takeover,
         providers: ProviderRepository,
         members: MemberRepository,
         roles: RoleRepository,
@@ -70,6 +72,7 @@ class SignOn:
         self._users = users
         self._tickets = tickets
         self._identity = identity
+        self._takeover = takeover
         self._providers = providers
         self._joining = InvitationRepository(database)
         self._members = members
@@ -83,11 +86,12 @@ class SignOn:
     def start(self, place: str, return_to: str, caller: Caller) -> tuple[str, str]:
         """Where to send the browser, and what the application keeps to itself until it finishes the log-in.
 
-        `place` is an organization's slug or a mail address. Errors: NoProvider, ReturnRefused, ProviderUnreachable.
+        `place` is an organization's slug or a mail address. Errors: NoProvider, ReturnRefused, ProviderUnreachable,
+        ProviderRefused, Unavailable.
         """
         address, at, domain = place.rpartition("@")
         tenant_id = self._providers.place(domain)
-        provider = self._providers.find(in_place(tenant_id, _NOBODY, caller)) if tenant_id else None
+        provider = self._providers.find(in_place(tenant_id, NOBODY, caller)) if tenant_id else None
         if tenant_id is None or provider is None:
             raise NoProvider
         if return_to not in provider.return_urls:
@@ -121,7 +125,8 @@ class SignOn:
     def callback(self, state: str, code: str, issuer: str, caller: Caller) -> str:
         """Where to send the browser that came back from the provider: to the application, with a code for it.
 
-        Errors: SignOnEnded, LoginRefused, ProviderUnreachable, NotEntitled, AddressNotVouched, UnconfirmedAccount.
+        Errors: SignOnEnded, LoginRefused, ProviderUnreachable, ProviderRefused, NotEntitled, AddressNotVouched,
+        UnconfirmedAccount, SessionEnded, Unavailable.
         """
         ticket = self._tickets.find(_AT_PROVIDER, state, self._clock().timestamp())
         if ticket is None or not self._tickets.take(_AT_PROVIDER, state):
@@ -129,7 +134,7 @@ class SignOn:
         if (issuer or ticket["names_itself"]) and issuer != ticket["issuer"]:
             raise LoginRefused("Another provider answered than the one that was asked.")
         tenant_id = UUID(ticket["tenant"])
-        provider = self._providers.find(in_place(tenant_id, _NOBODY, caller))
+        provider = self._providers.find(in_place(tenant_id, NOBODY, caller))
         if provider is None or provider.issuer != ticket["issuer"]:
             raise SignOnEnded
         if not code:
@@ -158,7 +163,10 @@ class SignOn:
         return _with(ticket["return_to"], {"code": back})
 
     def finish(self, code: str, login: str, caller: Caller, device: str = "") -> SignedIn:
-        """A session for whom the provider vouched. Errors: SignOnEnded, OrganizationClosed, NoMembership."""
+        """A session for whom the provider vouched.
+
+        Errors: SignOnEnded, NoMembership, OrganizationClosed, SessionEnded.
+        """
         ticket = self._tickets.find(_BACK, code, self._clock().timestamp())
         if ticket is None or not hmac.compare_digest(ticket["login"], _digest(login)):
             raise SignOnEnded
@@ -176,7 +184,7 @@ class SignOn:
         role = rules.role_of(provider, claims)
         subject = claims["sub"]
         for _ in range(_RACES):
-            linked = self._providers.linked(in_place(tenant_id, _NOBODY, caller), provider.issuer, subject)
+            linked = self._providers.linked(in_place(tenant_id, NOBODY, caller), provider.issuer, subject)
             if linked is not None:
                 user_id, present, email, name = linked
                 self._give(in_place(tenant_id, user_id, caller), user_id, present, role, by_claim=provider.role_claim)
@@ -192,33 +200,49 @@ class SignOn:
         if not by_claim or present in {role, "owner"}:
             return
         with self._database.transaction(tenant) as tx:
-            if role is None or self._roles.permissions(tx, role) is None:
-                raise NotEntitled
+            given = self._entitled(tx, role)
             before, _ = self._members.lock(tx, user)
-            if before in {None, "owner", role}:
+            if before in {None, "owner", given}:
                 return  # meanwhile gone, made an owner, or given the role
-            self._members.change(tx, user, role)
+            self._members.change(tx, user, given)
             tx.after_commit(lambda: self._identity.end_sessions(tenant))
-            data = {"user": str(user), "from": before, "to": role}
+            data = {"user": str(user), "from": before, "to": given}
             tx.emit(Event("member.role_changed", f"user/{user}", data))
 
     def _join(self, tenant_id: UUID, provider: Provider, claims: Item, role: str | None, caller: Caller) -> None:
-        """Link a subject to the user of its mail address, who becomes a member, and a user first if need be."""
-        email = self._vouched(in_place(tenant_id, _NOBODY, caller), claims)
+        """Link a subject to the user of its mail address, who becomes a member, and a user first if need be.
+
+        An account elsewhere that never confirmed the address becomes theirs; a member here is asked to confirm it.
+        """
+        email = self._vouched(in_place(tenant_id, NOBODY, caller), claims)
         login = self._users.find_login(email)
-        if login is not None and not login.confirmed:
-            raise UnconfirmedAccount
-        user = login.user.id if login else self._new_id()
+        user = User(login.user.id if login else self._new_id(), email, _name_of(claims, email))
+        there = in_place(tenant_id, user.id, caller)
         is_member = login is not None and any(place.tenant == tenant_id for place in login.memberships)
-        with self._database.transaction(in_place(tenant_id, user, caller)) as tx:
+        is_unproved = login is not None and not login.confirmed
+        if is_unproved:
+            if is_member:
+                raise UnconfirmedAccount
+            with self._database.transaction(there) as tx:
+                self._entitled(tx, role)
+            self._takeover.clear(user.id, caller)
+        with self._database.transaction(there) as tx:
             if login is None:
-                self._joining.add_user(tx, user, email, _name_of(claims, email), "")
+                self._joining.add_user(tx, user.id, email, user.name, "")
+            if is_unproved:
+                self._users.make_own(tx, user, "")
             if not is_member:
-                if role is None or self._roles.permissions(tx, role) is None:
-                    raise NotEntitled
-                self._joining.join(tx, user, role)
-                tx.emit(Event("member.joined", f"user/{user}", {"user": str(user), "from": None, "to": role}))
-            self._providers.link(tx, provider.issuer, claims["sub"], user)
+                given = self._entitled(tx, role)
+                self._joining.join(tx, user.id, given)
+                data = {"user": str(user.id), "from": None, "to": given}
+                tx.emit(Event("member.joined", f"user/{user.id}", data))
+            self._providers.link(tx, provider.issuer, claims["sub"], user.id)
+
+    def _entitled(self, tx: Transaction, role: str | None) -> str:
+        """The role, if it is one of the tenant's. Errors: NotEntitled."""
+        if role is None or self._roles.permissions(tx, role) is None:
+            raise NotEntitled
+        return role
 
     def _vouched(self, tenant: TenantContext, claims: Item) -> str:
         """The mail address, which the provider has verified and whose domain is the tenant's own."""

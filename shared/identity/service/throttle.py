@@ -77,12 +77,20 @@ class Throttle:
 
     def meter(self, kind: str, address: str) -> None:
         """Count what costs us much, or what nobody guesses by accident, for its address. Errors: TooManyTries."""
+        self.wait_out(kind, address)
+        self.missed(kind, address)
+
+    def wait_out(self, kind: str, address: str) -> None:
+        """Let an address pass that has missed little. Errors: TooManyTries."""
         now, key = self._clock().timestamp(), _key(kind, "address", network_of(address))
-        seen = self._tries.find([key], now).get(key, Tries())
-        wait = self._limits.address.opens_at(seen) - now
+        wait = self._limits.address.opens_at(self._tries.find([key], now).get(key, Tries())) - now
         if wait > 0:
             raise TooManyTries(retry_after=int(wait) + 1)
-        self._tries.note(key, seen, now, self._limits.address.forget_after)
+
+    def missed(self, kind: str, address: str) -> None:
+        """Count a wrong guess for its address alone: of what nobody guesses, and whose account is not known."""
+        now, key = self._clock().timestamp(), _key(kind, "address", network_of(address))
+        self._tries.note(key, self._tries.find([key], now).get(key, Tries()), now, self._limits.address.forget_after)
 
     def failed(self, attempt: Attempt) -> None:
         """It was a wrong guess: it counts for the account and the address too."""

@@ -146,6 +146,18 @@ def test_a_made_up_token_does_no_harm_to_the_family(tokens: SessionTokens, first
     assert tokens.rotate(first)[1]
 
 
+def test_releases_side_by_side_read_each_others_sessions(
+    tokens: SessionTokens, stores: Stores, wire: AwsClient, first: str
+) -> None:
+    """The release before keeps the role with a session, and reads it."""
+    table, key = Table(stores.table_name, wire), f"session#{session_of(first)}"
+    item = table.get(key, "session")
+    assert item is not None
+    assert "role" in item
+    table.put({**item, "role": "owner"})
+    assert read_refresh_token(replaced(tokens, first))
+
+
 def test_a_session_lasts_thirty_days_however_often_it_is_refreshed(
     tokens: SessionTokens, first: str, stores: Stores
 ) -> None:

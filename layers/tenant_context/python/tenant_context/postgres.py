@@ -83,10 +83,14 @@ class Transaction:
         self._database.count_wait()
         return self._connection.execute(query, parameters).fetchall()
 
-    def emit(self, event: Event) -> None:
-        """Write the event to the outbox and the audit log, in this transaction; published after the commit."""
+    def emit(self, event: Event, *, at_once: bool = True) -> None:
+        """Write the event to the outbox and the audit log, in this transaction; published after the commit.
+
+        Not at once, it is left to the relay, which publishes it within two minutes.
+        """
         self.run(*Outbox.statement(self.tenant, event, self.now))
-        self.events.append(event)
+        if at_once:
+            self.events.append(event)
 
     def after_commit(self, action: Callable[[], object]) -> None:
         """Do this once the transaction has committed, and never when it has not; its error is the caller's."""

@@ -120,6 +120,8 @@ class Route:
     """Whether its user must have proved who they are within fifteen minutes: for what is sensitive."""
     reads: Any = None
     """The body's shape where the route reads `call.raw` itself: for the OpenAPI document."""
+    fails: tuple[int, ...] = ()
+    """The problems it may answer with beside those that follow from the declaration: for the OpenAPI document."""
 
     @property
     def operation(self) -> str:
@@ -205,6 +207,7 @@ class Routes:
         content_types: tuple[str, ...] = JSON,
         max_body: int = MAX_BODY,
         recent: bool = False,
+        fails: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare a call that opens no tenant's transaction of itself (log-in, ingest)."""
         return self._declare(
@@ -220,6 +223,7 @@ class Routes:
             content_types=content_types,
             max_body=max_body,
             recent=recent,
+            fails=fails,
         )
 
     def _declare(
@@ -240,6 +244,7 @@ class Routes:
         headers: tuple[str, ...] = (),
         recent: bool = False,
         reads: Any = None,
+        fails: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -268,6 +273,7 @@ class Routes:
                 headers=headers,
                 recent=recent,
                 reads=reads,
+                fails=fails,
             )
             self._add(route)
             return handler
