@@ -1,6 +1,7 @@
 """Ids that sort by time, and moments as the wire writes them."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import RFC_4122, UUID
 
@@ -64,3 +65,20 @@ def test_a_moment_is_written_in_utc(moment: datetime, text: str) -> None:
 
 def test_now_has_a_zone() -> None:
     assert utc_now().tzinfo is UTC
+
+
+def test_ids_ascend_however_fast_they_are_made() -> None:
+    made = [uuid7() for _ in range(20_000)]
+    assert made == sorted(made)
+
+
+def test_ids_ascend_while_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = uuid7()
+    monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000)
+    assert first < uuid7() < uuid7()
+
+
+def test_threads_never_share_a_moment() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: uuid7(), range(20_000)))
+    assert len({one.int >> 64 for one in made}) == len(made)

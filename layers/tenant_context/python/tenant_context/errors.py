@@ -172,9 +172,11 @@ class DailyLimitReached(TooManyRequests):
 
     code, title = "limit-reached", "The plan allows no more of this today"
 
-    def __init__(self, limit: str, value: int, usage: int, *, resets_at: datetime, now: datetime) -> None:
+    def __init__(
+        self, limit: str, value: int, usage: int, *, resets_at: datetime, now: datetime, detail: str = ""
+    ) -> None:
         wait = max(1, ceil((resets_at - now).total_seconds()))
-        super().__init__(f"The limit {limit} is {value} a day, and {usage} are used.", retry_after=wait)
+        super().__init__(detail or f"The limit {limit} is {value} a day, and {usage} are used.", retry_after=wait)
         self.members = told_limit(limit, value, usage, resets_at)
 
 

@@ -32,4 +32,12 @@ class DailyQuotaExceeded(DailyLimitReached):
 
     def __init__(self, limit: int, used: int, resets_at: datetime, now: float) -> None:
         moment = datetime.fromtimestamp(now, UTC)
-        super().__init__("api_calls_per_day", limit, used, resets_at=resets_at, now=moment)
+        super().__init__(
+            "api_calls_per_day",
+            limit,
+            used,
+            resets_at=resets_at,
+            now=moment,
+            detail=f"The organization's plan allows {limit} calls a day, and {used} are made; "
+            f"the next ones are taken from {resets_at:%Y-%m-%dT%H:%M:%SZ} on.",
+        )
