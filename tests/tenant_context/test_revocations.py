@@ -1,29 +1,17 @@
 """Ended sessions: known within five seconds, without a look-up for each request."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from tenant_context.errors import Unavailable
 from tenant_context.revocations import Revocations, outdate, revoke
+from tests.clocks import Time
 from tests.dynamo import Watched, watched
 
 WITHIN_SECONDS = 5
-
-
-class Time:
-    """Both clocks, moved by hand."""
-
-    def __init__(self) -> None:
-        self.passed = 1000.0
-
-    def clock(self) -> datetime:
-        return datetime(2026, 3, 2, 9, 0, tzinfo=UTC) + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return self.passed
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """What each state of a tenant permits, and how a change of it reaches those who let callers in."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -10,21 +10,10 @@ from tenant_context.errors import Forbidden, Unavailable
 from tenant_context.revocations import Revocations
 from tenant_context.state_news import Herald, States
 from tenant_context.states import LEADS_TO, PERMITS, Need, State, admit, need_of, permitting
+from tests.clocks import Time
 from tests.dynamo import Watched, watched
 
 WITHIN_SECONDS = 5
-
-
-class Time:
-    """The clock, moved by hand."""
-
-    passed = 0.0
-
-    def clock(self) -> datetime:
-        return datetime(2026, 3, 2, 9, 0, tzinfo=UTC) + timedelta(seconds=self.passed)
-
-    def monotonic(self) -> float:
-        return self.passed
 
 
 @pytest.fixture

@@ -12,24 +12,15 @@ from shared.campaigns.service import Campaigns
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
+from tests.clocks import Moment
 from tests.conftest import Clone
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 
 
-class Moment:
-    """A clock that stands until it is set."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def moment() -> Moment:
-    return Moment()
+    return Moment(NOON)
 
 
 @pytest.fixture

@@ -15,8 +15,9 @@ from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.entry.queue import Message
 from tenant_context.postgres import Database, Transaction
+from tests.clocks import Moment
 from tests.conftest import Clone
-from tests.shared.jobs.conftest import NOON, Moment, Stores
+from tests.shared.jobs.conftest import NOON, Stores
 
 Started = tuple[Job, list[UUID], str, UUID | None]
 

@@ -11,7 +11,8 @@ from shared.campaigns.service import Campaigns
 from shared.jobs.repository import JobRepository
 from tenant_context.clock import rfc3339, uuid7
 from tenant_context.postgres import Database
-from tests.shared.jobs.conftest import NOON, Moment, Stores
+from tests.clocks import Moment
+from tests.shared.jobs.conftest import NOON, Stores
 
 
 class Line:

@@ -6,25 +6,16 @@ from datetime import UTC, datetime
 import pytest
 
 from tenant_context.postgres import Database
+from tests.clocks import Moment
 from tests.conftest import Clone
 from tests.functions.billing.fixtures import closed_connections, secret_name, stand_in
 
 __all__ = ["closed_connections", "secret_name", "stand_in"]
 
 
-class Moment:
-    """A clock that stands until it is set."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 @pytest.fixture
 def moment() -> Moment:
-    return Moment()
+    return Moment(datetime.now(UTC).replace(minute=30, second=0, microsecond=0))
 
 
 @pytest.fixture

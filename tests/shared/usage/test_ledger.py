@@ -15,7 +15,7 @@ from shared.usage.service.reading import UsageReader
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
-from tests.shared.usage.conftest import Moment
+from tests.clocks import Moment
 
 Tenants = tuple[TenantContext, TenantContext]
 AT = datetime(2026, 3, 2, 9, 10, tzinfo=UTC)
@@ -41,7 +41,7 @@ def called(database: Database, tenant: TenantContext, *calls: Calls) -> None:
 
 
 def month(database: Database, tenant: TenantContext, month: str = "2026-03") -> dict[str, Any]:
-    shown = UsageReader(database, UsageRepository(), Moment()).month(tenant, month)
+    shown = UsageReader(database, UsageRepository(), Moment(datetime.now(UTC))).month(tenant, month)
     return {meter["meter"]: meter["quantity"] for meter in shown["meters"]}
 
 
@@ -119,6 +119,6 @@ def test_the_sums_are_those_of_the_events_however_they_come(
 def test_hours_are_read_within_their_range(database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     called(database, acme, Calls("1", AT, 1, []), Calls("2", AT + timedelta(hours=2), 5, []))
-    reader = UsageReader(database, UsageRepository(), Moment())
+    reader = UsageReader(database, UsageRepository(), Moment(datetime.now(UTC)))
     found = reader.hours(acme, "api_calls", AT.replace(minute=0), AT + timedelta(hours=1))
     assert found["items"] == [{"hour": "2026-03-02T09:00:00Z", "quantity": 1}]

@@ -17,9 +17,9 @@ from shared.usage.service.telling import UsageShare
 from tenant_context.context import TenantContext
 from tenant_context.errors import Unavailable
 from tenant_context.postgres import Database
+from tests.clocks import Moment
 from tests.conftest import Clone
 from tests.local.harness import StandIn
-from tests.shared.usage.conftest import Moment
 
 Tenants = tuple[TenantContext, TenantContext]
 
