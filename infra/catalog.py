@@ -97,7 +97,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="tenants",
         purpose="Organizations, their members, plans and limits.",
-        triggers=(Http(prefixes=("organizations", "operator")),),
+        triggers=(Http(prefixes=("organizations", "operator", "public")),),
         reach=Reach.DATABASE,
         permissions=(
             *SQL,
@@ -110,6 +110,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.READ_SECRET, Secret.OPERATOR),
             *EVENTS,
         ),
+        extra_settings=(Setting.TRIES_PER_ADDRESS, Setting.BASE_DOMAIN),
     ),
     Function(
         name="campaigns",

@@ -183,6 +183,8 @@ class Deployment:
     alarm_email: str = ""
     mail_domain: str = "mail.rmap.example"
     """Whose mails these are: SES sends for it once its DNS holds the records that SES asks for."""
+    base_domain: str = ""
+    """Every organization is found at `<slug>.<base domain>`; without it there are no subdomains."""
     passkey_domain: str = ""
     """Whom passkeys are for, the API's own host when empty: it can never be changed without losing all of them."""
     passkey_origins: tuple[str, ...] = ()
@@ -223,6 +225,7 @@ def read_deployment(context: Mapping[str, str], environment: Mapping[str, str] =
         local=local,
         alarm_email=given("alarm_email"),
         mail_domain=given("mail_domain", f"mail.{domain.name}" if domain else "mail.rmap.example"),
+        base_domain=given("base_domain", "rmap.localhost" if local else "").lower(),
         passkey_domain=given("rp_id", "localhost" if local else domain.name if domain else ""),
         passkey_origins=_listed(given("rp_origins", _origins(domain, local))),
     )

@@ -1,6 +1,7 @@
 """Wires the tenants function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from functions.tenants.routes import Organizations, routes
 from shared.federation.gateway.secrets import ClientSecrets
@@ -13,12 +14,20 @@ from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.throttles import ThrottleRepository
 from shared.identity.repository.tickets import TicketRepository
+from shared.identity.service.challenges import Challenges
 from shared.identity.service.invitations import Invitations
 from shared.identity.service.members import Members
 from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
 from shared.identity.service.throttle import Limits, Throttle
 from shared.life.service import Life
+from shared.places.repository.branding import BrandingRepository
+from shared.places.repository.domains import CustomDomainRepository
+from shared.places.repository.settings import SettingsRepository
+from shared.places.service.branding import Brandings
+from shared.places.service.domains import CustomDomains
+from shared.places.service.lookup import Lookup
+from shared.places.service.settings import PlaceSettings
 from shared.plans.repository import PlanRepository
 from shared.plans.service import Grants, Plans
 from shared.tenants.repository import TenantRepository
@@ -45,6 +54,9 @@ class TenantSettings(Settings):
     function_identity_egress: str
     api_url: str
     operator_secret: str
+    tries_per_address: int
+    base_domain: str = ""
+    """What organizations' subdomains are below; without it there are none."""
 
 
 kernel = Kernel("tenants")
@@ -53,6 +65,11 @@ database = kernel.database(bus=settings.bus)
 revocations = Table(settings.table_revocations)
 sessions = SessionRepository(Table(settings.table_sessions), revocations, kernel.clock)
 plans = PlanRepository(database)
+egress = Egress(settings.function_identity_egress, seconds=11.0)
+tries = ThrottleRepository(Table(settings.table_tickets))
+strangers = Limits(address=replace(Limits().address, free=settings.tries_per_address))
+looks = BrandingRepository(database)
+own_domains = tuple(name for name in (settings.base_domain, urlsplit(settings.api_url).hostname) if name)
 members, roles = MemberRepository(), RoleRepository(database)
 invitations = Invitations(
     InvitationRepository(database),
@@ -60,7 +77,7 @@ invitations = Invitations(
     roles,
     TicketRepository(Table(settings.table_tickets)),
     MailQueue(Queue(settings.queue_mails)),
-    throttle=Throttle(ThrottleRepository(Table(settings.table_tickets)), kernel.clock, Limits()),
+    throttle=Throttle(tries, kernel.clock, Limits()),
     clock=kernel.clock,
     new_id=uuid7,
 )
@@ -76,9 +93,15 @@ organizations = Organizations(
         members,
         sessions,
         client_secrets=ClientSecrets(settings.field_key),
-        egress=Egress(settings.function_identity_egress, seconds=11.0),
+        egress=egress,
     ),
     url=settings.api_url,
+    settings=PlaceSettings(SettingsRepository(database)),
+    branding=Brandings(looks),
+    custom_domains=CustomDomains(
+        database, CustomDomainRepository(database), Challenges(egress), base=settings.base_domain, own=own_domains
+    ),
+    lookup=Lookup(looks, Throttle(tries, kernel.clock, strangers), settings.base_domain),
     plans=Plans(plans),
     life=Life(Herald(revocations, kernel.clock)),
     grants=Grants(plans, uuid7),

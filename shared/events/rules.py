@@ -59,6 +59,11 @@ def _endpoint(name: str, description: str) -> EventType:
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
 
 
+def _custom_domain(name: str, description: str) -> EventType:
+    data = {"id": _TENANT, "domain": "media.example.com"}
+    return EventType(f"tenant.custom_domain_{name}", description, "custom-domain/<domain>", data)
+
+
 CATALOGUE: tuple[EventType, ...] = (
     _campaign("created", "A campaign was created, as a draft.", "draft", 1),
     _campaign("updated", "A campaign's particulars were replaced.", "draft", 2),
@@ -112,6 +117,28 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"id": _TENANT, "name": "Acme Stores International"},
     ),
+    EventType(
+        "tenant.settings_changed",
+        "How an organization counts and writes was changed.",
+        "tenant/<id>",
+        {
+            "id": _TENANT,
+            "time_zone": "Europe/Berlin",
+            "locale": "de-DE",
+            "currency": "EUR",
+            "week_start": "monday",
+            "version": 2,
+        },
+    ),
+    EventType(
+        "tenant.branding_changed",
+        "How an organization looks was changed, or taken back to how the platform does.",
+        "tenant/<id>",
+        {"id": _TENANT, "display_name": "Acme Media", "version": 2},
+    ),
+    _custom_domain("added", "A host of an organization's own was claimed."),
+    _custom_domain("verified", "The DNS of a host held the challenge: the organization is found there."),
+    _custom_domain("removed", "A host of an organization's own was let go."),
     EventType(
         "tenant.state_changed",
         "The organization is in another state of its life: what it permits has changed.",

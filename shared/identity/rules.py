@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
+from shared.names.rules import RESERVED_SLUGS
 from tenant_context.plans import plan_of
 from tenant_context.states import Need, permits, refusal
 
@@ -33,7 +34,6 @@ MAX_PASSKEYS = 10
 CREDENTIAL_ID = r"[A-Za-z0-9_-]{1,934}"
 """A passkey's id in base64url, of 700 bytes at most: a sort key of DynamoDB has 1,024."""
 _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "docs", "rmap", "status", "support", "www"})
 
 
 def check_password(password: str, email: str, name: str) -> None:

@@ -40,6 +40,7 @@ PUBLIC = {
     "GET /api/v1/docs/{file}",
     "GET /health",
     "GET /ready",
+    "GET /api/v1/public/organization",  # a page to log in at has to know whose it is before anybody has
     "GET /openapi.json",
     "GET /api/v1/openapi.json",
 }

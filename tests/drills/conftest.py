@@ -68,6 +68,12 @@ def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
         say("INSERT INTO webhook_endpoints (tenant_id, id, url, event_types, secret, old_secret, old_secret_until,"
             " created_at, updated_at) VALUES (%s, %s, 'https://x.example', '{*}', 'sealed', 'older', %s, %s, %s)",
             (tenant, endpoint, DAY, DAY, DAY))  # fmt: skip
+        say("UPDATE tenants SET plan = 'enterprise' WHERE tenant_id = %s", (tenant,))
+        say("INSERT INTO tenant_settings VALUES (%s, 'Europe/Berlin', 'de-DE', 'EUR', 'monday', %s, 3, %s)",
+            (tenant, f"ops@{name}.example", DAY))  # fmt: skip
+        say("INSERT INTO tenant_branding VALUES (%s, %s, '#123456', NULL, %s, 'Logo', NULL, NULL, 'Imprint', 2, %s)",
+            (tenant, f"{name} Media", f"https://{name}.example/logo.svg", DAY))  # fmt: skip
+        say("INSERT INTO custom_domains VALUES (%s, %s, 'rmap-challenge=x', %s)", (tenant, f"{name}.example", DAY))
         say("INSERT INTO audit_log VALUES (%s, %s, %s, 'user:1', 'campaign.created', 'x', 'r', '{}')",
             (tenant, uuid7(), DAY))  # fmt: skip
     shown = {"name": "till", "scopes": ["ingest.write"], "tenant": str(tenant)}

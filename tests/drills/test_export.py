@@ -217,7 +217,8 @@ def empty_tenant(clone: Clone) -> TenantContext:
     tenant = uuid7()
     with clone.connect() as admin:
         admin.execute(
-            "INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at) VALUES (%s, %s, 'New', now(), now())",
+            "INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at)"
+            " VALUES (%s, %s, 'New', 'enterprise', now(), now())",
             (tenant, f"new-{tenant.hex[-12:]}"),
         )
     return from_message(tenant, "worker")

@@ -68,6 +68,12 @@ def test_passkeys_are_for_the_apis_name_unless_said_otherwise() -> None:
     assert read_deployment({"stage": "prod"}, {}).passkey_domain == "", "known once it is deployed"
 
 
+def test_subdomains_are_there_where_a_base_domain_is() -> None:
+    assert read_deployment({"stage": "prod"}, {}).base_domain == ""
+    assert read_deployment({"stage": "prod", "base_domain": "Rmap.example"}, {}).base_domain == "rmap.example"
+    assert read_deployment({}, {}).base_domain == "rmap.localhost"
+
+
 def test_locally_passkeys_are_for_localhost() -> None:
     found = read_deployment({}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:14566"})
     assert found.passkey_domain == "localhost"

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from local.demo.api import Api
 from local.demo.tenants import SignedIn
 from local.stack import Stack
 from tests.e2e.conftest import newcomer
@@ -61,4 +62,7 @@ def things(stack: Stack, acme: SignedIn) -> Things:
         }
         where = f"/api/v1/organizations/{acme.organization}/identity-provider"
         acme.api.call("PUT", where, json.dumps(particulars).encode(), {"content-type": "application/json"})
+    domains = {"kind": "value", "name": "custom_domains", "amount": 2, "reason": "one of everything"}
+    operator = Api(stack.api_url, token=stack.operator_secret)
+    operator.post(f"/api/v1/operator/organizations/{acme.organization}/grants", domains)
     return Things.of(acme)

@@ -87,7 +87,9 @@ def test_nothing_was_changed_by_asking(things: Things, acme: SignedIn, thief: Wi
 
 
 def snapshot(things: Things, acme: SignedIn) -> dict[str, Any]:
-    kinds = ("organizations/{organization_id}", "sites/{site_id}", "sensors/{sensor_id}", "campaigns/{campaign_id}",
+    kinds = ("organizations/{organization_id}", "organizations/{organization_id}/settings",
+             "organizations/{organization_id}/branding", "organizations/{organization_id}/custom-domains",
+             "sites/{site_id}", "sensors/{sensor_id}", "campaigns/{campaign_id}",
              "webhooks/endpoints/{endpoint_id}", "api-keys", "auth/sessions", "auth/mfa/passkeys")  # fmt: skip
     shown = {kind: acme.api.get("/api/v1/" + kind.format(**things.ids)) for kind in kinds}
     # Billing goes on by itself.

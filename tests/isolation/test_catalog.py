@@ -8,10 +8,11 @@ from psycopg import errors
 from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
-DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures"}
+DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures",
+               "custom_domains", "tenant_branding"}  # fmt: skip
 """What the reviewed functions may read, in the columns they need."""
 OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door", "leaving"}}
-WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified"}
+WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified", "custom_domains_verified"}
 """Unique keys without tenant_id: a slug is public; a person is one across tenants (unguessable id, own policies);
 a domain is verified by who holds its DNS."""
 REFERENCES_TO_PEOPLE = {("memberships", "users")}
@@ -23,6 +24,7 @@ REVIEWED = {
     "places": "rmap_door",
     "find_account": "rmap_door",
     "provider_place": "rmap_door",
+    "place_at": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
@@ -183,6 +185,18 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "roles": ["name", "permissions", "tenant_id"],
         "identity_providers": ["issuer", "tenant_id"],
         "domains": ["domain", "tenant_id", "verified_at"],
+        "custom_domains": ["domain", "tenant_id", "verified_at"],
+        "tenant_branding": [
+            "accent_color",
+            "display_name",
+            "footer",
+            "logo_alt",
+            "logo_url",
+            "primary_color",
+            "support_email",
+            "support_url",
+            "tenant_id",
+        ],
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
         "erasures": ["finished_at", "tenant_id"],

@@ -10,7 +10,7 @@ from tests.isolation.tables import ACME, GLOBEX, PERSONAL, UNGRANTED, Table, Ten
 
 both_ways = pytest.mark.parametrize(("mine", "other"), [(ACME, GLOBEX), (GLOBEX, ACME)], ids=["acme", "globex"])
 
-PUBLIC_NAMES = {"tenants_slug_key", "domains_verified"}
+PUBLIC_NAMES = {"tenants_slug_key", "domains_verified", "custom_domains_verified"}
 """A slug is a subdomain: that it is taken is public by its nature."""
 
 

@@ -53,6 +53,9 @@ class Things:
             "domain": post(f"/api/v1/organizations/{owner.organization}/domains", {"domain": f"{uuid4().hex}.example"})[
                 "domain"
             ],
+            "host": post(
+                f"/api/v1/organizations/{owner.organization}/custom-domains", {"domain": f"{uuid4().hex}.example"}
+            )["domain"],
             "role": post(
                 f"/api/v1/organizations/{owner.organization}/roles",
                 {"name": f"role-{uuid4().hex[:8]}", "permissions": ["sites.read"]},
@@ -106,6 +109,9 @@ class Things:
                 "return_urls": ["https://thief.example/"],
             },
             "/api/v1/organizations/{organization_id}/domains": {"domain": "thief.example"},
+            "/api/v1/organizations/{organization_id}/settings": {"currency": "USD"},
+            "/api/v1/organizations/{organization_id}/branding": {"display_name": "Thief"},
+            "/api/v1/organizations/{organization_id}/custom-domains": {"domain": "thief.example"},
             "/api/v1/organizations/{organization_id}/owner": {"user_id": self.ids["user_id"]},
             "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
             "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},

@@ -2,14 +2,27 @@
 
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, RootModel, StringConstraints
+from pydantic import AfterValidator, ConfigDict, RootModel, StringConstraints
 
 from functions.auth.schemas.passkeys import AssertionIn
 from functions.auth.schemas.signed_in import Code, Organization, Password, SignedInOut, Ticket, signed_in
 from shared.identity.model import Challenge, SignedIn, SignUp
+from shared.names.rules import RESERVED_SLUGS
 from tenant_context.wire import Address, Email, In, Name, Out
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:-?[a-z0-9]){2,62}$")]
+
+def _nobodys(slug: str) -> str:
+    if slug in RESERVED_SLUGS:
+        raise ValueError("is reserved; choose another")
+    return slug
+
+
+Slug = Annotated[
+    str,
+    StringConstraints(max_length=63, pattern=r"^[a-z0-9](?:-?[a-z0-9]){2,62}$"),
+    AfterValidator(_nobodys),
+]
+"""A label of a subdomain: 3 to 63 of a-z, 0-9 and single hyphens inside, and no word that the platform keeps."""
 
 
 class OrganizationIn(In):

@@ -1,6 +1,6 @@
 """The addresses of organizations."""
 
-from functions.tenants.routes import organizations, plans, sign_on
+from functions.tenants.routes import organizations, places, plans, sign_on
 from functions.tenants.routes.declared import Organizations, routes
 
-__all__ = ["Organizations", "organizations", "plans", "routes", "sign_on"]
+__all__ = ["Organizations", "organizations", "places", "plans", "routes", "sign_on"]

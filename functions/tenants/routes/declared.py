@@ -7,6 +7,10 @@ from shared.identity.service.members import Members
 from shared.identity.service.providers import Providers
 from shared.identity.service.roles import Roles
 from shared.life.service import Life
+from shared.places.service.branding import Brandings
+from shared.places.service.domains import CustomDomains
+from shared.places.service.lookup import Lookup
+from shared.places.service.settings import PlaceSettings
 from shared.plans.service import Grants, Plans
 from shared.tenants.service import Tenants
 from tenant_context.flags import Flags, Shelf
@@ -27,6 +31,10 @@ class Organizations:
     url: str
     """Of the API."""
     invitations: Invitations
+    settings: PlaceSettings
+    branding: Brandings
+    custom_domains: CustomDomains
+    lookup: Lookup
     plans: Plans
     life: Life
     grants: Grants

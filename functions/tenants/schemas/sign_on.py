@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from functions.tenants.schemas.organizations import RoleName
 from shared.identity.model import MailDomain, Provider
-from shared.identity.service.providers import RECORD
+from shared.identity.service.challenges import RECORD
 from tenant_context.clock import rfc3339
 from tenant_context.wire import In, Out, no_nul, one_form
 

@@ -1,12 +1,10 @@
 """A tenant's identity provider and mail domains, as its admins set them up."""
 
-import secrets
 from dataclasses import replace
 from datetime import datetime
 
 from shared.federation.gateway.secrets import ClientSecrets
 from shared.identity.errors import (
-    ChallengeMissing,
     DomainNotFound,
     NoProvider,
     OwnersOnly,
@@ -21,6 +19,7 @@ from shared.identity.repository.providers import ProviderRepository
 from shared.identity.repository.roles import RoleRepository
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.service.callers import user_of
+from shared.identity.service.challenges import Challenges, fresh_challenge
 from shared.identity.service.roles import check_may_give
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
@@ -28,7 +27,6 @@ from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
 DOMAINS_AT_MOST = 50
-RECORD = "_rmap-challenge"
 
 
 class Providers:
@@ -52,6 +50,7 @@ class Providers:
         self._sessions = sessions
         self._client_secrets = client_secrets
         self._egress = egress
+        self._challenges = Challenges(egress)
 
     def find(self, tenant: TenantContext) -> Provider | None:
         """The tenant's provider."""
@@ -129,7 +128,7 @@ class Providers:
         self._require_owner(tx)
         if self._providers.count_domains(tx) >= DOMAINS_AT_MOST:
             raise TooManyDomains(f"There are {DOMAINS_AT_MOST} domains, which is as many as there may be.")
-        challenge = f"rmap-challenge={secrets.token_urlsafe(32)}"
+        challenge = fresh_challenge()
         self._providers.add_domain(tx, domain, challenge)
         tx.emit(Event("security.domain_added", f"domain/{domain}", {"domain": domain}))
         return MailDomain(domain, challenge, tx.now, None)
@@ -144,10 +143,7 @@ class Providers:
             raise DomainNotFound
         if found.verified_at is not None:
             return found
-        name = f"{RECORD}.{domain}"
-        texts = self._egress.call("texts", {"name": name}, tenant=tenant.tenant, request_id=tenant.request_id)
-        if found.challenge not in texts:
-            raise ChallengeMissing(f"Put a TXT record at {name} that says {found.challenge}")
+        self._challenges.check(tenant, domain, found.challenge)
         return replace(found, verified_at=self._verified(tenant, domain))
 
     def _verified(self, tenant: TenantContext, domain: str) -> datetime:

@@ -148,6 +148,7 @@ class Routes:
         answer: Any = None,
         hidden: bool = False,
         recent: bool = False,
+        fails: tuple[int, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare a GET."""
         return self._declare(
@@ -159,6 +160,7 @@ class Routes:
             answer=answer,
             hidden=hidden,
             recent=recent,
+            fails=fails,
         )
 
     def write(

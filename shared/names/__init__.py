@@ -1,0 +1,1 @@
+"""The names that organizations have on the internet: slugs, which are labels of subdomains, and hosts."""

@@ -1,0 +1,1 @@
+"""What organizations do about their places, and what log-in pages ask of them."""
