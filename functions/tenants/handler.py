@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from functions.tenants.routes import Organizations, routes
+from shared.billing.repository import BillingRepository
+from shared.billing.service.standing import Standing
 from shared.federation.gateway.secrets import ClientSecrets
 from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
@@ -80,7 +82,7 @@ organizations = Organizations(
     ),
     url=settings.api_url,
     plans=Plans(plans),
-    life=Life(Herald(revocations, kernel.clock)),
+    life=Life(Herald(revocations, kernel.clock), standing=Standing(BillingRepository())),
     grants=Grants(plans, uuid7),
     flags=kernel.flags(settings.table_revocations),
     flag_shelf=Shelf(revocations),
