@@ -57,6 +57,15 @@ class Fuse:
         self.at: int | None = None
         self.after = False
 
+    def set(self, step: int, *, after: bool) -> None:
+        """Let it blow at a step."""
+        self.at, self.after = step, after
+
+    @property
+    def has_blown(self) -> bool:
+        """Whether nothing is left to blow."""
+        return self.at is None
+
     def begin(self, name: str = "") -> int:
         """The number of a step that begins."""
         self.names.append(name)

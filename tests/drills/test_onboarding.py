@@ -171,7 +171,7 @@ def test_a_sign_up_that_dies_at_a_step_ends_as_if_it_had_not(
     line: Line, clone: Clone, step: int, again: str, *, after: bool
 ) -> None:
     who = somebody()
-    line.fuse.at, line.fuse.after = step, after
+    line.fuse.set(step, after=after)
     tokens = None
     try:
         tokens = line.ask(who, "key").tokens
@@ -179,7 +179,7 @@ def test_a_sign_up_that_dies_at_a_step_ends_as_if_it_had_not(
         if again != "never":
             tokens = line.ask(who, "key" if again == "with its key" else None).tokens
     finish(line)
-    assert line.fuse.at is None, "nothing died"
+    assert line.fuse.has_blown, "nothing died"
     begun = step > COMMITTED or (step == COMMITTED and after) or again != "never"
     assert outcome(line, clone, who) == (ONE_OF_EACH if begun else NOTHING)
     if tokens is not None:

@@ -96,6 +96,22 @@ def test_an_upgrade_whose_answer_got_lost_charges_once(desk: Desk) -> None:
     assert len(desk.totals()) == 2
 
 
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("generic_decline", "The card was declined; give another one."),
+        ("insufficient_funds", "The card's account does not hold enough for this payment."),
+        ("expired_card", "The card has expired; give another one."),
+    ],
+)
+def test_why_a_card_was_refused_is_a_sentence_for_its_owner(desk: Desk, code: str, sentence: str) -> None:
+    desk.pay()
+    desk.stand_in.control("payments", decline=1, code=code)
+    with pytest.raises(CardRefused) as refused:
+        desk.subscriptions.change(desk.owner(), Plan.ENTERPRISE)
+    assert str(refused.value) == sentence
+
+
 def test_an_upgrade_that_is_not_paid_changes_nothing(desk: Desk) -> None:
     desk.pay()
     desk.stand_in.control("payments", decline=1)
