@@ -22,7 +22,7 @@ from infra.vocabulary import (
 PAYING: Final[tuple[Function, ...]] = (
     Function(
         name="billing_provisioner",
-        purpose="Does what waits for Stripe: sign-ups, cards that were given, states in doubt; and reports it.",
+        purpose="Does what waits for Stripe: sign-ups, cards that were given, ends, states in doubt; and reports it.",
         triggers=(QueueConsumer(Queue.BILLING, batch_size=5, window_s=0, max_concurrency=5),),
         reach=Reach.INTERNET,
         timeout_s=60,
@@ -33,7 +33,7 @@ PAYING: Final[tuple[Function, ...]] = (
     ),
     Function(
         name="billing_outcomes",
-        purpose="Writes what Stripe said into the tenant's billing state.",
+        purpose="Writes what Stripe said into the tenant's billing state, and has Stripe told of a tenant's end.",
         triggers=(QueueConsumer(Queue.BILLING_OUTCOMES, batch_size=10, window_s=0, max_concurrency=5),),
         reach=Reach.DATABASE,
         timeout_s=30,
@@ -41,7 +41,7 @@ PAYING: Final[tuple[Function, ...]] = (
         permissions=(
             *SQL,
             *may(Access.WRITE_TABLE, Table.API_KEYS, Table.REVOCATIONS),
-            *may(Access.SEND, Queue.BILLING),
+            *may(Access.SEND, Queue.BILLING, Queue.MAILS),
             *EVENTS,
         ),
     ),

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from functions.billing_outcomes.outcomes import Outcomes
+from functions.billing_outcomes.outcomes import Outcomes, read_word
+from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
+from shared.billing.service.trial import TrialEnd
+from shared.identity.gateway.mail import MailQueue
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.life.service import Life
 from tenant_context.dynamo import Table
@@ -20,6 +23,7 @@ class OutcomesSettings(Settings):
 
     bus: str
     queue_billing: str
+    queue_mails: str
     table_api_keys: str
     table_revocations: str
 
@@ -29,5 +33,6 @@ settings = OutcomesSettings.load()
 database = kernel.database(bus=settings.bus)
 life = Life(Herald(Table(settings.table_revocations), kernel.clock))
 billing = Billing(life, ApiKeyRepository(Table(settings.table_api_keys)))
-outcomes = Outcomes(database, billing, Queue(settings.queue_billing), kernel.observability)
-handler = QueueEntry(outcomes, observability=kernel.observability)
+trial_end = TrialEnd(BillingRepository(), MailQueue(Queue(settings.queue_mails)))
+outcomes = Outcomes(database, billing, trial_end, Queue(settings.queue_billing), kernel.observability)
+handler = QueueEntry(outcomes, observability=kernel.observability, read=read_word)

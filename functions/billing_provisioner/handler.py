@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.billing_provisioner.provisioner import Provisioner, Stripe, read_order
+from shared.billing.gateway.endings import Endings
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.gateway.subscriptions import Subscriptions
@@ -31,6 +32,7 @@ stripe = Stripe(
     gateway,
     Subscriptions(settings.stripe_secret, settings.stripe_url, clock=kernel.clock),
     Pages(settings.stripe_secret, settings.stripe_url),
+    Endings(settings.stripe_secret, settings.stripe_url),
 )
 provisioner = Provisioner(stripe, Queue(settings.queue_billing_outcomes))
 usually = QueueEntry(provisioner.attempt, observability=kernel.observability, read=read_order)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import msgspec
 
 from shared.billing.errors import StripeError, StripeRefused
+from shared.billing.gateway.endings import Endings
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.gateway.subscriptions import Subscriptions
-from shared.billing.model import BillingEvent, CardAdded, Doubt, Kind, Provisioned, Setback, SignUp
+from shared.billing.model import BillingEvent, CardAdded, Doubt, Ending, Kind, Plan, Provisioned, Setback, SignUp
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message, read_bus_event, read_message
 from tenant_context.queues import Queue
@@ -24,6 +25,7 @@ class Stripe:
     sign_ups: StripeGateway
     subscriptions: Subscriptions
     pages: Pages
+    endings: Endings
 
 
 class Provisioner:
@@ -47,6 +49,9 @@ class Provisioner:
                 self._reread(tenant, message, msgspec.convert(message.data, Doubt))
             case Kind.CARD_ADDED:
                 self._stripe.pages.adopt_card(msgspec.convert(message.data, CardAdded).customer)
+            case Kind.ENDING:
+                asked = msgspec.convert(message.data, Ending)
+                self._stripe.endings.settle(asked.customer, asked.ends)
             case _:
                 self._provision(tenant, message, setback=setback)
 
@@ -87,4 +92,10 @@ def _sign_up(message: Message) -> SignUp:
     try:
         return msgspec.convert(message.data, SignUp)
     except msgspec.ValidationError as error:
-        raise StripeRefused(f"The sign-up cannot be billed: {error}.") from error
+        raise StripeRefused(_unbillable(message.data.get("plan"))) from error
+
+
+def _unbillable(plan: object) -> str:
+    if plan not in set(Plan):
+        return f"There is no plan called {str(plan)[:40]!r}; choose one of {', '.join(Plan)}."
+    return "The sign-up lacks something that its bill needs. Ask the platform's support about it."

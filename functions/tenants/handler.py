@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from functions.tenants.routes import Organizations, routes
+from shared.billing.repository import BillingRepository
+from shared.billing.service.standing import Standing
 from shared.federation.gateway.secrets import ClientSecrets
 from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
@@ -103,7 +105,7 @@ organizations = Organizations(
     ),
     lookup=Lookup(looks, Throttle(tries, kernel.clock, strangers), settings.base_domain),
     plans=Plans(plans),
-    life=Life(Herald(revocations, kernel.clock)),
+    life=Life(Herald(revocations, kernel.clock), standing=Standing(BillingRepository())),
     grants=Grants(plans, uuid7),
     flags=kernel.flags(settings.table_revocations),
     flag_shelf=Shelf(revocations),

@@ -20,6 +20,8 @@ from infra.vocabulary import Queue
 EVENT_SOURCE = "rmap"
 SIGNED_UP = "tenant.created"
 """The event that starts a tenant's billing."""
+MOVED = "tenant.state_changed"
+"""The event that may end it, or take that back."""
 _KEBAB = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -39,6 +41,8 @@ class MessagingStack(StageStack):
         undelivered = self._lost("bus", topic)
         self._send("ToWebhooks", "Every domain event may be a webhook.", work[Queue.WEBHOOK_EVENTS], undelivered)
         self._send("ToBilling", "A new tenant needs a subscription.", work[Queue.BILLING], undelivered, SIGNED_UP)
+        ends = "Who is being closed does not go on paying."
+        self._send("ToBillingOutcomes", ends, work[Queue.BILLING_OUTCOMES], undelivered, MOVED)
         self.tell("Bus", self.bus.event_bus_name)
         for queue, made in work.items():
             name = queue.title().replace("_", "")

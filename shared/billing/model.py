@@ -34,6 +34,10 @@ class Kind(StrEnum):
     """To the provisioner: data is a `Doubt`; the answer to the outcomes is an `EVENT` of that type."""
     CARD_ADDED = "billing.card_added"
     """To the provisioner: data is a `CardAdded`."""
+    ENDING = "billing.ending"
+    """To the provisioner: data is an `Ending`."""
+    MOVED = "billing.moved"
+    """To the outcomes: data is a `Moved`."""
     REPLAY = "billing.replay"
     """To the outcomes, by an operator: data is a `Replay`."""
 
@@ -101,6 +105,33 @@ class BillingEvent:
     """Whether the subscription ends with its period."""
     next_plan: Plan | None = None
     """The plan from the next period on, where a downgrade waits."""
+    closing: bool = False
+    """Whether it ends because the organization is being closed, and not because an owner cancelled it."""
+
+
+class Ends(StrEnum):
+    """When what an organization pays is to end because of its own life."""
+
+    WITH_PERIOD = "with-period"
+    AT_ONCE = "at-once"
+    NEVER = "never"
+    """Not because of that: it goes on, unless an owner cancelled it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When a customer's subscriptions are to end."""
+
+    customer: str
+    ends: Ends
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A move of an organization's life, as the event tenant.state_changed tells it."""
+
+    before: State
+    after: State
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, PlanPrice, Reminder
+from shared.billing.model import BillingEvent, BillingState, Ends, Moved, Outcome, Plan, PlanPrice, Reminder
 from tenant_context.states import State
 
 TRIAL_DAYS = 14
@@ -34,9 +34,10 @@ _STATUS_OF: dict[str, State] = {
     "incomplete_expired": State.RESTRICTED,
 }
 """What each status of a subscription makes of the tenant; an unknown one leaves the tenant as it is."""
-_ENDED = frozenset({"canceled", "incomplete_expired"})
-_BEYOND_STRIPE = frozenset({State.SUSPENDED, State.CLOSING, State.CLOSED})
-"""Statuses that only the platform itself ends."""
+ENDED = frozenset({"canceled", "incomplete_expired"})
+_ENDS_WHEN = {State.CLOSING: Ends.WITH_PERIOD, State.CLOSED: Ends.AT_ONCE}
+_GIVEN_UP = frozenset(_ENDS_WHEN)
+"""Statuses of an organization that is not to go on paying."""
 
 _IN_ORDER = tuple(Plan)
 _GOOD = frozenset({"trialing", "active", "paused", "incomplete"})
@@ -61,6 +62,7 @@ FAILED = "billing.failed"
 PAYMENT_FAILED = "invoice.payment_failed"
 PAYMENT_MADE = "invoice.paid"
 PAYMENTS = frozenset({PAYMENT_FAILED, PAYMENT_MADE})
+TRIAL_ENDS = "customer.subscription.trial_will_end"
 _RANKS = {
     PROVISIONED: 0,
     "customer.subscription.created": 1,
@@ -87,7 +89,7 @@ def concerns(event: BillingEvent, state: BillingState) -> bool:
         return False
     if state.subscription in {None, event.subscription}:
         return True
-    return event.status is not None and event.status not in _ENDED
+    return event.status is not None and event.status not in ENDED
 
 
 def judge(event: BillingEvent, state: BillingState, newest: list[tuple[datetime, str]]) -> Outcome:
@@ -144,7 +146,34 @@ def _standing(subscription: str | None, stage: str, otherwise: State) -> State:
 
 def _is_beyond_stripe(state: BillingState) -> bool:
     """Whether Stripe has no say: but a suspension for not paying ends with the payment."""
-    return state.status in _BEYOND_STRIPE and state.dunning_stage != "suspended"
+    suspended = state.status is State.SUSPENDED and state.dunning_stage != "suspended"
+    return suspended or state.status in _GIVEN_UP
+
+
+def standing(state: BillingState, before: State) -> State:
+    """What an organization that is had back is by its present subscription; `before` is what it was when it was closed.
+
+    What the platform had suspended comes back read-only.
+    """
+    if before is State.SUSPENDED and state.dunning_stage != "suspended":
+        return State.RESTRICTED
+    return _standing(state.subscription_status, state.dunning_stage, before)
+
+
+def ending(state: BillingState, why: BillingEvent | Moved) -> Ends | None:
+    """What is to be asked of Stripe, so that nobody pays for an organization that is given up; None: nothing.
+
+    By the state of now and not by the word alone, so that words that come late or twice end in the same.
+    """
+    if state.customer is None:
+        return None
+    wanted = _ENDS_WHEN.get(state.status, Ends.NEVER)
+    if isinstance(why, Moved):
+        return wanted if _GIVEN_UP & {why.before, why.after} else None
+    if why.status in {None, *ENDED}:
+        return None
+    is_so = {Ends.AT_ONCE: False, Ends.WITH_PERIOD: why.cancels, Ends.NEVER: not why.closing}[wanted]
+    return None if is_so else wanted
 
 
 def owe(state: BillingState, since: datetime | None) -> BillingState:
@@ -160,10 +189,11 @@ def reminders(since: datetime, now: datetime) -> list[Reminder]:
 
 
 def press(state: BillingState, stage: str) -> BillingState:
-    """The state after a step of dunning; what the platform itself has closed stays so."""
-    if stage in {"", state.dunning_stage} or _is_beyond_stripe(state):
+    """The state after a step of dunning; what is closed or suspended for another reason stays so."""
+    if stage in {"", state.dunning_stage} or (_is_beyond_stripe(state) and state.status not in _GIVEN_UP):
         return state
-    return replace(state, dunning_stage=stage, status=_standing(None, stage, state.status))
+    status = state.status if state.status in _GIVEN_UP else _standing(None, stage, state.status)
+    return replace(state, dunning_stage=stage, status=status)
 
 
 def is_upgrade(present: Plan, wished: Plan) -> bool:

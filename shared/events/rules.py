@@ -168,6 +168,7 @@ CATALOGUE: tuple[EventType, ...] = (
     ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
+    _billing("trial_ending", "The trial ends in three days.", "active", "trialing", ""),
     EventType(
         "tenant.billing_requested",
         "An owner asked for another plan, or to end the subscription or go on with it.",

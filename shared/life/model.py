@@ -16,4 +16,4 @@ class Standing:
     closes_at: datetime | None
     """When it is closed for good; None, while nobody closes it."""
     reopens_as: State | None
-    """The state it goes back to when it is had back."""
+    """What it was when it was closed."""

@@ -1,5 +1,6 @@
 """Changes a tenant's state: every change goes through here."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,9 +20,17 @@ CLOSED_BY_OWNER = "closed by its owner"
 class Life:
     """Moves the transaction's tenant from state to state; each move is an event and an audit entry."""
 
-    def __init__(self, herald: Herald, repository: LifeRepository | None = None) -> None:
+    def __init__(
+        self,
+        herald: Herald,
+        repository: LifeRepository | None = None,
+        *,
+        standing: Callable[[Transaction, State], State] = lambda _, before: _reading_only(before),
+    ) -> None:
+        """`standing` judges what a tenant comes back as, by what it was; without it, that itself."""
         self._herald = herald
         self._repository = repository or LifeRepository()
+        self._standing = standing
 
     def move(self, tx: Transaction, state: State, reason: str) -> Standing:
         """Another state, in force within five seconds; emits tenant.state_changed.
@@ -38,7 +47,7 @@ class Life:
             reason,
             tx.now,
             tx.now + GRACE if closing else None,
-            (before.state if before.state is not State.SUSPENDED else State.RESTRICTED) if closing else None,
+            before.state if closing else None,
         )
         check(before.state, state)
         self._repository.save(tx, after)
@@ -65,12 +74,12 @@ class Life:
         return self.move(tx, State.CLOSING, CLOSED_BY_OWNER)
 
     def reopen(self, tx: Transaction, organization: UUID) -> Standing:
-        """Have it back as it was. Errors: OwnersClose, StateDoesNotLeadThere."""
+        """Have it back, as what it pays by now makes it. Errors: OwnersClose, StateDoesNotLeadThere."""
         self._check_owner(tx, organization)
         present = self._repository.lock(tx)
         if present.state is not State.CLOSING:
             raise StateDoesNotLeadThere("The organization is not being closed.")
-        return self.move(tx, present.reopens_as or State.ACTIVE, "had back by its owner")
+        return self.move(tx, self._standing(tx, present.reopens_as or State.ACTIVE), "had back by its owner")
 
     def tend(self, tx: Transaction) -> dict[str, int]:
         """A tenant's share of timed work: close it when its grace is over, and mend what was not heard."""
@@ -85,6 +94,11 @@ class Life:
             raise TenantNotFound
         if not self._repository.is_owner(tx):
             raise OwnersClose
+
+
+def _reading_only(before: State) -> State:
+    """What was suspended comes back read-only."""
+    return State.RESTRICTED if before is State.SUSPENDED else before
 
 
 def check(before: State, after: State) -> None:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     LEAVE_ADDRESS = "leave-address"
     ADDRESS_CHANGED = "address-changed"
     ACCOUNT_ENDED = "account-ended"
+    TRIAL_ENDING = "trial-ending"
     PAYMENT_REMINDER = "payment-reminder"
     ACCESS_RESTRICTED = "access-restricted"
     ACCESS_SUSPENDED = "access-suspended"

@@ -15,6 +15,7 @@ _SUBJECTS = {
     Kind.LEAVE_ADDRESS: "Your mail address is about to change",
     Kind.ADDRESS_CHANGED: "Your mail address was changed",
     Kind.ACCOUNT_ENDED: "Your account was deleted",
+    Kind.TRIAL_ENDING: "Your trial of RMAP ends soon",
     Kind.PAYMENT_REMINDER: "A payment for RMAP did not go through",
     Kind.ACCESS_RESTRICTED: "Your organization at RMAP can only be read from now on",
     Kind.ACCESS_SUSPENDED: "Your organization at RMAP is suspended",
@@ -72,6 +73,11 @@ last mail to the address before.""",
 
 your account at RMAP was deleted just now, from the address $source_ip. You are a member of no organization any
 more.""",
+    Kind.TRIAL_ENDING: """Hello $name,
+
+the trial of the organization $organization ends on $day (UTC). To go on, give a card in the portal that your billing
+page opens: the plan is charged from then on. Without a card nothing is charged, and from that day the organization can
+only be read; everything comes back with a card.""",
     Kind.PAYMENT_REMINDER: """Hello $name,
 
 a payment for the organization $organization did not go through $days days ago. Give another card, or see what is open,

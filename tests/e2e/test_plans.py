@@ -109,3 +109,16 @@ def test_a_flag_is_shown_to_whom_it_is_on_for(stack: Stack, owner: SignedIn) -> 
         wait_for("the flag", lambda: as_owner(owner, "GET", "/limits").json["flags"] == [owner.user.slug], seconds=40)
     finally:
         assert ask(stack.api_url, stack.operator_secret, "DELETE", flag).status == 204
+
+
+def test_what_is_being_closed_stops_paying_and_pays_on_when_it_is_had_back(owner: SignedIn) -> None:
+    def billing() -> dict[str, Any]:
+        again = log_in(owner.api.url, owner.user)
+        shown: dict[str, Any] = ask(again.api.url, again.token, "GET", "/api/v1/billing").json
+        return shown
+
+    wait_for("its subscription", lambda: billing()["subscription_status"] == "trialing", seconds=90)
+    assert as_owner(owner, "POST", "/close").status == 200
+    wait_for("Stripe's word of its end", lambda: billing()["cancels"], seconds=60)
+    assert as_owner(log_in(owner.api.url, owner.user), "POST", "/reopen").json["state"] == "active"
+    wait_for("Stripe's word that it goes on", lambda: not billing()["cancels"], seconds=60)

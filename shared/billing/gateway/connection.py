@@ -107,6 +107,21 @@ def made_once(key: str, make: Callable[[str], Made]) -> Made:
     return make(f"{key}-{_KEYS_IN_TURN}")
 
 
+_CARDS = {
+    "expired_card": "The card has expired; give another one.",
+    "insufficient_funds": "The card's account does not hold enough for this payment.",
+    "incorrect_cvc": "The card's security code is wrong.",
+    "authentication_required": "The card's bank wants this payment confirmed: pay the invoice on its own page.",
+}
+
+
+def _card_sentence(error: stripe.CardError) -> str:
+    """Why a card was refused, as far as its owner can do something about it."""
+    body = error.json_body.get("error", {}) if isinstance(error.json_body, dict) else {}
+    known = (_CARDS.get(str(code)) for code in (body.get("decline_code"), error.code))
+    return next((sentence for sentence in known if sentence), "The card was declined; give another one.")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Stripe's errors in billing's words."""
@@ -124,10 +139,11 @@ def _say(error: stripe.StripeError) -> NoReturn:
             forget_secrets()  # the key may have been rotated since it was read
             raise StripeUnavailable("Stripe does not accept the platform's key.") from error
         case stripe.CardError():
-            raise CardRefused(error.user_message or "The card was declined.") from error
+            raise CardRefused(_card_sentence(error)) from error
         case stripe.InvalidRequestError() if "payment source" in str(error):
             raise CardRefused("There is no card to charge; add one first.") from error
         case stripe.InvalidRequestError():
-            raise StripeRefused(f"Stripe refuses: {error.user_message or 'the request is not valid'}") from error
+            # Its own words name objects by their ids; they are in the log with this error's cause.
+            raise StripeRefused("Stripe does not accept this request. Ask the platform's support about it.") from error
         case _:
             raise StripeUnavailable("Stripe cannot do this just now.") from error

@@ -36,7 +36,7 @@ class Pages(Connection):
                 metadata = {"tenant": str(owner.tenant)}
                 asked |= {"mode": "subscription", "line_items": items, "subscription_data": {"metadata": metadata}}
             made = client.v1.checkout.sessions.create(asked, owner.once(f"checkout-{plan}"))
-            _close_others(client, owner.customer, made.id)
+            close_pages(client, owner.customer, made.id)
             return {"id": made.id, "url": made.url or "", "purpose": "card" if alive else "subscription"}
 
     def portal(self, owner: Owner, return_url: str) -> dict[str, str]:
@@ -70,7 +70,8 @@ def _try_to_pay(client: stripe.StripeClient, invoice: str) -> None:
         return
 
 
-def _close_others(client: stripe.StripeClient, customer: str, present: str) -> None:
+def close_pages(client: stripe.StripeClient, customer: str, present: str = "") -> None:
+    """Close a customer's open checkout pages, but for the present one."""
     for session in client.v1.checkout.sessions.list({"customer": customer, "status": "open", "limit": 20}).data:
         if session.id != present:
             client.v1.checkout.sessions.expire(session.id)

@@ -9,6 +9,9 @@ import msgspec
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import PLAN_OF
 
+ENDS_FOR, CLOSING = "ends_for", "closing"
+"""The mark in a subscription's metadata that its end is ours to take back: an owner's cancellation bears none."""
+
 
 class Lookup(msgspec.Struct):
     """A price."""
@@ -75,6 +78,11 @@ class Thing(msgspec.Struct):
         return next((PLAN_OF[key] for key in keys if key in PLAN_OF), None)
 
     @property
+    def is_closing(self) -> bool:
+        """Whether it ends because its organization is being closed."""
+        return self.cancel_at_period_end and (self.metadata or {}).get(ENDS_FOR) == CLOSING
+
+    @property
     def period_end(self) -> datetime | None:
         """The end of what is paid for."""
         return moment(self.items.data[0].current_period_end) if self.items.data else None
@@ -114,4 +122,5 @@ def told_of_subscription(found: Thing, event: str, kind: str, at: datetime, tena
         trial_end=moment(found.trial_end),
         cancels=found.cancel_at_period_end,
         next_plan=found.price_plan if kept else None,
+        closing=found.is_closing,
     )

@@ -16,7 +16,7 @@ import stripe
 
 from shared.billing.errors import NothingToChange, StripeRefused
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.shapes import Thing, thing, told_of_subscription
+from shared.billing.gateway.shapes import ENDS_FOR, Thing, thing, told_of_subscription
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import LIVE, REREAD, is_upgrade
 from tenant_context.clock import Clock
@@ -47,7 +47,7 @@ class Subscriptions(Connection):
     def reread(self, tenant: UUID, customer: str, event: str, created: datetime) -> BillingEvent | None:
         """The subscription as it is, as the last word of a second; None where there never was one."""
         with translated():
-            found = self._all(self._connected(), customer)
+            found = subscriptions_of(self._connected(), customer)
             if not found:
                 return None
             present = next((one for one in found if one.status in LIVE), found[0])
@@ -123,10 +123,9 @@ class Subscriptions(Connection):
         with translated():
             client = self._connected()
             present = self._live(client, owner.customer)
-            if present.cancel_at_period_end is not ends:
-                changed = client.v1.subscriptions.update(
-                    present.id, {"cancel_at_period_end": ends}, owner.once(f"ends-{ends}".lower())
-                )
+            if present.cancel_at_period_end is not ends or present.is_closing:
+                asked: Any = {"cancel_at_period_end": ends, "metadata": {ENDS_FOR: ""}}
+                changed = client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
                 present = thing(changed)
             return self._told(owner, present)
 
@@ -148,22 +147,20 @@ class Subscriptions(Connection):
         return present.kept_plan(self._clock()) or present.price_plan
 
     def _live(self, client: stripe.StripeClient, customer: str) -> Thing:
-        for one in self._all(client, customer):
+        for one in subscriptions_of(client, customer):
             if one.status in LIVE:
                 return one
         raise NothingToChange("There is no subscription, or it has ended; check out to begin another one.")
-
-    @staticmethod
-    def _all(client: stripe.StripeClient, customer: str) -> list[Thing]:
-        """Every subscription of a customer, newest first."""
-        return [
-            thing(one) for one in client.v1.subscriptions.list({"customer": customer, "status": "all", "limit": 20})
-        ]
 
     def _told(self, owner: Owner, present: Thing) -> BillingEvent:
         if not present.id:
             raise StripeRefused("The answer names no subscription.")
         return told_of_subscription(present, "", REREAD, self._clock(), owner.tenant)
+
+
+def subscriptions_of(client: stripe.StripeClient, customer: str) -> list[Thing]:
+    """A customer's subscriptions, newest first."""
+    return [thing(one) for one in client.v1.subscriptions.list({"customer": customer, "status": "all", "limit": 20})]
 
 
 _AT_ONCE: dict[str, Any] = {"proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}

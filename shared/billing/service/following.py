@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from shared.billing import rules
-from shared.billing.model import BillingEvent, BillingState, Doubt, Outcome, Provisioned, Setback
+from shared.billing.model import BillingEvent, BillingState, Doubt, Ending, Moved, Outcome, Provisioned, Setback
 from shared.billing.repository import BillingRepository
 from shared.life.service import Life
 from tenant_context.events import Event
@@ -32,7 +32,11 @@ class Billing:
 
     def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
         """Customer and subscription exist; emits tenant.billing_ready when the tenant was waiting for them."""
-        event = BillingEvent(
+        return self.followed(tx, self.born(tx, provisioned))
+
+    def born(self, tx: Transaction, provisioned: Provisioned) -> BillingEvent:
+        """What was set up, as the event that it is."""
+        return BillingEvent(
             id=f"provisioned/{provisioned.subscription}",
             type=rules.PROVISIONED,
             created=provisioned.as_of,
@@ -42,7 +46,6 @@ class Billing:
             status=provisioned.status,
             plan=provisioned.plan,
         )
-        return self.followed(tx, event)
 
     def delayed(self, tx: Transaction, setback: Setback) -> Outcome:
         """Setting up is being tried again; the owner can read why."""
@@ -80,6 +83,12 @@ class Billing:
         state = self._repository.lock(tx)
         name = event.id.split("/")[1] if event.type == rules.REREAD else event.id
         return Doubt(name, max(event.created, state.as_of or event.created), state.customer or event.customer)
+
+    def ending(self, tx: Transaction, why: BillingEvent | Moved) -> Ending | None:
+        """What Stripe is to be asked, so that a tenant that was given up does not go on paying; None: nothing."""
+        state = self._repository.lock(tx)
+        ends = rules.ending(state, why)
+        return Ending(state.customer, ends) if ends and state.customer else None
 
     def observed(self, tx: Transaction, event: BillingEvent) -> None:
         """What Stripe answered just now to a change of ours; the events that tell of it are still to come.

@@ -86,7 +86,42 @@ def test_a_plan_that_cannot_be_billed_is_given_up_at_once(provision: Provision, 
     assert len(provision(plan="platinum")["batchItemFailures"]) == 1
     (told,) = outcomes.messages()
     assert told["kind"] == "billing.failed"
-    assert "platinum" in told["data"]["reason"]
+    reason = told["data"]["reason"]
+    assert reason == "There is no plan called 'platinum'; choose one of free, starter, professional, enterprise."
+
+
+def test_what_stripe_says_of_its_own_objects_is_no_reason_for_owners(
+    provision: Provision, outcomes: Inspected, stand_in: StandIn
+) -> None:
+    """Its words name ids, and may name those of others."""
+    stand_in.control("faults", status=400, count=1, match="POST /v1/subscriptions", code="resource_missing")
+    provision()
+    told = outcomes.messages()[-1]
+    assert told["data"]["reason"][0].isupper()
+    assert told["data"]["reason"].endswith(".")
+    for word in ("drill", "cus_", "price_", "Traceback", "Error", "param"):
+        assert word not in told["data"]["reason"]
+
+
+def test_errands_to_end_a_subscription_wait_for_stripe_and_are_done_once(
+    provision: Provision, outcomes: Inspected, stand_in: StandIn
+) -> None:
+    provision()
+    (made,) = outcomes.messages()
+    customer = made["data"]["customer"]
+    stand_in.control("faults", down=True)
+    assert len(provision("ending", customer=customer)["batchItemFailures"]) == 1
+    stand_in.control("faults", down=False)
+    for _ in range(2):
+        assert provision("ending", customer=customer) == DONE
+    subscription = stand_in.client.v1.subscriptions.list().data[0]
+    assert (subscription.cancel_at_period_end, subscription.metadata["ends_for"]) == (True, "closing")
+    assert stand_in.event_types().count("customer.subscription.updated") == 1
+    assert provision("ending", customer=customer, ends="never") == DONE
+    assert not stand_in.client.v1.subscriptions.list().data[0].cancel_at_period_end
+    assert provision("ending", customer=customer, ends="at-once") == DONE
+    assert stand_in.client.v1.subscriptions.list().data == []
+    assert outcomes.messages() == []
 
 
 def test_one_bad_record_leaves_the_others_of_its_batch_alone(handler: Handler, outcomes: Inspected) -> None:

@@ -10,10 +10,11 @@ from uuid import uuid4
 import pytest
 
 from shared.billing.errors import CardRefused, NothingToChange
+from shared.billing.gateway.endings import Endings
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.gateway.subscriptions import Owner, Subscriptions
-from shared.billing.model import Plan, SignUp
+from shared.billing.model import Ends, Plan, SignUp
 from tenant_context.clock import uuid7
 from tenant_context.context import from_message
 from tests.local.harness import StandIn
@@ -93,6 +94,22 @@ def test_an_upgrade_whose_answer_got_lost_charges_once(desk: Desk) -> None:
         desk.subscriptions.change(desk.owner("key"), Plan.PROFESSIONAL)
     assert desk.subscriptions.change(desk.owner("key"), Plan.PROFESSIONAL).plan is Plan.PROFESSIONAL
     assert len(desk.totals()) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("generic_decline", "The card was declined; give another one."),
+        ("insufficient_funds", "The card's account does not hold enough for this payment."),
+        ("expired_card", "The card has expired; give another one."),
+    ],
+)
+def test_why_a_card_was_refused_is_a_sentence_for_its_owner(desk: Desk, code: str, sentence: str) -> None:
+    desk.pay()
+    desk.stand_in.control("payments", decline=1, code=code)
+    with pytest.raises(CardRefused) as refused:
+        desk.subscriptions.change(desk.owner(), Plan.ENTERPRISE)
+    assert str(refused.value) == sentence
 
 
 def test_an_upgrade_that_is_not_paid_changes_nothing(desk: Desk) -> None:
@@ -226,3 +243,56 @@ def test_invoices_come_page_by_page(desk: Desk) -> None:
 def test_the_portal_is_of_the_tenants_customer(desk: Desk) -> None:
     page = desk.pages.portal(desk.owner(), "https://a.example/")
     assert page["url"].startswith(desk.stand_in.url)
+
+
+@pytest.fixture
+def endings(stand_in: StandIn, secret_name: str) -> Iterator[Endings]:
+    with closing(Endings(secret_name, stand_in.url)) as opened:
+        yield opened
+
+
+def now_at_stripe(desk: Desk) -> tuple[str, bool, bool]:
+    found = desk.subscriptions.reread(desk.tenant, desk.customer, "evt", datetime.now(UTC))
+    assert found is not None
+    return str(found.status), found.cancels, found.closing
+
+
+def test_who_is_being_closed_pays_no_further_period(desk: Desk, endings: Endings) -> None:
+    desk.pay()
+    for _ in range(3):
+        endings.settle(desk.customer, Ends.WITH_PERIOD)
+    assert now_at_stripe(desk) == ("active", True, True)
+    desk.stand_in.control("clock", advance=90 * DAY)
+    assert now_at_stripe(desk)[0] == "canceled"
+    assert desk.totals() == [4_900]
+
+
+def test_who_is_had_back_pays_on_and_lost_nothing(desk: Desk, endings: Endings) -> None:
+    desk.pay()
+    endings.settle(desk.customer, Ends.WITH_PERIOD)
+    for _ in range(3):
+        endings.settle(desk.customer, Ends.NEVER)
+    assert now_at_stripe(desk) == ("active", False, False)
+    desk.stand_in.control("clock", advance=32 * DAY)
+    assert desk.totals() == [4_900, 4_900]
+
+
+@pytest.mark.parametrize("first", ["cancelled", "closed"])
+def test_what_the_owner_cancelled_stays_cancelled(desk: Desk, endings: Endings, first: str) -> None:
+    desk.pay()
+    if first == "closed":
+        endings.settle(desk.customer, Ends.WITH_PERIOD)
+    desk.subscriptions.cancel(desk.owner())
+    endings.settle(desk.customer, Ends.WITH_PERIOD)
+    endings.settle(desk.customer, Ends.NEVER)
+    assert now_at_stripe(desk) == ("active", True, False)
+
+
+def test_who_is_closed_for_good_has_no_subscription_and_no_open_page(desk: Desk, endings: Endings) -> None:
+    desk.pay()
+    page = desk.pages.checkout(desk.owner(), Plan.STARTER, "https://a.example/", "https://a.example/")
+    for _ in range(3):
+        endings.settle(desk.customer, Ends.AT_ONCE)
+    assert now_at_stripe(desk)[0] == "canceled"
+    assert desk.stand_in.client.v1.checkout.sessions.retrieve(page["id"]).status == "expired"
+    assert desk.totals() == [4_900]

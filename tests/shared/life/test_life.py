@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.billing.model import BillingEvent, Plan, Provisioned
+from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
+from shared.billing.service.standing import Standing as Judge
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.jobs.repository import JobRepository
 from shared.life.errors import OwnersClose, StateDoesNotLeadThere, TenantNotFound
@@ -222,3 +224,51 @@ def test_what_billing_says_moves_the_tenant_and_is_told_to_the_doors(
     move(database, life, acme, State.SUSPENDED)
     follow(database, billing, acme, "active", 3)
     assert state_of(database, acme) == "suspended"
+
+
+@pytest.mark.parametrize(
+    ("before", "subscription", "stage", "back"),
+    [
+        (State.PAST_DUE, "active", "", State.ACTIVE),
+        (State.RESTRICTED, "trialing", "", State.ACTIVE),
+        (State.ACTIVE, "past_due", "", State.PAST_DUE),
+        (State.ACTIVE, "past_due", "restricted", State.RESTRICTED),
+        (State.RESTRICTED, "past_due", "suspended", State.SUSPENDED),
+        (State.ACTIVE, "canceled", "", State.RESTRICTED),
+        (State.BILLING_PENDING, "trialing", "", State.ACTIVE),
+        (State.BILLING_PENDING, None, "", State.BILLING_PENDING),
+        (State.SUSPENDED, "active", "", State.RESTRICTED),
+    ],
+)
+def test_what_is_had_back_is_judged_by_its_present_subscription(
+    database: Database,
+    table: Table,
+    two_tenants: Tenants,
+    before: State,
+    subscription: str | None,
+    stage: str,
+    back: State,
+) -> None:
+    acme, _ = two_tenants
+    life = Life(Herald(table, utc_now), standing=Judge(BillingRepository()))
+    if before is not State.BILLING_PENDING:
+        move(database, life, acme, before)
+    move(database, life, acme, State.CLOSING)
+    with database.transaction(acme) as tx:
+        tx.run("UPDATE tenants SET subscription_status = %s, dunning_stage = %s", (subscription, stage))
+    with database.transaction(acme) as tx:
+        assert life.reopen(tx, acme.tenant).state is back
+    assert state_of(database, acme) == back
+
+
+def test_what_is_paid_while_it_is_being_closed_leaves_it_closing(
+    database: Database, life: Life, table: Table, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    billing = Billing(life, ApiKeyRepository(table))
+    follow(database, billing, acme, "past_due", 1)
+    move(database, life, acme, State.CLOSING)
+    with database.transaction(acme) as tx:
+        tx.run("UPDATE tenants SET dunning_stage = 'suspended'")
+    follow(database, billing, acme, "active", 2)
+    assert state_of(database, acme) == "closing"

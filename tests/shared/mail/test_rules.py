@@ -8,7 +8,7 @@ from shared.mail.model import Kind
 from shared.mail.rules import write
 
 VALUES = {"name": "Ada", "token": "em_abc", "source_ip": "203.0.113.7", "organization": "Ada", "role": "admin",
-          "email": "ada@new.example", "days": "7"}  # fmt: skip
+          "email": "ada@new.example", "days": "7", "day": "2026-03-16"}  # fmt: skip
 
 
 class Words(HTMLParser):
