@@ -20,7 +20,7 @@ from shared.identity.service.roles import Roles
 from shared.identity.service.throttle import Limits, Throttle
 from shared.life.service import Life
 from shared.plans.repository import PlanRepository
-from shared.plans.service import Grants, Plans
+from shared.plans.service import Doors, Grants, Plans
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
 from tenant_context.clock import uuid7
@@ -28,8 +28,9 @@ from tenant_context.dynamo import Table
 from tenant_context.flags import Shelf
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
+from tenant_context.rows import SharedRows
 from tenant_context.settings import Settings
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ database = kernel.database(bus=settings.bus)
 revocations = Table(settings.table_revocations)
 sessions = SessionRepository(Table(settings.table_sessions), revocations, kernel.clock)
 plans = PlanRepository(database)
+doors = Doors(Allowances(revocations, kernel.clock))
 members, roles = MemberRepository(), RoleRepository(database)
 invitations = Invitations(
     InvitationRepository(database),
@@ -79,9 +81,9 @@ organizations = Organizations(
         egress=Egress(settings.function_identity_egress, seconds=11.0),
     ),
     url=settings.api_url,
-    plans=Plans(plans),
+    plans=Plans(plans, SharedRows(Table(kernel.settings.table_rates)), kernel.clock),
     life=Life(Herald(revocations, kernel.clock)),
-    grants=Grants(plans, uuid7),
+    grants=Grants(plans, uuid7, doors),
     flags=kernel.flags(settings.table_revocations),
     flag_shelf=Shelf(revocations),
     database=database,
