@@ -173,6 +173,37 @@ def test_a_thousand_creations_at_once_leave_exactly_as_many_as_the_limit(
     assert (shown(database, globex)["sites"][1], shown(database, globex)["campaigns"][1]) == (0, CONNECTIONS)
 
 
+@pytest.mark.parametrize("thing", ["users", "campaigns", "sensors", "webhook_endpoints"])
+def test_of_every_counted_thing_a_thousand_creations_leave_exactly_as_many_as_the_limit(
+    clone: Clone, database: Database, two_tenants: Tenants, thing: str
+) -> None:
+    acme, _ = two_tenants
+    makers = {"users": invitation, "campaigns": campaign, "webhook_endpoints": endpoint}
+    with database.transaction(acme) as tx:
+        place = site(tx)
+    create = makers.get(thing, lambda tx: sensor(tx, place))
+    had = int(shown(database, acme)[thing][1])
+    give(database, acme, Kind.VALUE, thing, amount=had + LIMIT)
+    together = Barrier(CONNECTIONS)
+
+    def attempt(_: int) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        with closing(Database(clone.settings(), clock=database.clock)) as own:
+            together.wait()
+            for _attempt in range(ATTEMPTS // CONNECTIONS):
+                try:
+                    do(own, acme, create)
+                    outcomes["made"] += 1
+                except LimitReached:
+                    outcomes["refused"] += 1
+        return outcomes
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        outcomes = sum(pool.map(attempt, range(CONNECTIONS)), Counter[str]())
+    assert outcomes == {"made": LIMIT, "refused": ATTEMPTS - LIMIT}
+    assert shown(database, acme)[thing][:2] == (had + LIMIT, had + LIMIT)
+
+
 def test_what_is_taken_away_makes_room(database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     on_plan(database, acme, "free")
