@@ -125,7 +125,7 @@ def test_all_nine_limits_and_the_pace_are_shown(
     acme, _ = two_tenants
     push(database, acme, 4 * 10**9 // ROW_BYTES["counts"])
     give(database, grants, acme, Kind.EXTRA, "events_per_day", 1)
-    RowLimiter(database.clock, SharedRows(table)).take(acme.tenant, None, 33)
+    RowLimiter(database.clock, SharedRows(table)).take(acme.tenant, 1_000, 33)
     shown = Plans(PlanRepository(database), SharedRows(table), database.clock).allowances(acme, acme.tenant).limits
     assert [one.limit for one in shown] == [*LIMITED, *PACED]
     by_name: dict[str, tuple[Any, ...]] = {

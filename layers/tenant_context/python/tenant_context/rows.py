@@ -3,7 +3,8 @@
 The day's rows are one number of an item of DynamoDB; it lies beside the tenant's bucket of calls. A sandbox takes from
 it what a push needs and, if it asked within the last minute, twice what it spent since then, B = a hundredth of the
 day's rows at most: the pushes after it are taken from memory. So pushes in quick succession cost an update for every B
-rows; a push now and then is counted row by row. Pushes are taken whole or refused whole.
+rows; a push now and then is counted row by row. Without a limit it takes 10,000 in
+reserve, as that keeps nothing from anybody. Pushes are taken whole or refused whole.
 
 With N sandboxes that serve a tenant, of a day never more rows are let through than its plan takes, and a push of n rows
 is refused only while fewer than n + N · B of them are unspent. A refused push counts nothing. A sandbox that ends takes
@@ -156,7 +157,9 @@ class RowLimiter:
         if self._shared is None or (self._blind_at is not None and 0 <= now - self._blind_at < _BLIND_SECONDS):
             return
         busy = 0 <= now - purse.asked_at < _BUSY_SECONDS
-        reserve = min(2 * purse.spent, largest_reserve(limit)) if busy else 0
+        reserve = largest_reserve(limit)
+        if limit is not None:
+            reserve = min(2 * purse.spent, reserve) if busy else 0
         try:
             for wanted in (needed + reserve, needed) if reserve else (needed,):
                 done, purse.counted = self._shared.take(tenant, wanted, limit, now)
