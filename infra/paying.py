@@ -40,7 +40,7 @@ PAYING: Final[tuple[Function, ...]] = (
         memory_mb=512,
         permissions=(
             *SQL,
-            *may(Access.WRITE_TABLE, Table.API_KEYS, Table.REVOCATIONS),
+            *may(Access.WRITE_TABLE, Table.REVOCATIONS),
             *may(Access.SEND, Queue.BILLING, Queue.MAILS),
             *EVENTS,
         ),

@@ -1,11 +1,11 @@
 """Billing as functions wire it, for tests."""
 
 from shared.billing.service.following import Billing
-from shared.identity.repository.keys import ApiKeyRepository
 from shared.life.service import Life
+from shared.plans.service import Doors
 from tenant_context.clock import utc_now
 from tenant_context.dynamo import Table
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 
 
 def life_on(table: Table) -> Life:
@@ -14,5 +14,5 @@ def life_on(table: Table) -> Life:
 
 
 def billing_on(table: Table) -> Billing:
-    """Follows Stripe; one table holds the keys and what the doors are told."""
-    return Billing(life_on(table), ApiKeyRepository(table))
+    """Follows Stripe; the table holds what doors are told."""
+    return Billing(life_on(table), Doors(Allowances(table, utc_now)))

@@ -152,6 +152,7 @@ def _token(key: RSAPrivateKey, tenant: UUID, rate: Rate) -> str:
         "iss": ISSUER,
         "aud": AUDIENCE,
         "iat": now,
+        "nbf": now,
         "exp": now + HOUR,
         "jti": str(uuid7()),
     }

@@ -45,6 +45,7 @@ from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.secrets import secret
 from tenant_context.settings import Settings, TokenSettings
+from tenant_context.state_news import Allowances
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,16 @@ users = UserRepository(database)
 sessions = SessionRepository(Table(settings.table_sessions), Table(token_settings.table_revocations), kernel.clock)
 ring = kernel.ring()
 signer = TokenSigner(ring)
-tokens = SessionTokens(sessions, users, signer, issuer, pepper=pepper, clock=kernel.clock, new_id=uuid7)
+tokens = SessionTokens(
+    sessions,
+    users,
+    signer,
+    issuer,
+    pepper=pepper,
+    clock=kernel.clock,
+    new_id=uuid7,
+    allowances=Allowances(Table(token_settings.table_revocations), kernel.clock),
+)
 passwords = Passwords(
     time_cost=settings.argon2_time_cost, memory_kib=settings.argon2_memory_kib, lanes=settings.argon2_lanes
 )

@@ -7,14 +7,14 @@ from shared.billing.repository import BillingRepository
 from shared.billing.service.account import REFUSALS, BillingAccount
 from shared.billing.service.following import Billing
 from shared.identity.gateway.egress import Egress
-from shared.identity.repository.keys import ApiKeyRepository
 from shared.life.service import Life
+from shared.plans.service import Doors
 from shared.usage.repository import UsageRepository
 from shared.usage.service.reading import UsageReader
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
 from tenant_context.settings import Settings
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class BillingSettings(Settings):
 
     bus: str
     function_billing_egress: str
-    table_api_keys: str
     table_revocations: str
 
 
@@ -33,7 +32,7 @@ database = kernel.database(bus=settings.bus)
 repository = BillingRepository()
 stripe = Egress(settings.function_billing_egress, seconds=26.0, refusals=REFUSALS)
 life = Life(Herald(Table(settings.table_revocations), kernel.clock))
-billing = Billing(life, ApiKeyRepository(Table(settings.table_api_keys)), repository)
+billing = Billing(life, Doors(Allowances(Table(settings.table_revocations), kernel.clock)), repository)
 desk = Desk(
     BillingAccount(database, repository, billing, stripe),
     UsageReader(database, UsageRepository(), kernel.clock),

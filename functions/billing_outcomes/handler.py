@@ -7,14 +7,14 @@ from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
 from shared.billing.service.trial import TrialEnd
 from shared.identity.gateway.mail import MailQueue
-from shared.identity.repository.keys import ApiKeyRepository
 from shared.life.service import Life
+from shared.plans.service import Doors
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class OutcomesSettings(Settings):
     bus: str
     queue_billing: str
     queue_mails: str
-    table_api_keys: str
     table_revocations: str
 
 
@@ -32,7 +31,7 @@ kernel = Kernel("billing_outcomes")
 settings = OutcomesSettings.load()
 database = kernel.database(bus=settings.bus)
 life = Life(Herald(Table(settings.table_revocations), kernel.clock))
-billing = Billing(life, ApiKeyRepository(Table(settings.table_api_keys)))
+billing = Billing(life, Doors(Allowances(Table(settings.table_revocations), kernel.clock)))
 trial_end = TrialEnd(BillingRepository(), MailQueue(Queue(settings.queue_mails)))
 outcomes = Outcomes(database, billing, trial_end, Queue(settings.queue_billing), kernel.observability)
 handler = QueueEntry(outcomes, observability=kernel.observability, read=read_word)

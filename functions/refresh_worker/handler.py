@@ -10,6 +10,7 @@ from shared.jobs.model import Job
 from shared.jobs.repository import JobRepository
 from shared.jobs.service import Share, Worker
 from shared.life.service import Life
+from shared.plans.service import Doors
 from shared.sites.gateway import Directory
 from shared.sites.repository import SensorRepository, SiteRepository
 from shared.sites.service import DirectoryKeeper
@@ -20,7 +21,7 @@ from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 from tenant_context.states import Need
 
 
@@ -44,7 +45,12 @@ others: dict[Job, Share] = {
     Job.REBUILD_DIRECTORY: keeper.rebuild,
     Job.LIFE: life.tend,
     Job.DUNNING: Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
-    Job.USAGE: UsageShare(database, UsageRepository(), Egress(settings.function_billing_egress, seconds=30.0)),
+    Job.USAGE: UsageShare(
+        database,
+        UsageRepository(),
+        Egress(settings.function_billing_egress, seconds=30.0),
+        Doors(Allowances(Table(settings.table_revocations), kernel.clock)),
+    ),
 }
 worker = Worker(database, JobRepository(database), others)
 handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED)

@@ -33,6 +33,7 @@ ingest = Ingest(
     BatchQueue(Queue(settings.queue_transactions), "transactions"),
     kernel.clock,
     uuid7,
+    rows=kernel.rows(),
 )
 keys = kernel.keys(settings.table_api_keys, settings.pepper_secret, states=settings.table_revocations)
 handler = kernel.http(routes, ingest, key=keys)

@@ -26,7 +26,8 @@ def counts(call: Call[None], ingest: Ingest) -> Answer:
     """Push people counts, as JSON or as CSV with the columns sensor, line, start, end, entries, exits."""
     csv = call.content_type == "text/csv"
     rows = rules.read_counts_csv(call.raw) if csv else rules.read_counts_json(call.raw)
-    return Answer(receipt(ingest.take_counts(call.tenant, rows)))
+    taken = ingest.take_counts(call.tenant, rows)
+    return Answer(receipt(taken), headers=dict(taken.limited))
 
 
 @routes.act(
@@ -44,4 +45,5 @@ def transactions(call: Call[None], ingest: Ingest) -> Answer:
     """Push till receipts, as JSON or as CSV of their lines: id, site, time, currency, sku, quantity, unit_price."""
     csv = call.content_type == "text/csv"
     rows = rules.read_transactions_csv(call.raw) if csv else rules.read_transactions_json(call.raw)
-    return Answer(receipt(ingest.take_transactions(call.tenant, rows)))
+    taken = ingest.take_transactions(call.tenant, rows)
+    return Answer(receipt(taken), headers=dict(taken.limited))

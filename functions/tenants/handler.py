@@ -31,7 +31,7 @@ from shared.places.service.domains import CustomDomains
 from shared.places.service.lookup import Lookup
 from shared.places.service.settings import PlaceSettings
 from shared.plans.repository import PlanRepository
-from shared.plans.service import Grants, Plans
+from shared.plans.service import Doors, Grants, Plans
 from shared.tenants.repository import TenantRepository
 from shared.tenants.service import Tenants
 from tenant_context.clock import uuid7
@@ -39,8 +39,9 @@ from tenant_context.dynamo import Table
 from tenant_context.flags import Shelf
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
+from tenant_context.rows import SharedRows
 from tenant_context.settings import Settings
-from tenant_context.state_news import Herald
+from tenant_context.state_news import Allowances, Herald
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ tries = ThrottleRepository(Table(settings.table_tickets))
 strangers = Limits(address=replace(Limits().address, free=settings.tries_per_address))
 looks = BrandingRepository(database)
 own_domains = tuple(name for name in (settings.base_domain, urlsplit(settings.api_url).hostname) if name)
+doors = Doors(Allowances(revocations, kernel.clock))
 members, roles = MemberRepository(), RoleRepository(database)
 invitations = Invitations(
     InvitationRepository(database),
@@ -104,9 +106,9 @@ organizations = Organizations(
         database, CustomDomainRepository(database), Challenges(egress), base=settings.base_domain, own=own_domains
     ),
     lookup=Lookup(looks, Throttle(tries, kernel.clock, strangers), settings.base_domain),
-    plans=Plans(plans),
+    plans=Plans(plans, SharedRows(Table(kernel.settings.table_rates)), kernel.clock),
     life=Life(Herald(revocations, kernel.clock), standing=Standing(BillingRepository())),
-    grants=Grants(plans, uuid7),
+    grants=Grants(plans, uuid7, doors),
     flags=kernel.flags(settings.table_revocations),
     flag_shelf=Shelf(revocations),
     database=database,

@@ -5,6 +5,7 @@ from typing import Any
 from tenant_context import errors
 from tenant_context.errors import RmapError
 from tenant_context.permissions import ROLES, allows
+from tenant_context.room import stores
 from tenant_context.routing import Proof, Route
 
 Parts = dict[str, dict[str, Any]]
@@ -130,8 +131,9 @@ def possible(route: Route, *, takes_body: bool) -> list[int]:
         found.add(401)
     if route.proof is not Proof.PUBLIC:
         found.add(429)
-    if route.proof is Proof.TOKEN and (route.method == "PUT" or (route.method == "POST" and takes_body)):
-        found.add(402)  # what is made is counted, or a feature of the plan
+    makes = route.proof is Proof.TOKEN and (route.method == "PUT" or (route.method == "POST" and takes_body))
+    if makes or stores(route.permission, route.status):
+        found.add(402)  # what is made is counted, or a feature of the plan, or there is no room
     if route.permission is not None:
         found.add(403)
     if "{" in route.path:

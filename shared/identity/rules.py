@@ -15,6 +15,7 @@ from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 from shared.names.rules import RESERVED_SLUGS
 from tenant_context.plans import plan_of
+from tenant_context.state_news import Allowed
 from tenant_context.states import Need, permits, refusal
 
 ACCESS_SECONDS = 15 * 60
@@ -159,19 +160,28 @@ def is_credential_id(text: str) -> bool:
 
 
 def claims(
-    session: Session, membership: Membership, *, issuer: str, audience: str, token_id: UUID, now: datetime
+    session: Session,
+    membership: Membership,
+    allowed: Allowed | None,
+    *,
+    issuer: str,
+    audience: str,
+    token_id: UUID,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The claims of an access token."""
+    """The claims of an access token; `allowed` is what was told of its tenant beside its plan."""
     issued = int(now.timestamp())
     restricted = membership.mfa_required and session.assurance.level < 2  # noqa: PLR2004  two proofs
+    allowed = allowed or Allowed(plan_of(membership.plan).rate)
     return {
         **({"restricted": "mfa"} if restricted else {}),
+        **({"full": allowed.full.claim()} if allowed.full else {}),
         "sub": str(session.user),
         "tid": str(session.tenant),
         "role": membership.role,
         "state": membership.status,
         "permissions": sorted(membership.permissions),
-        "rate": plan_of(membership.plan).rate.claim(),
+        "rate": allowed.rate.claim(),
         "sid": str(session.id),
         "aal": session.assurance.level,
         "amr": list(session.assurance.proofs),

@@ -36,11 +36,13 @@ class Limit:
 
     limit: str
     value: int | None
-    usage: int
+    usage: float
     source: str
     """`plan` or `grant`."""
     until: datetime | None
     """When a grant in it ends."""
+    resets_at: datetime | None = None
+    """When usage begins anew, where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +60,11 @@ class Allowances:
     plan: str
     limits: tuple[Limit, ...]
     features: tuple[Feature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tenant's plan and the grants in force, oldest first."""
+
+    plan: str
+    grants: tuple[Grant, ...]

@@ -1,5 +1,6 @@
 """What devices say, and what becomes of it. msgspec, not pydantic: the door starts in a fifth of the time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -88,3 +89,5 @@ class Receipt:
     accepted: int
     duplicates: int
     refused: tuple[Refused, ...]
+    limited: Mapping[str, str] = field(default_factory=dict)
+    """What header fields say of the day's rows."""

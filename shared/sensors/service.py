@@ -1,12 +1,13 @@
 """The door of the ingest line: takes a push and queues what is good of it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from shared.sensors import rules
 from shared.sensors.gateway import BatchQueue, count_row, transaction_row
 from shared.sensors.model import CountRow, Receipt, Refused, Sorted, TransactionRow
+from tenant_context.aws import AwsError
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
 
@@ -14,18 +15,41 @@ Find = Callable[[TenantContext, str, set[str]], dict[str, UUID]]
 """Answers the ids behind the tenant's references that exist; the kind is `sensors` or `sites`."""
 
 
+class Rows(Protocol):
+    """Holds tenants to the rows of a day."""
+
+    def take(self, tenant: UUID, limit: int | None, rows: int) -> dict[str, str]:
+        """Take a push's rows; answers what header fields say of the rest. Errors: RowsOfDayTaken."""
+
+    def give_back(self, tenant: UUID, rows: int) -> None:
+        """What was not kept after all."""
+
+
 class Ingest:
     """Takes pushes: validates every row, queues the good ones, tells of the others."""
 
-    def __init__(self, find: Find, counts: BatchQueue, transactions: BatchQueue, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        find: Find,
+        counts: BatchQueue,
+        transactions: BatchQueue,
+        clock: Clock,
+        new_id: NewId,
+        *,
+        rows: Rows,
+    ) -> None:
         self._find = find
         self._counts = counts
         self._transactions = transactions
         self._clock = clock
         self._new_id = new_id
+        self._rows = rows
 
     def take_counts(self, tenant: TenantContext, rows: Sorted[CountRow]) -> Receipt:
-        """Queue counts. The receipt is given only after the queue has them; else AwsError."""
+        """Queue counts. The receipt is given only after the queue has them; else AwsError.
+
+        Errors: RowsOfDayTaken; then none of them is taken.
+        """
         now = self._clock()
         sensors = self._find(tenant, "sensors", {row.sensor for _, row in rows.taken})
         kept = rules.sift_counts(rows, sensors, now)
@@ -33,7 +57,7 @@ class Ingest:
         return self._send(tenant, self._counts, rows, encoded, len(kept))
 
     def take_transactions(self, tenant: TenantContext, rows: Sorted[TransactionRow]) -> Receipt:
-        """Queue receipts, likewise."""
+        """Queue receipts, likewise. Errors: RowsOfDayTaken."""
         now = self._clock()
         sites = self._find(tenant, "sites", {row.site for _, row in rows.taken})
         kept = rules.sift_transactions(rows, sites, now)
@@ -45,5 +69,10 @@ class Ingest:
     ) -> Receipt:
         batch = self._new_id()
         refused: tuple[Refused, ...] = rules.refusals(rows)
-        queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates)
-        return Receipt(batch, accepted, rows.duplicates, refused)
+        limited = self._rows.take(tenant.tenant, tenant.rate.rows_per_day, accepted)
+        try:
+            queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates)
+        except AwsError:
+            self._rows.give_back(tenant.tenant, accepted)
+            raise
+        return Receipt(batch, accepted, rows.duplicates, refused, limited)

@@ -56,10 +56,6 @@ _SHOW: LiteralString = """
 _HOURS: LiteralString = """
     SELECT hour, quantity FROM usage_hourly
     WHERE tenant_id = %s AND meter = %s AND hour >= %s AND hour < %s ORDER BY hour"""
-_STORED: LiteralString = """
-    SELECT b.kind, sum(p.stored + p.revised)::bigint FROM ingest_batches b
-    JOIN ingest_parts p ON p.tenant_id = b.tenant_id AND p.batch_id = b.id
-    WHERE b.tenant_id = %s GROUP BY b.kind"""
 _IS_RECORDED: LiteralString = "SELECT FROM usage_events WHERE tenant_id = %s AND source = %s AND id = %s"
 _OF_MONTH: LiteralString = """
     SELECT coalesce(max(quantity), 0) FROM usage_monthly WHERE tenant_id = %s AND meter = %s AND month = %s"""
@@ -106,11 +102,6 @@ class UsageRepository:
         rows = database.read(tenant, _CUSTOMER, (tenant.tenant,))
         return rows[0][0] if rows else None
 
-    def plan_name(self, tx: Transaction) -> str:
-        """The tenant's plan."""
-        row = tx.one("SELECT plan FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
-        return str(row[0]) if row else ""
-
     def months(self, tx: Transaction, since: date) -> list[tuple[str, date, int]]:
         """Meter, month and quantity, from a month on."""
         return [(row[0], row[1], row[2]) for row in tx.all(_MONTHS, (tx.tenant.tenant, since))]
@@ -129,10 +120,6 @@ class UsageRepository:
     ) -> list[tuple[datetime, int]]:
         """A meter's hours, those without any left out."""
         return [(row[0], row[1]) for row in database.read(tenant, _HOURS, (tenant.tenant, meter, start, end))]
-
-    def stored_rows(self, tx: Transaction) -> dict[str, int]:
-        """How many rows were stored, by their kind."""
-        return {row[0]: row[1] for row in tx.all(_STORED, (tx.tenant.tenant,))}
 
     def is_recorded(self, tx: Transaction, source: str, name: str) -> bool:
         """Whether a source's event is in the ledger."""

@@ -1,38 +1,35 @@
 """How usage is judged: what a plan includes, when there is an alert, and what Stripe is told when."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from shared.usage.model import Meter, Push
-from tenant_context.plans import PLANS
 
 THRESHOLDS = (50, 80, 100)
 """Percent of what the plan includes at which the tenant is told, each once a month."""
 GRACE = timedelta(minutes=5)
 """How long after an hour's end its usage is still waited for, before Stripe is told of it; later usage follows."""
 DAYS_A_MONTH = 30
-ROW_BYTES = {"counts": 250, "transactions": 600}
-"""What a stored row takes with its indexes, rounded up (measured on PostgreSQL 18)."""
 MAX_DAYS = 31
 
 
-def included(plan: str, meter: str) -> int | None:
-    """What a plan includes of a meter in a month; None without limit."""
-    if plan not in PLANS:
+_FACTORS = {
+    Meter.API_CALLS: ("api_calls_per_day", DAYS_A_MONTH),
+    Meter.INGESTED_ROWS: ("events_per_day", DAYS_A_MONTH),
+    Meter.ACTIVE_USERS: ("users", 1),
+    Meter.STORAGE_BYTES: ("storage_gb", 10**9),
+}
+"""Of which limit a meter's month is made, and how many times; deliveries have none."""
+
+
+def included(amounts: Mapping[str, int | None], meter: str) -> int | None:
+    """What a tenant has of a meter in a month, by its plan and what was granted; None without limit."""
+    if meter not in _FACTORS:
         return None
-    limits, rate = PLANS[plan].limits, PLANS[plan].rate
-    match meter:
-        case Meter.API_CALLS:
-            return None if rate.calls_per_day is None else rate.calls_per_day * DAYS_A_MONTH
-        case Meter.INGESTED_ROWS:
-            events = limits["events_per_day"]
-            return None if events is None else events * DAYS_A_MONTH
-        case Meter.ACTIVE_USERS:
-            return limits["users"]
-        case Meter.STORAGE_BYTES:
-            size = limits["storage_gb"]
-            return None if size is None else size * 10**9
-    return None
+    limit, factor = _FACTORS[Meter(meter)]
+    amount = amounts[limit]
+    return None if amount is None else amount * factor
 
 
 def percent(quantity: int, allowed: int | None) -> float | None:

@@ -23,6 +23,7 @@ ON_REQUEST = {
     "keys": "tenant_context.api_keys",
     "operators": "tenant_context.operators",
     "flags": "tenant_context.flags",
+    "rows": "tenant_context.rows",
 }
 """What a method of the kernel imports when it is called."""
 TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway.connection", "shared.mail.gateway", "stripe"}

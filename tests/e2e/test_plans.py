@@ -45,7 +45,9 @@ def limit(owner: SignedIn, name: str) -> dict[str, Any]:
 def test_a_limit_says_itself_when_it_is_reached_and_a_grant_widens_it(stack: Stack, owner: SignedIn) -> None:
     given = as_operator(stack, owner, "POST", "/grants", {"kind": "value", "name": "sites", "amount": 1, "reason": "x"})
     assert given.status == 201, given.body
-    assert limit(owner, "sites") == {"limit": "sites", "value": 1, "usage": 0, "source": "grant", "until": None}
+    assert limit(owner, "sites") == {
+        "limit": "sites", "value": 1, "usage": 0, "source": "grant", "until": None, "resets_at": None,
+    }  # fmt: skip
     site = {"name": "Flagship"}
     assert ask(owner.api.url, owner.token, "POST", "/api/v1/sites", {**site, "code": "a"}).status == 201
     refused = ask(owner.api.url, owner.token, "POST", "/api/v1/sites", {**site, "code": "b"})
@@ -107,6 +109,8 @@ def test_a_flag_is_shown_to_whom_it_is_on_for(stack: Stack, owner: SignedIn) -> 
     assert ask(stack.api_url, stack.operator_secret, "PUT", flag, {"on": [owner.organization]}).status == 200
     try:
         wait_for("the flag", lambda: as_owner(owner, "GET", "/limits").json["flags"] == [owner.user.slug], seconds=40)
+        wait_for("the flag", lambda: as_owner(owner, "GET", "/features").json["flags"] == [owner.user.slug], seconds=40)
+        assert {"feature": "webhooks", "on": True} in as_owner(owner, "GET", "/features").json["features"]
     finally:
         assert ask(stack.api_url, stack.operator_secret, "DELETE", flag).status == 204
 

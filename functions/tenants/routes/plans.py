@@ -21,6 +21,13 @@ def limits(call: Call[None], organizations: Organizations) -> Answer:
     return Answer(wire.limits(found, organizations.flags.all_on(call.tenant.tenant)))
 
 
+@routes.read(ONE + "/features", permission=SIGNED_IN, answer=wire.FeaturesOut)
+def features(call: Call[None], organizations: Organizations) -> Answer:
+    """Show which features are on for your organization, those that are still being rolled out included."""
+    found = organizations.plans.features(call.tenant, call.id("organization_id"))
+    return Answer({"features": found, "flags": organizations.flags.all_on(call.tenant.tenant)})
+
+
 @routes.write("POST", ONE + "/close", permission=SIGNED_IN, answer=wire.StandingOut, recent=True)
 def close(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Give your organization up: read-only within five seconds, closed for good in thirty days."""

@@ -21,11 +21,14 @@ class LimitOut(Out):
 
     limit: str
     value: int | None
-    usage: int
+    usage: float
+    """Of `storage_gb` in GB of 10^9 bytes, estimated; of what is counted by day, what sandboxes have leased of it."""
     source: str
     """`plan`, or `grant` where the platform gave more or less."""
     until: str | None
     """When that grant ends."""
+    resets_at: str | None
+    """When usage begins anew, where it does."""
 
 
 class FeatureOut(Out):
@@ -43,6 +46,13 @@ class LimitsOut(Out):
     features: list[FeatureOut]
     flags: list[str]
     """Features still being rolled out that are on for the organization."""
+
+
+class FeaturesOut(Out):
+    """What is on for the organization: of its plan, its trial and grants, and of what is still being rolled out."""
+
+    features: list[FeatureOut]
+    flags: list[str]
 
 
 class StandingOut(Out):
@@ -120,8 +130,9 @@ def limits(allowances: Allowances, flags: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _limit(one: Limit) -> dict[str, Any]:
-    until = rfc3339(one.until) if one.until else None
-    return {"limit": one.limit, "value": one.value, "usage": one.usage, "source": one.source, "until": until}
+    until, resets_at = (rfc3339(at) if at else None for at in (one.until, one.resets_at))
+    said = {"limit": one.limit, "value": one.value, "usage": one.usage, "source": one.source}
+    return {**said, "until": until, "resets_at": resets_at}
 
 
 def standing(one: Standing) -> dict[str, Any]:

@@ -4,30 +4,28 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
 from shared.billing import rules
 from shared.billing.model import BillingEvent, BillingState, Doubt, Ending, Moved, Outcome, Provisioned, Setback
 from shared.billing.repository import BillingRepository
 from shared.life.service import Life
 from tenant_context.events import Event
-from tenant_context.plans import Rate, plan_of
 from tenant_context.postgres import Transaction
 
 
-class Keys(Protocol):
-    """Who keeps a tenant's API keys."""
+class Doors(Protocol):
+    """Who has doors told what a tenant may use."""
 
-    def set_rate(self, tenant: UUID, rate: Rate) -> None:
-        """Let all of them carry another rate."""
+    def tell(self, tx: Transaction) -> None:
+        """Tell it, as its plan is another."""
 
 
 class Billing:
     """Follows the billing of the transaction's tenant. Errors: `TenantMissing`."""
 
-    def __init__(self, life: Life, keys: Keys, repository: BillingRepository | None = None) -> None:
+    def __init__(self, life: Life, doors: Doors, repository: BillingRepository | None = None) -> None:
         self._life = life
-        self._keys = keys
+        self._doors = doors
         self._repository = repository or BillingRepository()
 
     def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
@@ -122,7 +120,7 @@ class Billing:
             self._life.move(tx, after.status, after.reason or f"subscription {after.subscription_status}")
         if after.plan != before.plan:
             # Before the commit: should that fail, Stripe's word comes again, and finds the plan still to be changed.
-            self._keys.set_rate(tx.tenant.tenant, plan_of(after.plan).rate)
+            self._doors.tell(tx)
         if kind := rules.news(before, after):
             tell(tx, kind, after)
 

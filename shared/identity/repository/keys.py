@@ -42,20 +42,6 @@ class ApiKeyRepository:
         item = self._table.get(tenant_key(tenant, "keys"), prefix)
         return _key(item) if item else None
 
-    def set_rate(self, tenant: UUID, rate: Rate) -> None:
-        """Let all of a tenant's keys carry another rate, as its plan is another; doors know within ten seconds."""
-        for key in self.all(tenant):
-            if not key.revoked:
-                values = {":rate": rate.claim()}
-                self._table.update(
-                    f"key#{key.prefix}",
-                    "key",
-                    "SET #rate = :rate",
-                    values,
-                    condition="attribute_exists(pk)",
-                    names={"#rate": "rate"},
-                )
-
     def expire(self, tenant: UUID, prefix: str, until: datetime) -> None:
         """Let a key end at a time, at the door first."""
         for pk, sk in ((f"key#{prefix}", "key"), (tenant_key(tenant, "keys"), prefix)):

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,8 +13,10 @@ from shared.identity.model import Assurance, Membership, Session, Tokens
 from shared.identity.repository.sessions import SessionRepository
 from shared.identity.repository.users import UserRepository
 from shared.identity.service.callers import Caller
+from tenant_context.aws import AwsError
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
+from tenant_context.state_news import Allowances, Allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class SessionTokens:
         pepper: str,
         clock: Clock,
         new_id: NewId,
+        allowances: Allowances,
     ) -> None:
+        self._allowances = allowances
         self._sessions = sessions
         self._users = users
         self._signer = signer
@@ -150,10 +155,17 @@ class SessionTokens:
         self._sessions.end(session.id)
         raise SessionEnded("You no longer belong to this organization, or it asks you to log in another way.")
 
+    def _allowed(self, tenant: UUID) -> Allowed | None:
+        """What the tenant may use beside its plan; while that is not to be known, it has its plan's."""
+        with suppress(AwsError):
+            return self._allowances.of(tenant)
+        return None
+
     def _tokens(self, session: Session, membership: Membership) -> Tokens:
         claims = rules.claims(
             session,
             membership,
+            self._allowed(membership.tenant),
             issuer=self._issuer.issuer,
             audience=self._issuer.audience,
             token_id=self._new_id(),

@@ -1,8 +1,11 @@
 """Usage as owners read it."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from shared.plans.repository import PlanRepository
+from shared.plans.rules import amounts as amounts_of
 from shared.usage.errors import RangeTooLong
 from shared.usage.model import Meter, Month
 from shared.usage.repository import UsageRepository
@@ -16,6 +19,7 @@ class UsageReader:
     """Reads the ledger of the caller's tenant."""
 
     def __init__(self, database: Database, repository: UsageRepository, clock: Clock) -> None:
+        self._plans = PlanRepository(database)
         self._database = database
         self._repository = repository
         self._clock = clock
@@ -24,8 +28,9 @@ class UsageReader:
         """Every meter of a month (as 2026-11; the present one without), beside what the plan includes."""
         first = date.fromisoformat(f"{month}-01") if month else month_of(self._clock())
         plan, used = self._repository.show(self._database, tenant, first)
+        amounts = amounts_of(self._plans.held(tenant), self._clock())
         by_meter = {one.meter: one for one in used}
-        shown = [_shown(plan, by_meter.get(meter, Month(meter, 0, 0, []))) for meter in Meter]
+        shown = [_shown(amounts, by_meter.get(meter, Month(meter, 0, 0, []))) for meter in Meter]
         return {"month": f"{first:%Y-%m}", "plan": plan, "meters": shown}
 
     def hours(self, tenant: TenantContext, meter: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
@@ -39,8 +44,8 @@ class UsageReader:
         return {"meter": meter, "items": items}
 
 
-def _shown(plan: str, month: Month) -> dict[str, Any]:
-    allowed = included(plan, month.meter)
+def _shown(amounts: Mapping[str, int | None], month: Month) -> dict[str, Any]:
+    allowed = included(amounts, month.meter)
     return {
         "meter": month.meter,
         "quantity": month.quantity,

@@ -10,9 +10,12 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from shared.plans.repository import HeldRepository
+from shared.plans.rules import amounts as amounts_of
+from shared.plans.service import Doors
 from shared.usage.model import Push
 from shared.usage.repository import UsageRepository
-from shared.usage.rules import GRACE, ROW_BYTES, crossed, identifier, included, month_of
+from shared.usage.rules import GRACE, crossed, identifier, included, month_of
 from shared.usage.service.ledger import Ledger
 from tenant_context.context import TenantContext
 from tenant_context.errors import Unavailable
@@ -27,6 +30,10 @@ _KEPT = timedelta(days=70)
 """How long events are known again: twice as long as any may be late."""
 
 
+_TOLD_BEFORE = 15
+"""Minutes of an hour: one run of each hour, as the job comes every fifteen minutes."""
+
+
 class Stripe(Protocol):
     """The function that reaches Stripe."""
 
@@ -37,15 +44,22 @@ class Stripe(Protocol):
 class UsageShare:
     """One tenant's share of the job `usage`. It may be run at any time, and again."""
 
-    def __init__(self, database: Database, repository: UsageRepository, stripe: Stripe) -> None:
+    def __init__(self, database: Database, repository: UsageRepository, stripe: Stripe, doors: Doors) -> None:
+        self._doors = doors
+        self._plans = HeldRepository()
         self._database = database
         self._repository = repository
         self._ledger = Ledger(repository)
         self._stripe = stripe
 
     def __call__(self, tx: Transaction) -> dict[str, Any]:
-        """Measure storage once a day, alert, plan pushes; they are sent once this has committed."""
+        """Measure storage once a day, alert, plan pushes; they are sent once this has committed.
+
+        Each hour, doors are told what they did not hear: that there is no room any more, or again, and grants' ends.
+        """
         self._measure_storage(tx)
+        if tx.now.minute < _TOLD_BEFORE:
+            self._doors.mend(tx)
         alerts = self._alert(tx)
         # The hour that ended last, once its grace is over too.
         closed = (tx.now - GRACE).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
@@ -93,10 +107,10 @@ class UsageShare:
         tx.emit(Event("usage.push_refused", f"tenant/{tx.tenant.tenant}", data))
 
     def _alert(self, tx: Transaction) -> int:
-        plan, given = self._repository.plan_name(tx), 0
+        amounts, given = amounts_of(self._plans.held(tx), tx.now), 0
         # Yesterday's month too: what came in its last minutes is alerted as well.
         for meter, month, quantity in self._repository.months(tx, month_of(tx.now - timedelta(days=1))):
-            allowed = included(plan, meter)
+            allowed = included(amounts, meter)
             for threshold in crossed(quantity, allowed):
                 if self._repository.alert(tx, meter, month, threshold):
                     given += 1
@@ -108,6 +122,5 @@ class UsageShare:
     def _measure_storage(self, tx: Transaction) -> None:
         if self._repository.is_recorded(tx, "storage", f"{tx.now:%Y-%m-%d}"):
             return
-        rows = self._repository.stored_rows(tx)
-        self._ledger.stored(tx, sum(rows.get(kind, 0) * size for kind, size in ROW_BYTES.items()), tx.now)
+        self._ledger.stored(tx, self._plans.size(tx), tx.now)
         self._repository.forget(tx, tx.now - _KEPT)

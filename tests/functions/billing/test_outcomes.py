@@ -38,7 +38,6 @@ def handler(
         "RMAP_BUS": name,
         "RMAP_QUEUE_BILLING": errands.url,
         "RMAP_QUEUE_MAILS": mails.url,
-        "RMAP_TABLE_API_KEYS": table_name,
         "RMAP_TABLE_REVOCATIONS": table_name,
         **database_environment(clone.settings()),
     }

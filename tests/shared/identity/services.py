@@ -42,6 +42,7 @@ from tenant_context.dynamo import Table
 from tenant_context.key_ring import PublishedKey
 from tenant_context.observability import Observability
 from tenant_context.postgres import Database
+from tenant_context.state_news import Allowances
 
 PEPPER = "a pepper of the tests"
 CALLER = Caller("198.51.100.7", "a browser", "request-1")
@@ -89,7 +90,16 @@ class Stores:
         sessions = SessionRepository(table, table, self.clock)
         issuer = Issuer("https://api.example.com", "rmap", "test")
         users = UserRepository(self.database)
-        return SessionTokens(sessions, users, self.signer, issuer, pepper=PEPPER, clock=self.clock, new_id=uuid7)
+        return SessionTokens(
+            sessions,
+            users,
+            self.signer,
+            issuer,
+            pepper=PEPPER,
+            clock=self.clock,
+            new_id=uuid7,
+            allowances=Allowances(table, self.clock),
+        )
 
     def recovery(self, wire: AwsClient) -> Recovery:
         """Passwords forgotten and addresses confirmed; no mail is sent."""

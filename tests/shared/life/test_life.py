@@ -11,17 +11,17 @@ from shared.billing.model import BillingEvent, Plan, Provisioned
 from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
 from shared.billing.service.standing import Standing as Judge
-from shared.identity.repository.keys import ApiKeyRepository
 from shared.jobs.repository import JobRepository
 from shared.life.errors import OwnersClose, StateDoesNotLeadThere, TenantNotFound
 from shared.life.model import Standing
 from shared.life.service import GRACE, Life
+from shared.plans.service import Doors
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
 from tenant_context.errors import NotInState
 from tenant_context.postgres import Database, Transaction
-from tenant_context.state_news import Herald, States
+from tenant_context.state_news import Allowances, Herald, States
 from tenant_context.states import Need, State, permitting
 from tests.dynamo import watched
 
@@ -213,7 +213,7 @@ def test_what_billing_says_moves_the_tenant_and_is_told_to_the_doors(
     database: Database, life: Life, table: Table, two_tenants: Tenants
 ) -> None:
     acme, _ = two_tenants
-    billing = Billing(life, ApiKeyRepository(table))
+    billing = Billing(life, Doors(Allowances(table, utc_now)))
     made = Provisioned("cus_1", "sub_1", "trialing", Plan.STARTER, datetime.fromisoformat("2026-03-02T09:00:00Z"))
     with database.transaction(acme) as tx:
         billing.provisioned(tx, made)
@@ -265,7 +265,7 @@ def test_what_is_paid_while_it_is_being_closed_leaves_it_closing(
     database: Database, life: Life, table: Table, two_tenants: Tenants
 ) -> None:
     acme, _ = two_tenants
-    billing = Billing(life, ApiKeyRepository(table))
+    billing = Billing(life, Doors(Allowances(table, utc_now)))
     follow(database, billing, acme, "past_due", 1)
     move(database, life, acme, State.CLOSING)
     with database.transaction(acme) as tx:

@@ -28,6 +28,16 @@ REFUSAL = {"limit": "sites", "value": LIMIT, "usage": LIMIT, "resets_at": None}
 SOON = timedelta(minutes=5)
 
 
+class Nobody:
+    """No door to tell, and nothing counted today."""
+
+    def tell(self, tx: Transaction) -> None:
+        """Tell nobody."""
+
+    def today(self, tenant: UUID, now: datetime) -> tuple[int, int]:  # noqa: ARG002  as the real one is asked
+        return 70, 7
+
+
 def site(tx: Transaction) -> UUID:
     made = uuid7()
     tx.run(
@@ -112,14 +122,14 @@ def operator_at(tenant: TenantContext) -> TenantContext:
 
 
 def give(database: Database, tenant: TenantContext, kind: Kind, name: str, **more: Any) -> Grant:
-    grants = Grants(PlanRepository(database), uuid7)
+    grants = Grants(PlanRepository(database), uuid7, Nobody())
     said = {"amount": None, "until": None, "reason": "asked for it", **more}
     with database.transaction(operator_at(tenant)) as tx:
         return grants.give(tx, kind, name, **said)
 
 
-def shown(database: Database, tenant: TenantContext) -> dict[str, tuple[int | None, int, str]]:
-    found = Plans(PlanRepository(database)).allowances(tenant, tenant.tenant)
+def shown(database: Database, tenant: TenantContext) -> dict[str, tuple[int | None, float, str]]:
+    found = Plans(PlanRepository(database), Nobody(), database.clock).allowances(tenant, tenant.tenant)
     return {one.limit: (one.value, one.usage, one.source) for one in found.limits}
 
 
@@ -161,6 +171,37 @@ def test_a_thousand_creations_at_once_leave_exactly_as_many_as_the_limit(
     assert outcomes == {"made": LIMIT, "refused": ATTEMPTS - LIMIT}
     assert shown(database, acme)["sites"] == (LIMIT, LIMIT, "plan")
     assert (shown(database, globex)["sites"][1], shown(database, globex)["campaigns"][1]) == (0, CONNECTIONS)
+
+
+@pytest.mark.parametrize("thing", ["users", "campaigns", "sensors", "webhook_endpoints"])
+def test_of_every_counted_thing_a_thousand_creations_leave_exactly_as_many_as_the_limit(
+    clone: Clone, database: Database, two_tenants: Tenants, thing: str
+) -> None:
+    acme, _ = two_tenants
+    makers = {"users": invitation, "campaigns": campaign, "webhook_endpoints": endpoint}
+    with database.transaction(acme) as tx:
+        place = site(tx)
+    create = makers.get(thing, lambda tx: sensor(tx, place))
+    had = int(shown(database, acme)[thing][1])
+    give(database, acme, Kind.VALUE, thing, amount=had + LIMIT)
+    together = Barrier(CONNECTIONS)
+
+    def attempt(_: int) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        with closing(Database(clone.settings(), clock=database.clock)) as own:
+            together.wait()
+            for _attempt in range(ATTEMPTS // CONNECTIONS):
+                try:
+                    do(own, acme, create)
+                    outcomes["made"] += 1
+                except LimitReached:
+                    outcomes["refused"] += 1
+        return outcomes
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        outcomes = sum(pool.map(attempt, range(CONNECTIONS)), Counter[str]())
+    assert outcomes == {"made": LIMIT, "refused": ATTEMPTS - LIMIT}
+    assert shown(database, acme)[thing][:2] == (had + LIMIT, had + LIMIT)
 
 
 def test_what_is_taken_away_makes_room(database: Database, two_tenants: Tenants) -> None:
@@ -247,7 +288,7 @@ def test_the_newest_value_holds_and_extras_come_on_top(database: Database, two_t
     give(database, acme, Kind.EXTRA, "sites", amount=4)
     newest = give(database, acme, Kind.VALUE, "sites", amount=20)
     assert shown(database, acme)["sites"] == (24, 0, "grant")
-    grants = Grants(PlanRepository(database), uuid7)
+    grants = Grants(PlanRepository(database), uuid7, Nobody())
     with database.transaction(operator_at(acme)) as tx:
         grants.take_back(tx, newest.id)
     assert shown(database, acme)["sites"] == (7, 0, "grant")
@@ -321,7 +362,7 @@ def test_a_granted_feature_is_there_and_goes_with_its_grant(database: Database, 
     with pytest.raises(FeatureNotInPlan):
         do(database, globex, role)
     with database.transaction(operator_at(acme)) as tx:
-        Grants(PlanRepository(database), uuid7).take_back(tx, given.id)
+        Grants(PlanRepository(database), uuid7, Nobody()).take_back(tx, given.id)
     with pytest.raises(FeatureNotInPlan):
         do(database, acme, role)
 
@@ -329,11 +370,11 @@ def test_a_granted_feature_is_there_and_goes_with_its_grant(database: Database, 
 def test_before_billing_began_every_feature_is_there(database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     do(database, acme, role, endpoint)
-    found = Plans(PlanRepository(database)).allowances(acme, acme.tenant)
+    found = Plans(PlanRepository(database), Nobody(), database.clock).allowances(acme, acme.tenant)
     assert {one.feature for one in found.features if one.on} == {"custom_roles", "exports", "sso", "webhooks"}
 
 
 def test_another_tenants_limits_are_not_shown(database: Database, two_tenants: Tenants) -> None:
     acme, globex = two_tenants
     with pytest.raises(OrganizationUnknown):
-        Plans(PlanRepository(database)).allowances(acme, globex.tenant)
+        Plans(PlanRepository(database), Nobody(), database.clock).allowances(acme, globex.tenant)

@@ -10,15 +10,22 @@ import msgspec
 import pytest
 
 from shared.billing.gateway.meters import Meters, Used
-from shared.usage.model import Calls
+from shared.plans.model import Kind
+from shared.plans.repository import PlanRepository
+from shared.plans.service import Doors, Grants
+from shared.usage.model import Calls, Meter, Use
 from shared.usage.repository import UsageRepository
 from shared.usage.service.ledger import Ledger
 from shared.usage.service.telling import UsageShare
-from tenant_context.context import TenantContext
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext, at_tenant, from_operator
+from tenant_context.dynamo import Table
 from tenant_context.errors import Unavailable
 from tenant_context.postgres import Database
+from tenant_context.state_news import Allowances
 from tests.clocks import Moment
 from tests.conftest import Clone
+from tests.dynamo import watched
 from tests.local.harness import StandIn
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -43,14 +50,17 @@ class Direct:
 class Teller:
     """One tenant's usage, its job, and what Stripe has heard."""
 
-    def __init__(self, database: Database, tenant: TenantContext, stand_in: StandIn, meters: Meters) -> None:
+    def __init__(
+        self, database: Database, tenant: TenantContext, stand_in: StandIn, meters: Meters, table: Table
+    ) -> None:
         self.database = database
         self.tenant = tenant
         self.stand_in = stand_in
         self.direct = Direct(meters)
-        self.share = UsageShare(database, UsageRepository(), self.direct)
+        self.share = UsageShare(database, UsageRepository(), self.direct, Doors(Allowances(table, database.clock)))
         self.customer = stand_in.customer(card=None)
         self._number = 0
+        self.table = table
         with database.transaction(tenant) as tx:
             tx.run("UPDATE tenants SET stripe_customer_id = %s WHERE tenant_id = %s", (self.customer, tenant.tenant))
 
@@ -84,11 +94,11 @@ class Teller:
 
 @pytest.fixture
 def acme(
-    database: Database, two_tenants: Tenants, stand_in: StandIn, secret_name: str, clone: Clone
+    database: Database, two_tenants: Tenants, stand_in: StandIn, secret_name: str, clone: Clone, table_name: str
 ) -> Iterator[Teller]:
     assert clone.name
-    with closing(Meters(secret_name, stand_in.url)) as meters:
-        yield Teller(database, two_tenants[0], stand_in, meters)
+    with closing(Meters(secret_name, stand_in.url)) as meters, watched(table_name) as table:
+        yield Teller(database, two_tenants[0], stand_in, meters, table)
 
 
 def test_an_hour_is_told_once_it_is_over(acme: Teller, moment: Moment) -> None:
@@ -176,3 +186,48 @@ def test_each_threshold_is_told_once_a_month(acme: Teller, moment: Moment) -> No
     acme.use(moment.now, included)
     acme.run()
     assert len(acme.told("usage.threshold_reached")) == 6
+
+
+def test_what_was_granted_is_included_and_no_threshold_is_told_again(acme: Teller, moment: Moment) -> None:
+    moment.now = datetime(2026, 3, 20, 12, 30, tzinfo=UTC)
+    acme.use(moment.now, 2_400_000)  # 80 % of starter's
+    acme.run()
+    grants = Grants(PlanRepository(acme.database), uuid7, Doors(Allowances(acme.table, moment)))
+    operator = at_tenant(from_operator("the tests"), acme.tenant.tenant)
+    with acme.database.transaction(operator) as tx:
+        given = grants.give(tx, Kind.VALUE, "api_calls_per_day", amount=200_000, until=None, reason="a sale")
+    acme.use(moment.now, 3_500_000)  # 5.9 of 6 million: below all of it, above 80 % of it for the second time
+    acme.run()
+    assert [one["threshold"] for one in acme.told("usage.threshold_reached")] == [50, 80]
+    acme.use(moment.now, 100_000)
+    acme.run()
+    last = acme.told("usage.threshold_reached")[-1]
+    assert (last["threshold"], last["included"]) == (100, 6_000_000)
+    with acme.database.transaction(operator) as tx:
+        grants.take_back(tx, given.id)
+    acme.run()
+    assert len(acme.told("usage.threshold_reached")) == 3
+
+
+@pytest.mark.parametrize(
+    ("meter", "included"),
+    [("api_calls", 3_000_000), ("ingested_rows", 3_000_000), ("active_users", 10), ("storage_bytes", 10 * 10**9)],
+)
+def test_every_allowance_that_is_metered_is_alerted(acme: Teller, moment: Moment, meter: str, included: int) -> None:
+    moment.now = datetime(2026, 3, 20, 12, 30, tzinfo=UTC)
+    for number, quantity in enumerate((included // 2, included // 2)):
+        use = Use(Meter(meter), "the test", str(number), moment.now, quantity)
+        with acme.database.transaction(acme.tenant) as tx:
+            UsageRepository().record(tx, use)
+        acme.run()
+    told = sorted((one["meter"], one["threshold"]) for one in acme.told("usage.threshold_reached"))
+    assert told == [(meter, 50), (meter, 80), (meter, 100)]
+
+
+def test_what_came_in_a_months_last_minutes_is_alerted_in_the_next(acme: Teller, moment: Moment) -> None:
+    moment.now = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+    acme.use(moment.now, 1_500_000)
+    moment.now = datetime(2026, 4, 1, 0, 20, tzinfo=UTC)
+    acme.run()
+    acme.run()
+    assert [(one["month"], one["threshold"]) for one in acme.told("usage.threshold_reached")] == [("2026-03", 50)]

@@ -20,7 +20,7 @@ from tenant_context.dynamo import ConditionFailed, Table, tenant_key
 from tenant_context.errors import Unauthenticated
 from tenant_context.plans import USUAL, Rate, read_rate
 from tenant_context.secrets import secret
-from tenant_context.state_news import States
+from tenant_context.state_news import Allowed, Standing, States
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 _PREFIX_LENGTH = 12
@@ -99,7 +99,7 @@ class StoredKey:
     networks: tuple[str, ...] = ()
     """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
     rate: Rate = USUAL.rate
-    """How fast its tenant may call."""
+    """How fast its tenant might call when it was made; what doors are told since comes before it."""
 
     def admits(self, address: str) -> bool:
         """Whether it may be used from an address."""
@@ -145,8 +145,18 @@ class ApiKeyVerifier:
         if stored is None or not good:
             raise Unauthenticated("The API key is not valid.")
         self._note(stored, now)
-        state = self._states.of(stored.tenant) if self._states else "active"
-        return from_key(stored.prefix, stored.tenant, stored.scopes, request_id, address, state=state, rate=stored.rate)
+        standing = self._states.standing(stored.tenant) if self._states else Standing("active", None)
+        allowed = standing.allowed or Allowed(stored.rate)
+        return from_key(
+            stored.prefix,
+            stored.tenant,
+            stored.scopes,
+            request_id,
+            address,
+            state=standing.state,
+            rate=allowed.rate,
+            full=allowed.full,
+        )
 
     def _note(self, stored: StoredKey, now: float) -> None:
         """Keep when it was last used, to five minutes; that this fails is nobody's concern who uses it."""

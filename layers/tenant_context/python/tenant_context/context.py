@@ -9,6 +9,7 @@ from tenant_context.assurance import RECENT_SECONDS, SecondFactorRequired, StepU
 from tenant_context.errors import Forbidden
 from tenant_context.permissions import allows
 from tenant_context.plans import USUAL, Rate, read_rate
+from tenant_context.room import Full, read_full
 
 TenantId = NewType("TenantId", UUID)
 UserId = NewType("UserId", UUID)
@@ -51,7 +52,9 @@ class TenantContext:
     restricted: str = ""
     """Why a user's permissions are withheld: `mfa` while a second factor is missing that the tenant asks for."""
     rate: Rate = USUAL.rate
-    """How fast the tenant may call, by its plan when the token or key was made."""
+    """How fast the tenant may call, as whoever proved the caller knows."""
+    full: Full | None = None
+    """Where the tenant keeps as much as it may: nothing more is stored for it."""
 
     def require(self, permission: str) -> None:
         """Raise `Forbidden` unless the caller holds the permission."""
@@ -91,6 +94,7 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
         restricted=str(claims.get("restricted", "")),
         state=str(claims.get("state", "active")),
         rate=read_rate(claims.get("rate")),
+        full=read_full(claims.get("full")),
     )
 
 
@@ -107,6 +111,7 @@ def from_key(
     *,
     state: str = "active",
     rate: Rate = USUAL.rate,
+    full: Full | None = None,
 ) -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
@@ -120,6 +125,7 @@ def from_key(
         state=state,
         source_ip=source_ip,
         rate=rate,
+        full=full,
     )
 
 

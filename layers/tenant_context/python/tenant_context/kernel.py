@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tenant_context.key_ring import KeyRing
     from tenant_context.postgres import Database
     from tenant_context.revocations import Revocations
+    from tenant_context.rows import RowLimiter
 
 
 class Kernel:
@@ -101,6 +102,14 @@ class Kernel:
         if self.settings.table_rates:
             shared = SharedBuckets(Table(self.settings.table_rates, self._client()))
         return RateLimiter(self.clock, shared, self.observability.warning)
+
+    def rows(self) -> RowLimiter:
+        """Holds tenants to the rows that they may push in a day."""
+        from tenant_context.dynamo import Table
+        from tenant_context.rows import RowLimiter, SharedRows
+
+        shared = SharedRows(Table(self.settings.table_rates, self._client())) if self.settings.table_rates else None
+        return RowLimiter(self.clock, shared, self.observability.warning)
 
     def keys(self, table: str, pepper_secret: str, states: str = "") -> Prover:
         """Proves programs and devices by their keys; `states` is the table that tells the state of their tenants."""

@@ -5,21 +5,22 @@ together.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How fast a tenant may call: requests a second on average, at once, and calls a day."""
+    """How fast a tenant may call: requests a second on average, at once, calls a day; and rows a day it may push."""
 
     per_second: int
     burst: int
     calls_per_day: int | None
+    rows_per_day: int | None = None
 
     def claim(self) -> list[int | None]:
         """As tokens and keys carry it."""
-        return [self.per_second, self.burst, self.calls_per_day]
+        return [self.per_second, self.burst, self.calls_per_day, self.rows_per_day]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ LIMITED = (
     "events_per_day",
 )
 """What is counted, in the order of `_plan`."""
+PACED = ("requests_per_second", "burst", "api_calls_per_day")
+"""What a plan's rate says, as limits are named."""
 
 
 COUNTED = (*LIMITED[:5], "custom_domains")
@@ -51,7 +54,8 @@ COUNTED = (*LIMITED[:5], "custom_domains")
 
 
 def _plan(name: str, amounts: tuple[int | None, ...], rate: Rate, *features: str) -> Plan:
-    return Plan(name, dict(zip(LIMITED, amounts, strict=True)), rate, frozenset(features))
+    limits = dict(zip(LIMITED, amounts, strict=True))
+    return Plan(name, limits, replace(rate, rows_per_day=limits["events_per_day"]), frozenset(features))
 
 
 PLANS: Mapping[str, Plan] = {
@@ -88,9 +92,21 @@ def plan_of(name: str) -> Plan:
     return PLANS.get(name, USUAL)
 
 
+def amount_of(plan: str, limit: str) -> int | None:
+    """How much of a limit's thing a plan has, those of its rate included; None without limit."""
+    found, rate = plan_of(plan), plan_of(plan).rate
+    if limit in PACED:
+        return (rate.per_second, rate.burst, rate.calls_per_day)[PACED.index(limit)]
+    return found.limits[limit]
+
+
 def read_rate(claim: object) -> Rate:
     """The rate that a verified token or key carries; the usual one, where it carries none."""
     match claim:
-        case [int() as per_second, int() as burst, (int() | None) as calls] if per_second > 0 and burst > 0:
-            return Rate(per_second, burst, calls)
+        case [int() as per_second, int() as burst, (int() | None) as calls, *more] if per_second > 0 and burst > 0:
+            match more:
+                case []:
+                    return Rate(per_second, burst, calls)
+                case [(int() | None) as rows]:
+                    return Rate(per_second, burst, calls, rows)
     return USUAL.rate

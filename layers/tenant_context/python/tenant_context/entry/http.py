@@ -27,6 +27,8 @@ from tenant_context.errors import (
 from tenant_context.observability import Invocation, Observability
 from tenant_context.plans import USUAL
 from tenant_context.rate import RateLimiter, policy, untouched
+from tenant_context.refusals import StorageFull
+from tenant_context.room import stores
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof, Route, Routes, at_status, encode
 from tenant_context.states import admit
 
@@ -158,8 +160,8 @@ class HttpEntry:
             invocation.caller(tenant)
             _agree(tenant, headers)
             self._permit(route, tenant)
-            extra["ratelimit-policy"] = policy(tenant.rate)
-            extra["ratelimit"] = self._limiter.take(tenant.tenant, tenant.rate)
+            left = self._limiter.take(tenant.tenant, tenant.rate)
+            extra |= {"ratelimit-policy": policy(tenant.rate), "ratelimit": left}
             self._meter.count(tenant)
         raw = bodies.raw_body(event, headers, route.max_body)
         call = Call(
@@ -188,6 +190,8 @@ class HttpEntry:
         if route.permission is not None and route.permission != SIGNED_IN:
             tenant.require(route.permission)
         admit(tenant.state, route.permission, route.method)
+        if tenant.full and stores(route.permission, route.status):
+            raise StorageFull(tenant.full.gb, tenant.full.size)
         if route.recent:
             tenant.require_recent(self._clock().timestamp())
 
@@ -227,6 +231,9 @@ class HttpEntry:
             **extra,
             **{name.lower(): value for name, value in answer.headers.items()},
         }
+        # Both are lists (RFC 9651): what a route limits beside its calls comes after them.
+        for name in extra.keys() & answer.headers.keys():
+            headers[name] = f"{extra[name]}, {answer.headers[name]}"
         binary = not answer.content_type.startswith(("application/json", "application/problem", "text/"))
         headers["x-response-time"] = f"{invocation.elapsed_ms():.3f}ms"
         return {
