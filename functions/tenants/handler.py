@@ -42,6 +42,7 @@ class TenantSettings(Settings):
     table_tickets: str
     queue_mails: str
     field_key: str
+    table_data_keys: str
     function_identity_egress: str
     api_url: str
     operator_secret: str
@@ -75,7 +76,7 @@ organizations = Organizations(
         roles,
         members,
         sessions,
-        client_secrets=ClientSecrets(settings.field_key),
+        client_secrets=ClientSecrets(settings.field_key, Table(settings.table_data_keys)),
         egress=Egress(settings.function_identity_egress, seconds=11.0),
     ),
     url=settings.api_url,
