@@ -190,7 +190,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=60,
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
-            *may(Access.READ_TABLE, Table.DATA_KEYS),
+            *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
         ),

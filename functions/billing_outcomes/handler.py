@@ -12,6 +12,7 @@ from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 from tenant_context.state_news import Herald
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -30,4 +31,4 @@ database = kernel.database(bus=settings.bus)
 life = Life(Herald(Table(settings.table_revocations), kernel.clock))
 billing = Billing(life, ApiKeyRepository(Table(settings.table_api_keys)))
 outcomes = Outcomes(database, billing, Queue(settings.queue_billing), kernel.observability)
-handler = QueueEntry(outcomes, observability=kernel.observability)
+handler = QueueEntry(outcomes, observability=kernel.observability, need=Need.PROCESS)
