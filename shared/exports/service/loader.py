@@ -12,7 +12,7 @@ import tarfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -124,7 +124,10 @@ class Loader:
         parts = self._exports.parts(tenant, work.id)
         start = sum(part.bytes for part in parts)
         known: dict[str, Any] = {}
-        with tarfile.open(fileobj=self._archives.read(key, start), mode="r|") as tar:
+        with (
+            closing(self._archives.read(key, start)) as body,
+            tarfile.open(fileobj=body, mode="r|") as tar,
+        ):
             for entry in tar:
                 if self._elapsed() > until:
                     return None
