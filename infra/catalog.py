@@ -81,7 +81,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=12,
         memory_mb=512,
         layers=("core", "federation"),
-        permissions=may(Access.DECRYPT, Key.FIELD),
+        permissions=(*may(Access.DECRYPT, Key.FIELD), *may(Access.READ_TABLE, Table.DATA_KEYS)),
         extra_settings=(Setting.OUTBOUND_ALLOW, Setting.BREACHES_URL, Setting.DNS_SERVER),
     ),
     Function(
@@ -106,7 +106,8 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_TABLE, Table.TICKETS),  # invitations
             *may(Access.SEND, Queue.MAILS),
             *may(Access.CALL, Callee.IDENTITY_EGRESS),
-            *may(Access.ENCRYPT, Key.FIELD),
+            *may(Access.MAKE_DATA_KEY, Key.FIELD),  # the secret at an identity provider
+            *may(Access.WRITE_TABLE, Table.DATA_KEYS),
             *may(Access.READ_SECRET, Secret.OPERATOR),
             *EVENTS,
         ),
@@ -190,7 +191,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=60,
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
-            *may(Access.READ_TABLE, Table.DATA_KEYS),
+            *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
         ),

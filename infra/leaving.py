@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from infra.permits import EVENTS, SQL, TOKENS
-from infra.vocabulary import Access, Bucket, Function, Http, Queue, QueueConsumer, Reach, Schedule, Table, may
+from infra.vocabulary import Access, Bucket, Function, Http, Queue, QueueConsumer, Reach, Schedule, Secret, Table, may
 
 _WITH_TENANTS_ITEMS: Final = (
     Table.API_KEYS,
@@ -20,13 +20,14 @@ _WITH_TENANTS_ITEMS: Final = (
 LEAVING: Final[tuple[Function, ...]] = (
     Function(
         name="exports",
-        purpose="Archives of everything a tenant has: asked for, followed, loaded down.",
-        triggers=(Http(prefixes=("exports",)),),
+        purpose="Archives of everything a tenant has: asked for, followed, loaded down; what was erased.",
+        triggers=(Http(prefixes=("exports", "imports", "operator/erasures", "operator/imports")),),
         reach=Reach.DATABASE,
         permissions=(
             *SQL,
             *TOKENS,
             *may(Access.SEND, Queue.EXPORTS),
+            *may(Access.READ_SECRET, Secret.OPERATOR),
             *may(Access.READ_OBJECTS, Bucket.EXPORTS),  # whoever signs an address must hold what it gives
         ),
     ),

@@ -15,6 +15,7 @@ from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 from tenant_context.state_news import Allowances, Herald
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -34,4 +35,4 @@ life = Life(Herald(Table(settings.table_revocations), kernel.clock))
 billing = Billing(life, Doors(Allowances(Table(settings.table_revocations), kernel.clock)))
 trial_end = TrialEnd(BillingRepository(), MailQueue(Queue(settings.queue_mails)))
 outcomes = Outcomes(database, billing, trial_end, Queue(settings.queue_billing), kernel.observability)
-handler = QueueEntry(outcomes, observability=kernel.observability, read=read_word)
+handler = QueueEntry(outcomes, observability=kernel.observability, read=read_word, need=Need.SETTLE)

@@ -14,6 +14,7 @@ from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ items = {
     "deliveries": TenantItems(settings.table_deliveries, dynamodb),
     "devices": TenantItems(settings.table_devices, dynamodb),
 }
-maker = Maker(database, exports, tables, items, archives, Queue(settings.queue_exports))
-loader = Loader(database, exports, tables, archives)
-handler = QueueEntry(ExportWork(maker, loader), observability=kernel.observability)
+queue = Queue(settings.queue_exports)
+maker = Maker(database, exports, tables, items, archives, queue)
+loader = Loader(database, exports, tables, archives, queue)
+handler = QueueEntry(ExportWork(maker, loader), observability=kernel.observability, need=Need.PROCESS)

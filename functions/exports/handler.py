@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from functions.exports.routes import routes
+from functions.exports.routes import Leaving, routes
+from shared.erasure.repository import ErasureRepository
 from shared.exports.gateway.archives import Archives
 from shared.exports.repository.exports import ExportRepository
+from shared.exports.service.imports import Imports
 from shared.exports.service.requests import Exports
 from tenant_context.clock import uuid7
 from tenant_context.kernel import Kernel
@@ -18,16 +20,23 @@ class ExportSettings(Settings):
 
     queue_exports: str
     bucket_exports: str
+    operator_secret: str
 
 
 kernel = Kernel("exports")
 settings = ExportSettings.load()
 database = kernel.database()
-exports = Exports(
-    ExportRepository(database),
-    Archives(settings.bucket_exports),
-    Queue(settings.queue_exports).send,
-    uuid7,
-    kernel.clock,
+exports, queue = ExportRepository(database), Queue(settings.queue_exports)
+leaving = Leaving(
+    exports=Exports(exports, Archives(settings.bucket_exports), queue.send, uuid7, kernel.clock),
+    imports=Imports(exports, queue.send),
+    erasures=ErasureRepository(database),
+    database=database,
 )
-handler = kernel.http(routes, exports, database=database, token=kernel.tokens())
+handler = kernel.http(
+    routes,
+    leaving,
+    database=database,
+    token=kernel.tokens(),
+    operator=kernel.operators(settings.operator_secret),
+)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from tenant_context.wire import Out
+from tenant_context.wire import In, Out
 
 
 class ProgressOut(Out):
@@ -41,3 +41,25 @@ class LinkOut(Out):
 
     url: str
     expires_at: str
+
+
+class ImportIn(In):
+    """The archive to fill your organization from: of which organization, and which export."""
+
+    organization: UUID
+    export: UUID
+
+
+class FillIn(ImportIn):
+    """The same, and the organization to fill."""
+
+    into: UUID
+
+
+class CertificateOut(Out):
+    """What was erased of an organization, by store; it ended where `finished_at` is not null. It names no person."""
+
+    organization: UUID
+    started_at: str
+    finished_at: str | None
+    counts: dict[str, int]

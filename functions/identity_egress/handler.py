@@ -12,6 +12,7 @@ from shared.federation.model import Exchange
 from shared.outbound.gateway.client import Strangers
 from shared.outbound.rules.addresses import allow_list
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table
 from tenant_context.entry.invoke import InvokeEntry
 from tenant_context.kernel import Kernel
 from tenant_context.settings import Settings
@@ -22,6 +23,7 @@ class EgressSettings(Settings):
     """What this function needs beside the common settings."""
 
     field_key: str
+    table_data_keys: str
     outbound_allow: tuple[str, ...] = ()
     breaches_url: str = ""
     """Another list of breached passwords than the public one."""
@@ -32,7 +34,7 @@ class EgressSettings(Settings):
 kernel = Kernel("identity_egress")
 settings = EgressSettings.load()
 allowed = allow_list(settings.outbound_allow)
-secrets = ClientSecrets(settings.field_key)
+secrets = ClientSecrets(settings.field_key, Table(settings.table_data_keys))
 providers = Providers(Strangers(allowed, seconds=4.0), allowed, kernel.clock)
 names = Names(settings.dns_server)
 breaches = Breaches(Strangers(allowed, seconds=1.5), settings.breaches_url)

@@ -54,6 +54,7 @@ class TenantSettings(Settings):
     table_tickets: str
     queue_mails: str
     field_key: str
+    table_data_keys: str
     function_identity_egress: str
     api_url: str
     operator_secret: str
@@ -96,7 +97,7 @@ organizations = Organizations(
         roles,
         members,
         sessions,
-        client_secrets=ClientSecrets(settings.field_key),
+        client_secrets=ClientSecrets(settings.field_key, Table(settings.table_data_keys)),
         egress=egress,
     ),
     url=settings.api_url,

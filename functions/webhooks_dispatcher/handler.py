@@ -13,6 +13,8 @@ from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
+from tenant_context.state_news import States
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class DispatcherSettings(Settings):
     field_key: str
     table_data_keys: str
     table_deliveries: str
+    table_revocations: str
     queue_deliveries: str
     queue_usage: str
     outbound_allow: tuple[str, ...] = ()
@@ -40,4 +43,11 @@ dispatch = Dispatch(
     observability=kernel.observability,
     clock=kernel.clock,
 )
-handler = QueueEntry(dispatch.work, ahead=dispatch.ahead, observability=kernel.observability)
+states = States(Table(settings.table_revocations), kernel.clock)
+handler = QueueEntry(
+    dispatch.work,
+    ahead=dispatch.ahead,
+    observability=kernel.observability,
+    need=Need.PROCESS,
+    state_of=states.of,
+)

@@ -11,6 +11,7 @@ from tenant_context.entry.queue import QueueEntry, read_bus_event
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
+from tenant_context.states import Need
 
 
 @dataclass(frozen=True)
@@ -32,4 +33,4 @@ fanout = Fanout(
     Queue(settings.queue_deliveries),
     kernel.clock,
 )
-handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event)
+handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)

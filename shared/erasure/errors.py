@@ -1,4 +1,6 @@
-"""What stops an erasure."""
+"""What stops an erasure, and what its certificate refuses."""
+
+from tenant_context.errors import NotFound
 
 
 class Busy(Exception):
@@ -7,3 +9,9 @@ class Busy(Exception):
 
 class NotClosed(Exception):
     """The tenant is not closed: nothing of it may go."""
+
+
+class NeverErased(NotFound):
+    """Nothing of it was erased: it is there, or it never was."""
+
+    code, title = "erasure-not-found", "There is no certificate for this organization"

@@ -8,8 +8,9 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from shared.erasure.errors import Busy, NotClosed
+from shared.erasure.errors import Busy, NeverErased, NotClosed
 from shared.erasure.model import Erasure, Mark
+from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
 HELD = timedelta(minutes=6)
@@ -31,6 +32,10 @@ _NOTE: LiteralString = "UPDATE erasures SET mark = %s, counts = %s, claimed_unti
 _RELEASE: LiteralString = "UPDATE erasures SET claimed_until = NULL WHERE tenant_id = %s"
 _ROWS: LiteralString = "SELECT app.erase_rows(%s, %s)"
 _PERSON: LiteralString = "SELECT app.erase_person(%s)"
+_CERTIFICATE: LiteralString = """
+    SELECT json_build_object('organization', tenant_id, 'started_at', app.rfc3339(started_at),
+                             'finished_at', app.rfc3339(finished_at), 'counts', counts)::text
+    FROM erasures WHERE tenant_id = %s"""
 _FINISH: LiteralString = """
     UPDATE erasures SET mark = '{}', counts = %s, finished_at = %s, claimed_until = NULL WHERE tenant_id = %s"""
 
@@ -76,6 +81,13 @@ class ErasureRepository:
         """Take away a person who is a member of no other tenant; whether they went."""
         row = tx.one(_PERSON, (user,))
         return bool(row and row[0])
+
+    def certificate(self, tenant: TenantContext) -> bytes:
+        """The JSON of what was erased of a tenant, or was so far. Errors: NeverErased."""
+        rows = self._database.read(tenant, _CERTIFICATE, (tenant.tenant,))
+        if not rows:
+            raise NeverErased
+        return str(rows[0][0]).encode()
 
     def finish(self, tx: Transaction, erasure: Erasure) -> None:
         """Everything is gone; the counts stay, and no person's id."""

@@ -161,6 +161,12 @@ CATALOGUE: tuple[EventType, ...] = (
         {"id": _ID, "rows": 120_000, "bytes": 9_437_184, "expires_at": "2026-03-08T09:30:00Z"},
     ),
     EventType(
+        "tenant.imported",
+        "An organization was filled from an archive.",
+        "import/<id>",
+        {"id": _ID, "rows": 120_000},
+    ),
+    EventType(
         "tenant.erased",
         "Everything of a closed organization is gone; the counts are its certificate's.",
         "tenant/<id>",

@@ -1,6 +1,6 @@
 """What exports refuse, and what stops their making."""
 
-from tenant_context.errors import Conflict, NotFound
+from tenant_context.errors import Conflict, Forbidden, NotFound
 
 
 class ExportNotFound(NotFound):
@@ -33,9 +33,29 @@ class UploadLost(Exception):
     """S3 knows the upload no more."""
 
 
-class NotEmpty(Exception):
+class NotFilled(Exception):
+    """A tenant cannot be filled from an archive, and trying again would not help; its text is for people to read."""
+
+
+class NotEmpty(NotFilled):
     """The tenant that was to be filled has rows already."""
 
 
-class Damaged(Exception):
+class Damaged(NotFilled):
     """An archive is not what its manifest says."""
+
+
+class ArchiveGone(NotFilled):
+    """There is no such archive (any more)."""
+
+
+class NotOwned(NotFound):
+    """Not an organization that the caller owns, or none at all: the same answer."""
+
+    code, title = "organization-not-found", "There is no such organization of yours"
+
+
+class OwnersFill(Forbidden):
+    """Only an owner fills an organization."""
+
+    code, title = "owners-only", "Only an owner may do this"

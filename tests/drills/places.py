@@ -1,6 +1,9 @@
 """Stores of one test's own for exports and erasures, and a worker that can be killed at any of its steps."""
 
+import importlib
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -12,6 +15,7 @@ from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.exports import ExportRepository
 from shared.exports.repository.tables import TableRepository
 from shared.exports.rules.contents import ITEMS
+from shared.exports.service.imports import Imports
 from shared.exports.service.loader import Loader
 from shared.exports.service.maker import Maker
 from shared.exports.service.requests import Exports
@@ -24,6 +28,7 @@ from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
+_REDEPLOYED = ("shared.exports", "shared.erasure")
 TABLES = ("sessions", "api_keys", "tickets", "devices", "deliveries", "data_keys")
 
 
@@ -141,11 +146,23 @@ class Waiting:
         self.messages += messages
 
 
+@dataclass(frozen=True)
+class Code:
+    """What workers are made of, as some deployment loaded it."""
+
+    maker: type[Maker]
+    exports: type[ExportRepository]
+    tables: type[TableRepository]
+    eraser: type[Eraser]
+    erasures: type[ErasureRepository]
+
+
 class Place:
     """The workers on a database, a bucket and tables of their own."""
 
     def __init__(self, servers: Stack, database: Database, clone: Clone) -> None:
         self._clone = clone
+        self.code = Code(Maker, ExportRepository, TableRepository, Eraser, ErasureRepository)
         suffix = uuid4().hex[:12]
         self.s3, self._tables = servers.client("s3"), servers.client("dynamodb")
         self.bucket = f"exports-{suffix}"
@@ -163,6 +180,8 @@ class Place:
         self.database = cast("Any", FusedDatabase(database, self.fuse))
         self.archives = FusedArchives(self.bucket, self.fuse)
         self.exports = ExportRepository(self.database)
+        self.tables = TableRepository(self.database)
+        self.imports = Imports(self.exports, self.queue.send)
         self.requests = Exports(self.exports, self.archives, self.queue.send, uuid7, database.clock)
 
     def items(self, name: str) -> FusedItems:
@@ -173,29 +192,51 @@ class Place:
         Table(self.names[name], self.dynamodb).put(item)
 
     def maker(self, *, part_bytes: int, elapsed: Callable[[], float] = lambda: 0.0) -> Maker:
-        tables = TableRepository(self.database)
+        tables = self.code.tables(self.database)
         items = {name: self.items(name) for name in ITEMS}
-        return Maker(
-            self.database, self.exports, tables, items, self.archives, self.queue,  # type: ignore[arg-type]
+        return self.code.maker(
+            self.database, self.code.exports(self.database), tables, items, self.archives, self.queue,  # type: ignore[arg-type]
             elapsed=elapsed, part_bytes=part_bytes,
         )  # fmt: skip
 
-    def loader(self) -> Loader:
-        return Loader(self.database, self.exports, TableRepository(self.database), self.archives)
+    def loader(self, *, elapsed: Callable[[], float] = lambda: 0.0) -> Loader:
+        tables = TableRepository(self.database)
+        return Loader(self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed)  # type: ignore[arg-type]
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:
         stores = {f"dynamodb/{name}": self.items(name) for name in TABLES} | {"s3/exports": self.archives}
-        tables = TableRepository(self.database)
-        return Eraser(
-            self.database, ErasureRepository(self.database), stores,
+        tables = self.code.tables(self.database)
+        return self.code.eraser(
+            self.database, self.code.erasures(self.database), stores,
             lambda: [table.name for table in reversed(tables.all())],
             self.forgotten.append, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip
 
+    def loaded_anew(self) -> None:
+        """A deployment: from now on workers are of modules that share nothing with those before."""
+        before = {name: module for name, module in sys.modules.items() if name.startswith(_REDEPLOYED)}
+        for name in before:
+            del sys.modules[name]
+        try:
+            made = Code(
+                importlib.import_module("shared.exports.service.maker").Maker,
+                importlib.import_module("shared.exports.repository.exports").ExportRepository,
+                importlib.import_module("shared.exports.repository.tables").TableRepository,
+                importlib.import_module("shared.erasure.service").Eraser,
+                importlib.import_module("shared.erasure.repository").ErasureRepository,
+            )
+        finally:
+            sys.modules.update(before)
+        assert made.maker is not Maker
+        self.code = made
+
     def forget_audit(self, tenant: UUID) -> None:
         """Forget what exports themselves left in the tables that they hold."""
         with self._clone.connect() as admin:
-            admin.execute("DELETE FROM audit_log WHERE tenant_id = %s AND action = 'tenant.exported'", (tenant,))
+            admin.execute(
+                "DELETE FROM audit_log WHERE tenant_id = %s AND action IN ('tenant.exported', 'tenant.imported')",
+                (tenant,),
+            )
 
     def remove(self) -> None:
         for found in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", []):

@@ -46,9 +46,9 @@ _FOREIGN: LiteralString = """
                  JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.num ORDER BY u.ord)
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
     WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace AND NOT c.relispartition"""
-_EMPTY_PARENTS: LiteralString = """
+_PARENTS: LiteralString = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'public' AND c.relkind = 'p' AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)"""
+    WHERE n.nspname = 'public' AND c.relkind = 'p'"""
 _MAY: LiteralString = """
     SELECT c.relname, a.attname, p.verb
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -200,15 +200,8 @@ class World:
 
     def fill(self) -> None:
         """A row of each tenant in every table."""
-        for table, check in self.admin.execute(_CHECKS).fetchall():
-            # A check that another one implies may have gone with it.
-            self.admin.execute(
-                sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(
-                    sql.Identifier(table), sql.Identifier(check)
-                )
-            )
-        for (parent,) in self.admin.execute(_EMPTY_PARENTS).fetchall():
-            self.admin.execute("SELECT app.ensure_month(%s, %s)", (parent, NOW))
+        self.drop_checks()
+        self.make_months()
         with self.admin.transaction():
             self.admin.execute("SET LOCAL session_replication_role = replica")
             for table in self.tables.values():
@@ -217,13 +210,31 @@ class World:
                         self.insert(table, table.row(tenant))
         self.admin.execute("ANALYZE")
 
-    def insert(self, table: Table, row: Mapping[str, Any], columns: frozenset[str] | None = None) -> int:
-        """Insert a row, or only some of its columns; answers how many rows that made."""
+    def drop_checks(self) -> None:
+        """Take the checks of values away, which made-up rows would not pass."""
+        for table, check in self.admin.execute(_CHECKS).fetchall():
+            # A check that another one implies may have gone with it.
+            self.admin.execute(
+                sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}").format(
+                    sql.Identifier(table), sql.Identifier(check)
+                )
+            )
+
+    def make_months(self) -> None:
+        """A partition for the rows of now, wherever there are partitions."""
+        for (parent,) in self.admin.execute(_PARENTS).fetchall():
+            self.admin.execute("SELECT app.ensure_month(%s, %s)", (parent, NOW))
+
+    def insert(
+        self, table: Table, row: Mapping[str, Any], columns: frozenset[str] | None = None, *, or_leave: bool = False
+    ) -> int:
+        """Insert a row, or only some of its columns; answers how many rows that made. `or_leave`: where it is free."""
         named = [name for name in row if columns is None or name in columns]
-        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) {}").format(
             sql.Identifier(table.name),
             sql.SQL(", ").join(map(sql.Identifier, named)),
             sql.SQL(", ").join(sql.Placeholder() for _ in named),
+            sql.SQL("ON CONFLICT DO NOTHING" if or_leave else ""),
         )
         return self.admin.execute(statement, [row[name] for name in named]).rowcount
 

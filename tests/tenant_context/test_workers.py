@@ -15,6 +15,7 @@ from tenant_context.entry.schedule import ScheduleEntry
 from tenant_context.errors import Unavailable
 from tenant_context.observability import Observability
 from tenant_context.queues import Queue
+from tenant_context.states import Need
 
 ACME, GLOBEX = uuid4(), uuid4()
 
@@ -108,6 +109,32 @@ def test_a_batch_is_shown_ahead_and_what_fails_there_fails_in_its_turn(observabi
     )
     assert entry(batch(message(n=1), "{", message(n=2)), None) == failed("m1")
     assert order == ["ahead 1", "ahead 2", "work 1", "work 2"]
+
+
+def test_without_a_database_a_tenants_state_is_asked_for_before_anything_is_begun(observability: Observability) -> None:
+    order: list[str] = []
+    states = {ACME: "closed", GLOBEX: "suspended"}
+    entry = QueueEntry(
+        lambda _tenant, one: order.append(f"work {one.data['n']}"),
+        ahead=lambda _tenant, one: order.append(f"ahead {one.data['n']}"),
+        observability=observability,
+        need=Need.PROCESS,
+        state_of=lambda tenant: states[tenant],
+    )
+    assert entry(batch(message(ACME, n=1), message(GLOBEX, n=2)), None) == failed()
+    assert order == ["ahead 2", "work 2"]
+
+
+def test_a_state_that_cannot_be_learned_leaves_the_record_to_the_queue(observability: Observability) -> None:
+    def unknown(_tenant: UUID) -> str:
+        raise Unavailable("no answer")
+
+    done: list[Message] = []
+    entry = QueueEntry(
+        lambda _tenant, one: done.append(one), observability=observability, need=Need.PROCESS, state_of=unknown
+    )
+    assert entry(batch(message()), None) == failed("m0")
+    assert done == []
 
 
 def test_a_record_is_one_line_with_its_tenant_and_its_outcome(capsys: pytest.CaptureFixture[str]) -> None:

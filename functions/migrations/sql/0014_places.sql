@@ -53,7 +53,7 @@ SELECT app.protect('custom_domains');
 GRANT SELECT, INSERT, DELETE ON custom_domains TO rmap_app;
 GRANT UPDATE (verified_at) ON custom_domains TO rmap_app;
 
--- Custom domains are counted, claims included: in place of the same two of 0011.
+-- Custom domains are counted, claims included, and everybody may take their data along: in place of the same of 0011.
 CREATE OR REPLACE FUNCTION app.plans() RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN '{
     "free": {"features": [],
@@ -62,13 +62,27 @@ RETURN '{
     "starter": {"features": ["webhooks"],
         "limits": {"users": 10, "campaigns": 50, "sites": 10, "sensors": 50, "webhook_endpoints": 5,
                    "custom_domains": 0}},
-    "professional": {"features": ["custom_roles", "exports", "webhooks"],
+    "professional": {"features": ["custom_roles", "webhooks"],
         "limits": {"users": 50, "campaigns": 500, "sites": 100, "sensors": 1000, "webhook_endpoints": 25,
                    "custom_domains": 1}},
-    "enterprise": {"features": ["custom_roles", "exports", "sso", "webhooks"],
+    "enterprise": {"features": ["custom_roles", "sso", "webhooks"],
         "limits": {"users": null, "campaigns": null, "sites": null, "sensors": null, "webhook_endpoints": 100,
                    "custom_domains": 10}}
 }'::jsonb;
+
+-- Where no subscription is known yet, it is not on trial; before, that was every feature.
+CREATE OR REPLACE FUNCTION app.has_feature(of_tenant uuid, what text, moment timestamptz) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(bool_or(
+        NOT app.plans() ? t.plan
+        OR app.plans() -> t.plan -> 'features' ? what
+        OR coalesce(t.subscription_status = 'trialing', false)
+        OR (t.status = 'billing_pending' AND t.stripe_subscription_id IS NULL)
+        OR EXISTS (SELECT FROM grants g
+                   WHERE g.tenant_id = of_tenant AND g.name = what AND g.kind = 'feature' AND g.revoked_at IS NULL
+                         AND (g.until IS NULL OR g.until > moment))), true)
+    FROM tenants t WHERE t.tenant_id = of_tenant
+$$;
 
 CREATE OR REPLACE FUNCTION app.usage(of_tenant uuid, what text, moment timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE AS $$

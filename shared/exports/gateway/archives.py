@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from shared.exports.errors import UploadLost
+from shared.exports.errors import ArchiveGone, UploadLost
 
 PAGE = 500
 
@@ -73,9 +73,12 @@ class Archives:
                 self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
         self._s3.delete_object(Bucket=self._bucket, Key=key)
 
-    def read(self, key: str) -> Any:
-        """An archive as a stream, from front to back."""
-        return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"]
+    def read(self, key: str, start: int = 0) -> Any:
+        """An archive as a stream, from a byte on to its end. Errors: ArchiveGone."""
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-")["Body"]
+        except self._s3.exceptions.NoSuchKey as error:
+            raise ArchiveGone("There is no such archive.") from error
 
     def link(self, key: str, name: str, seconds: int) -> str:
         """An address by which anybody can load the archive down for some time."""

@@ -46,6 +46,12 @@ _CLAIM: LiteralString = """
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND status IN ('queued', 'running')
           AND (claimed_until IS NULL OR claimed_until < %(now)s)
     RETURNING archive, coalesce(upload, ''), mark, created_at"""
+_KIND: LiteralString = "SELECT kind, status, archive FROM exports WHERE tenant_id = %s AND id = %s FOR UPDATE"
+_AGAIN: LiteralString = """
+    UPDATE exports SET status = 'queued', reason = '', finished_at = NULL, updated_at = %s
+    WHERE tenant_id = %s AND id = %s AND status = 'failed'"""
+_OWNS: LiteralString = "SELECT 1 FROM app.places(%s) WHERE tenant_id = %s AND role = 'owner'"
+_PRESENT: LiteralString = "SELECT status FROM tenants WHERE tenant_id = %s"
 _STATUS: LiteralString = "SELECT status FROM exports WHERE tenant_id = %s AND id = %s"
 _UPLOAD: LiteralString = """
     UPDATE exports SET upload = %s, mark = '{}', sources = %s, sources_done = 0, rows = 0, bytes = 0
@@ -83,6 +89,25 @@ class ExportRepository:
     def has(self, tx: Transaction, export: ExportId) -> bool:
         """Whether the tenant knows an export or an import by this id."""
         return tx.one(_STATUS, (tx.tenant.tenant, export)) is not None
+
+    def import_of(self, tx: Transaction, export: ExportId) -> tuple[str, str, str] | None:
+        """Kind, status and archive of what has this id here, held until the transaction ends."""
+        return tx.one(_KIND, (tx.tenant.tenant, export))
+
+    def again(self, tx: Transaction, export: ExportId) -> None:
+        """Queue once more what failed; it goes on where it stopped."""
+        tx.run(_AGAIN, (tx.now, tx.tenant.tenant, export))
+
+    def owns(self, user: UUID | None, organization: UUID) -> bool:
+        """Whether a user owns an organization, whichever it is."""
+        return bool(self._database.door(_OWNS, (user, organization)))
+
+    def state(self, tx: Transaction) -> str:
+        """The tenant's state. Errors: ExportNotFound, where the tenant is gone."""
+        row = tx.one(_PRESENT, (tx.tenant.tenant,))
+        if row is None:
+            raise ExportNotFound
+        return str(row[0])
 
     def waiting(self, tx: Transaction) -> tuple[ExportId, str] | None:
         """The export that is queued or running, and which of these."""

@@ -40,7 +40,9 @@ _ANY: LiteralString = "SELECT EXISTS (SELECT FROM {table} WHERE tenant_id = %s)"
 _ADD: LiteralString = """
     INSERT INTO {table} ({columns})
     SELECT {values} FROM json_populate_recordset(NULL::{table}, %(rows)s) r
+    WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.tenant_id = %(tenant)s AND {same})
     ON CONFLICT DO NOTHING"""
+"""What is there already is kept from the triggers too, which would count it against a limit once more."""
 _MONTHS: LiteralString = """
     SELECT app.ensure_month(%(table)s, m.month) FROM (
         SELECT DISTINCT date_trunc('month', {moment}, 'UTC') AS month
@@ -108,6 +110,11 @@ class TableRepository:
                 table=name,
                 columns=sql.SQL(", ").join(map(sql.Identifier, values)),
                 values=sql.SQL(", ").join(values.values()),
+                same=sql.SQL(" AND ").join(
+                    sql.SQL("t.{0} = r.{0}").format(sql.Identifier(column)) for column in table.key
+                )
+                if table.key
+                else sql.SQL("true"),
             ),
             {"tenant": tx.tenant.tenant, "rows": rows},
         )

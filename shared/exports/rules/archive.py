@@ -72,6 +72,11 @@ def member(name: str, content: bytes, moment: datetime) -> bytes:
     return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
+def padded(size: int) -> int:
+    """How much room a file's content takes in the tar."""
+    return size + -size % tarfile.BLOCKSIZE
+
+
 def manifest(
     tenant: UUID, begun: datetime, tables: Sequence[Table], items: Sequence[str], files: Iterable[File]
 ) -> bytes:

@@ -16,6 +16,18 @@ LEFT_OUT = {
 """Tables that no archive holds, and why. Every other table of tenants is in it."""
 OWN = "tenants"
 """The tenant's own row: in the archive, and never taken over by another tenant."""
+_STAYS = re.compile(r"(billing|dunning|usage)_.*|grants|.*domains")
+
+
+def taken_over(table: str) -> bool:
+    """Whether another tenant that is filled from an archive gets a table's rows.
+
+    In the archive and not taken over: what a tenant is and pays, which the other is and pays for itself (its usage
+    would be told to Stripe once more, and grants are operators' to give), and domains, which are proved by DNS anew.
+    """
+    return table != OWN and table not in LEFT_OUT and _STAYS.fullmatch(table) is None
+
+
 ITEMS = ("api_keys", "deliveries", "devices")
 """The tables of DynamoDB whose items are worth keeping; sessions, tickets and leases are not."""
 

@@ -2,104 +2,185 @@
 
 What the archive left out does not come back: secrets are empty until they are set anew, and what DynamoDB had is not
 taken over (the directory of devices is built from rows every day; keys are made anew).
+
+Each file is noted once its rows are there, so that the next worker goes on after it. What the new tenant's plan or
+state refuses ends the import with that reason; what came in stays, and the same import, asked for once more, goes on.
 """
 
 import hashlib
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from shared.exports.errors import Damaged, NotEmpty
+from shared.exports.errors import Abandoned, Damaged, NotEmpty, NotFilled
 from shared.exports.gateway.archives import Archives, key_of
-from shared.exports.model import ExportId, Table
+from shared.exports.model import ExportId, File, Mark, Part, Table, Work
 from shared.exports.repository.exports import ExportRepository
 from shared.exports.repository.tables import TableRepository
 from shared.exports.rules import archive
-from shared.exports.rules.contents import LEFT_OUT, OWN
+from shared.exports.rules.contents import LEFT_OUT, OWN, taken_over
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
+from tenant_context.errors import NotInState, PaymentNeeded
+from tenant_context.events import Event
 from tenant_context.postgres import Database
+from tenant_context.queues import Queue
+from tenant_context.states import Need, permits, refusal
 
 _ROWS = 1000
+_BEGUN = "import"
+"""Stands where an export has its upload, once the tenant was seen to be empty."""
+BUDGET_SECONDS = 200.0
+"""After that the rest is left to another run, well before Lambda ends this one."""
 ITS_OWN = {OWN, "memberships", "audit_log", "invitations", "job_runs", *LEFT_OUT}
-"""Tables in which a tenant that only signed up may have rows."""
+"""Tables in which a tenant that only signed up may have rows, beside those that are not taken over."""
 
 
 class Loader:
     """Fills one tenant at a time."""
 
     def __init__(
-        self, database: Database, exports: ExportRepository, tables: TableRepository, archives: Archives
+        self,
+        database: Database,
+        exports: ExportRepository,
+        tables: TableRepository,
+        archives: Archives,
+        queue: Queue,
+        *,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._exports = exports
         self._tables = tables
         self._archives = archives
+        self._queue = queue
+        self._elapsed = elapsed
 
     def load(self, tenant: TenantContext, message: Message) -> None:
-        """Take over the archive that a message names; done again, it changes nothing. Errors: NotEmpty, Busy, Damaged.
+        """Take over the archive that a message names, or go on with it; done again, it changes nothing. Errors: Busy.
 
-        `data` says whose archive it is (`from`) and which (`export`).
+        `data` says whose archive it is (`from`) and which (`export`). What cannot be is its reason to have failed.
         """
         export = ExportId(UUID(message.data["export"]))
         key = key_of(UUID(message.data["from"]), export)
-        tables = {table.name: table for table in self._tables.all()}
-        with self._database.transaction(tenant) as tx:
-            begun = self._exports.has(tx, export)
-        if not begun:
-            filled = [name for name, table in tables.items() if name not in ITS_OWN and self._has(tenant, table)]
-            if filled:
-                raise NotEmpty(f"has rows in {', '.join(filled)}")
+        with suppress(Abandoned):
             with self._database.transaction(tenant) as tx:
-                self._exports.add(tx, export, "import", key)
-        with self._database.transaction(tenant) as tx:
-            work = self._exports.claim(tx, export)
-        try:
-            self._fill(tenant, key, tables)
-        except Exception:
+                if not self._exports.has(tx, export):
+                    self._exports.add(tx, export, "import", key)
             with self._database.transaction(tenant) as tx:
-                self._exports.release(tx, work.id)
-            raise
+                work = self._exports.claim(tx, export)
+            try:
+                ended = self._go_on(tenant, work, key)
+            except NotInState:
+                raise
+            except (NotFilled, PaymentNeeded) as error:
+                with self._database.transaction(tenant) as tx:
+                    self._exports.finish(tx, export, reason=str(error))
+                return
+            except Exception:
+                self._release(tenant, work)
+                raise
+            if not ended:
+                self._release(tenant, work)
+                self._queue.send([message])
+
+    def _go_on(self, tenant: TenantContext, work: Work, key: str) -> bool:
+        """Whether the archive was read to its end within this run's time."""
+        tables = {table.name: table for table in self._tables.all() if taken_over(table.name)}
         with self._database.transaction(tenant) as tx:
-            self._exports.finish(tx, export)
+            state = self._exports.state(tx)
+        if not permits(state, Need.WRITE):
+            raise NotFilled(refusal(state).detail)
+        if not work.upload:
+            self._begin(tenant, work, tables)
+        told = self._fill(tenant, work, key, tables)
+        if told is None:
+            return False
+        with self._database.transaction(tenant) as tx:
+            done = self._exports.finish(tx, work.id)
+            if done is not None:
+                tx.emit(Event("tenant.imported", f"import/{work.id}", {"id": str(work.id), "rows": done["rows"]}))
+        return True
 
-    def _has(self, tenant: TenantContext, table: Table) -> bool:
-        return self._tables.has_rows(tenant, table)
+    def _begin(self, tenant: TenantContext, work: Work, tables: dict[str, Table]) -> None:
+        filled = [
+            name for name, table in tables.items() if name not in ITS_OWN and self._tables.has_rows(tenant, table)
+        ]
+        if filled:
+            raise NotEmpty(f"The organization has rows already, in {', '.join(filled)}.")
+        with self._database.transaction(tenant) as tx:
+            self._exports.begin(tx, work, _BEGUN, len(tables))
+        work.upload, work.mark = _BEGUN, Mark()
 
-    def _fill(self, tenant: TenantContext, key: str, tables: dict[str, Table]) -> None:
-        told: dict[str, str] = {}
+    def _fill(self, tenant: TenantContext, work: Work, key: str, tables: dict[str, Table]) -> list[Part] | None:
+        """Add what is in the files that are not noted yet; None when time ran out before the archive's end."""
+        until = self._elapsed() + BUDGET_SECONDS
+        parts = self._exports.parts(tenant, work.id)
+        start = sum(part.bytes for part in parts)
         known: dict[str, Any] = {}
-        with tarfile.open(fileobj=self._archives.read(key), mode="r|") as tar:
+        with (
+            closing(self._archives.read(key, start)) as body,
+            tarfile.open(fileobj=body, mode="r|") as tar,
+        ):
             for entry in tar:
+                if self._elapsed() > until:
+                    return None
                 stream = tar.extractfile(entry)
                 if stream is None:
-                    raise Damaged(f"{entry.name} is no file")
+                    raise Damaged(f"{entry.name} in the archive is no file.")
                 if entry.name == archive.MANIFEST:
                     known = msgspec.json.decode(stream.read())
                     continue
-                digest = hashlib.sha256()
-                kind, name, _ = entry.name.split("/")
-                lines = _lines(stream.read, digest.update)
-                if kind == "tables" and name in tables and name not in {OWN, *LEFT_OUT}:
-                    for batch in _batches(lines):
-                        self._tables.add(tenant, tables[name], batch)
-                for _ in lines:
-                    pass
-                told[entry.name] = digest.hexdigest()
-        _judge(known, told)
+                file = self._add(tenant, entry, stream.read, tables)
+                length = start + entry.offset_data + archive.padded(entry.size) - sum(part.bytes for part in parts)
+                parts.append(self._note(tenant, work, Part(len(parts) + 1, "", length, [file])))
+        _judge(known, {file.name: file.sha256 for part in parts for file in part.files})
+        return parts
+
+    def _add(
+        self, tenant: TenantContext, entry: tarfile.TarInfo, read: Callable[[int], bytes], tables: dict[str, Table]
+    ) -> File:
+        """Add a file's rows where they are taken over; reads it to its end either way."""
+        digest = hashlib.sha256()
+        kind, name, _ = entry.name.split("/")
+        lines = _lines(read, digest.update)
+        rows = 0
+        if kind == "tables" and name in tables:
+            for batch in _batches(lines):
+                rows += len(batch) - self._tables.add(tenant, tables[name], batch)
+        for _ in lines:
+            pass
+        return File(f"{kind}/{name}", entry.name, rows, entry.size, digest.hexdigest())
+
+    def _note(self, tenant: TenantContext, work: Work, part: Part) -> Part:
+        source = part.files[0].source
+        if source not in work.mark.done and source.partition("/")[0] == "tables" and taken_over(source[7:]):
+            work.mark.done.append(source)
+        with self._database.transaction(tenant) as tx:
+            self._exports.note(tx, work, part, work.mark)
+        return part
+
+    def _release(self, tenant: TenantContext, work: Work) -> None:
+        with self._database.transaction(tenant) as tx:
+            self._exports.release(tx, work.id)
 
 
 def _lines(read: Callable[[int], bytes], note: Callable[[bytes], object]) -> Iterator[bytes]:
-    """The lines of a gzip, as it is read."""
+    """The lines of a gzip, as it is read. Errors: Damaged."""
     unpacked = zlib.decompressobj(31)
     rest = b""
     while block := read(65_536):
         note(block)
-        *whole, rest = (rest + unpacked.decompress(block)).split(b"\n")
+        try:
+            *whole, rest = (rest + unpacked.decompress(block)).split(b"\n")
+        except zlib.error as error:
+            raise Damaged("A file of the archive is no gzip.") from error
         yield from whole
 
 
@@ -124,4 +205,4 @@ def _judge(manifest: dict[str, Any], told: dict[str, str]) -> None:
     }
     if manifest.get("format") != archive.FORMAT or said != told:
         wrong = sorted(name for name in said.keys() | told.keys() if said.get(name) != told.get(name))
-        raise Damaged(f"the archive is not what its manifest says: {wrong[:5]}")
+        raise Damaged(f"The archive is not what its manifest says: {', '.join(wrong[:5])}.")

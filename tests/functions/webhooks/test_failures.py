@@ -8,7 +8,12 @@ import pytest
 from standardwebhooks import Webhook
 
 from shared.webhooks.rules import retries
+from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table
+from tenant_context.state_news import Herald
+from tenant_context.states import State
+from tests.conftest import Clone
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message, moment
 from tests.functions.webhooks.stores import Receiver
 
@@ -186,3 +191,35 @@ def test_a_message_that_cannot_be_read_fails_alone(line: Line, receiver: Receive
     answer = line.dispatcher({"Records": [*broken, record]}, Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": name} for name in "123"]}
     assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize(("state", "calls"), [(State.SUSPENDED, 1), (State.CLOSING, 1), (State.CLOSED, 0)])
+def test_what_waits_is_still_told_but_for_a_tenant_that_is_closed(
+    line: Line, receiver: Receiver, two_tenants: Tenants, state: State, calls: int
+) -> None:
+    acme, globex = two_tenants
+    for tenant in two_tenants:
+        line.endpoint(tenant, receiver.url, "campaign.launched")
+    line.settle()
+    for tenant in two_tenants:
+        fan_out(line, launched(tenant))
+    table = Table(line.resources.table)
+    Herald(table, utc_now).tell(acme.tenant, state, utc_now())
+    records = line.resources.receive(line.resources.deliveries, seconds=5)
+    assert line.dispatcher({"Records": records}, Context()) == {"batchItemFailures": []}
+    told = [json.loads(body)["tenant"] for _, _, body in receiver.received]
+    assert (told.count(str(acme.tenant)), told.count(str(globex.tenant))) == (calls, 1)
+
+
+def test_the_fan_out_lets_go_what_is_for_a_tenant_that_is_closed(
+    line: Line, receiver: Receiver, two_tenants: Tenants, clone: Clone
+) -> None:
+    for tenant in two_tenants:
+        line.endpoint(tenant, receiver.url, "campaign.launched")
+    line.settle()
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (two_tenants[0].tenant,))
+    for tenant in two_tenants:
+        fan_out(line, launched(tenant))
+    line.settle()
+    assert [json.loads(body)["tenant"] for _, _, body in receiver.received] == [str(two_tenants[1].tenant)]

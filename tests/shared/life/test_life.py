@@ -189,6 +189,31 @@ def test_a_worker_is_let_in_as_the_state_permits(
         work(database, acme.tenant, need)
 
 
+@pytest.mark.parametrize("need", [Need.PROCESS, Need.TIMED])
+def test_what_comes_late_for_a_tenant_that_was_erased_is_let_go(
+    database: Database, two_tenants: Tenants, need: Need
+) -> None:
+    """Tables of usage refer to no tenant: without this, a late message would leave rows that nobody erases."""
+    acme, globex = two_tenants
+    with database.transaction(from_message(acme.tenant, "the tests")) as tx:
+        tx.run("INSERT INTO erasures (tenant_id, started_at, finished_at) VALUES (%s, now(), now())", (acme.tenant,))
+    with pytest.raises(NotInState):
+        work(database, acme.tenant, need)
+    with pytest.raises(NotInState):
+        database.read(from_message(acme.tenant, "the tests", permitting(need)), "SELECT 1")
+    work(database, globex.tenant, need)
+    assert database.read(from_message(globex.tenant, "the tests", permitting(need)), "SELECT 1") == [(1,)]
+
+
+def test_who_reads_only_is_let_in_as_the_state_permits_too(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    with database.transaction(acme) as tx:
+        tx.run("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (acme.tenant,))
+    with pytest.raises(NotInState):
+        database.read(from_message(acme.tenant, "the tests", permitting(Need.PROCESS)), "SELECT 1")
+    assert database.read(acme, "SELECT status FROM tenants") == [("closed",)]
+
+
 def test_timed_work_is_planned_for_whoever_may_have_it(database: Database, life: Life, two_tenants: Tenants) -> None:
     acme, globex = two_tenants
     move(database, life, acme, State.SUSPENDED)

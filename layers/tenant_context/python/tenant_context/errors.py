@@ -107,8 +107,8 @@ class NotInState(Forbidden):
 
     code, title = "organization-not-open", "The organization's state does not permit it"
 
-    def __init__(self, state: str) -> None:
-        super().__init__(f"The organization is {state}.")
+    def __init__(self, state: str | None) -> None:
+        super().__init__(f"The organization is {state or 'gone'}.")
 
 
 class MethodNotAllowed(RmapError):

@@ -69,7 +69,6 @@ PLANS: Mapping[str, Plan] = {
             Rate(200, 500, 1_000_000),
             "webhooks",
             "custom_roles",
-            "exports",
         ),
         _plan(
             "enterprise",
@@ -77,7 +76,6 @@ PLANS: Mapping[str, Plan] = {
             Rate(500, 1_000, None),
             "webhooks",
             "custom_roles",
-            "exports",
             "sso",
         ),
     )

@@ -45,7 +45,10 @@ Query = LiteralString | sql.Composed
 """A constant of the code, or one put together from names of PostgreSQL's catalog, each quoted as a name."""
 
 _ENTER: LiteralString = "SELECT app.enter(%s, %s, %s)"
-_ENTER_IN: LiteralString = "SELECT app.enter_in(%s, %s, %s, %s)"
+_ENTER_IN: LiteralString = """
+    SELECT app.enter_in(%(tenant)s, %(user)s, %(request)s, CASE WHEN EXISTS (
+        SELECT FROM erasures WHERE tenant_id = %(tenant)s) THEN '{}'::text[] ELSE %(states)s::text[] END)"""
+"""A tenant that was erased is in none of the states: what comes late for it leaves no row behind its erasure."""
 _LOOK: LiteralString = "SELECT app.look(%s, %s, %s)"
 _PUBLISHED: LiteralString = "UPDATE outbox SET published_at = %s WHERE tenant_id = %s AND id = ANY(%s)"
 
@@ -127,10 +130,17 @@ class Database:
         try:
             with connection.pipeline():
                 connection.execute(_LOOK, (tenant.tenant, tenant.user, tenant.request_id))
+                if tenant.states:
+                    connection.execute(_ENTER_IN, _of_states(tenant))
                 cursor = connection.execute(query, parameters, binary=True)
             return cursor.fetchall()
         except psycopg.OperationalError as error:
             raise self._lost(connection, error) from error
+        except psycopg.DatabaseError as error:
+            self._roll_back(connection)
+            if (refused := _refused(error)) is not None:
+                raise refused from error
+            raise
         except BaseException:
             self._roll_back(connection)
             raise
@@ -143,7 +153,9 @@ class Database:
         try:
             with connection.pipeline():
                 connection.execute("BEGIN")
-                connection.execute(*_entrance(tenant))
+                connection.execute(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
+                if tenant.states:
+                    connection.execute(_ENTER_IN, _of_states(tenant))
                 yield transaction
                 connection.execute("COMMIT")
             self.round_trips += 1
@@ -220,10 +232,14 @@ class Database:
         return Unavailable(f"The database could not finish: {error.sqlstate or 'unknown'}.")
 
 
-def _entrance(tenant: TenantContext) -> tuple[LiteralString, tuple[Any, ...]]:
-    """The call that a transaction begins with; for some work it holds the tenant to certain states."""
-    who = (tenant.tenant, tenant.user, tenant.request_id)
-    return (_ENTER_IN, (*who, list(tenant.states))) if tenant.states else (_ENTER, who)
+def _of_states(tenant: TenantContext) -> dict[str, Any]:
+    """What holds the tenant of some work to certain states."""
+    return {
+        "tenant": tenant.tenant,
+        "user": tenant.user,
+        "request": tenant.request_id,
+        "states": list(tenant.states),
+    }
 
 
 def _refused(error: psycopg.DatabaseError) -> RmapError | None:

@@ -39,6 +39,8 @@ class Need(StrEnum):
     EXPORT = "export"
     PROCESS = "process"
     """What was taken in before and waits in a queue."""
+    SETTLE = "settle"
+    """What Stripe says and what it is told: money is settled in every state, after the end too."""
     TIMED = "timed"
 
 
@@ -48,9 +50,11 @@ PERMITS: Mapping[State, frozenset[Need]] = {
     State.ACTIVE: _ALL,
     State.PAST_DUE: _ALL,
     State.RESTRICTED: _ALL - {Need.WRITE, Need.INGEST},
-    State.SUSPENDED: frozenset({Need.PROCESS}),
-    State.CLOSING: frozenset({Need.READ, Need.LOG_IN, Need.BILLING, Need.EXPORT, Need.PROCESS, Need.TIMED}),
-    State.CLOSED: frozenset(),
+    State.SUSPENDED: frozenset({Need.PROCESS, Need.SETTLE}),
+    State.CLOSING: frozenset(
+        {Need.READ, Need.LOG_IN, Need.BILLING, Need.EXPORT, Need.PROCESS, Need.SETTLE, Need.TIMED}
+    ),
+    State.CLOSED: frozenset({Need.SETTLE}),
 }
 
 _PAID = frozenset({State.BILLING_PENDING, State.ACTIVE, State.PAST_DUE, State.RESTRICTED})

@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from tenant_context.context import TenantContext, from_message
-from tenant_context.errors import NotInState, Unavailable
+from tenant_context.errors import NotInState, RmapError, Unavailable
 from tenant_context.observability import Invocation, Observability
 from tenant_context.states import Need, permitting
 
@@ -40,7 +40,8 @@ class QueueEntry:
 
     `ahead` is given every message of a batch before the first is worked on: the place to start slow calls that then
     run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
-    tenant: a message for one whose state does not permit it is let go.
+    tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
+    transaction begins; a function without it asks `state_of`.
     """
 
     def __init__(
@@ -51,20 +52,23 @@ class QueueEntry:
         read: Callable[[str], Message] | None = None,
         ahead: Work | None = None,
         need: Need | None = None,
+        state_of: Callable[[UUID], str] | None = None,
     ) -> None:
         self._work = work
         self._observability = observability
         self._read = read or read_message
         self._ahead = ahead
         self._states = permitting(need) if need else ()
+        self._state_of = state_of
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         """Handle a batch; answers which records failed."""
         if self._ahead is not None:
             for record in event["Records"]:
-                # What cannot be read fails in its own turn, where it is logged.
-                with suppress(msgspec.MsgspecError, KeyError, ValueError):
+                # What cannot be read or judged fails in its own turn, where it is logged.
+                with suppress(msgspec.MsgspecError, KeyError, ValueError, RmapError):
                     message = self._read(record["body"])
+                    self._judge(message.tenant)
                     self._ahead(from_message(message.tenant, message.id), message)
         failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"] if not self._handle(record)]
         return {"batchItemFailures": failed}
@@ -85,14 +89,23 @@ class QueueEntry:
         tenant = from_message(message.tenant, message.id, self._states)
         invocation.caller(tenant)
         try:
-            self._work(tenant, message)
+            self._do(tenant, message)
         except NotInState as error:
             # Nobody will want it done later either: the message is let go.
             self._observability.warning("let go", reason=error.detail)
         except Unavailable as error:
             # A deadlock or a lost connection is over by now; the queue would wait for its visibility time-out.
             self._observability.warning("once more", reason=error.detail)
-            self._work(tenant, message)
+            self._do(tenant, message)
+
+    def _do(self, tenant: TenantContext, message: Message) -> None:
+        self._judge(message.tenant)
+        self._work(tenant, message)
+
+    def _judge(self, tenant: UUID) -> None:
+        """Raise `NotInState` where it is known without PostgreSQL that the tenant's state does not permit the work."""
+        if self._state_of is not None and (state := self._state_of(tenant)) not in self._states:
+            raise NotInState(state)
 
 
 def read_message(body: str) -> Message:

@@ -1,0 +1,45 @@
+"""Every worker says what it wants of its tenant, or works for every tenant by decision (0019)."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from infra import catalog
+from infra.vocabulary import Access, QueueConsumer, Table
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+WANTS = {
+    "billing_outcomes": "SETTLE",
+    "export_worker": "PROCESS",
+    "refresh_worker": "TIMED",
+    "sensors_processor": "PROCESS",
+    "tills_processor": "PROCESS",
+    "usage_recorder": "PROCESS",
+    "webhooks_dispatcher": "PROCESS",
+    "webhooks_fanout": "PROCESS",
+    # Asks Stripe for what billing_outcomes then judges; what it makes there is one for each tenant, whenever it comes.
+    "billing_provisioner": "",
+    # Its tenants are closed.
+    "erasure": "",
+    # Mails are to people, about the end of an organization too.
+    "mailer": "",
+}
+CONSUMERS = sorted(
+    {row.name for row in catalog.FUNCTIONS if any(isinstance(trigger, QueueConsumer) for trigger in row.triggers)}
+)
+
+
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_a_consumer_of_a_queue_wants_what_was_decided(name: str) -> None:
+    said = re.search(r"need=Need\.(\w+)", (FUNCTIONS / name / "handler.py").read_text())
+    assert name in WANTS, "decide what it wants of a tenant: tenant_context/states.py, decision 0019"
+    assert (said[1] if said else "") == WANTS[name]
+
+
+@pytest.mark.parametrize("name", [name for name in CONSUMERS if WANTS.get(name)])
+def test_who_wants_something_of_a_tenant_can_learn_its_state(name: str) -> None:
+    row = catalog.function(name)
+    asks = "state_of=" in (FUNCTIONS / name / "handler.py").read_text()
+    assert row.may(Access.CONNECT) != asks
+    assert not asks or row.may(Access.READ_TABLE, Table.REVOCATIONS)
