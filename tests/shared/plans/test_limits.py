@@ -371,7 +371,7 @@ def test_before_billing_began_every_feature_is_there(database: Database, two_ten
     acme, _ = two_tenants
     do(database, acme, role, endpoint)
     found = Plans(PlanRepository(database), Nobody(), database.clock).allowances(acme, acme.tenant)
-    assert {one.feature for one in found.features if one.on} == {"custom_roles", "exports", "sso", "webhooks"}
+    assert {one.feature for one in found.features if one.on} == {"custom_roles", "sso", "webhooks"}
 
 
 def test_another_tenants_limits_are_not_shown(database: Database, two_tenants: Tenants) -> None:

@@ -51,9 +51,7 @@ PERMITS: Mapping[State, frozenset[Need]] = {
     State.PAST_DUE: _ALL,
     State.RESTRICTED: _ALL - {Need.WRITE, Need.INGEST},
     State.SUSPENDED: frozenset({Need.PROCESS, Need.SETTLE}),
-    State.CLOSING: frozenset(
-        {Need.READ, Need.LOG_IN, Need.BILLING, Need.EXPORT, Need.PROCESS, Need.SETTLE, Need.TIMED}
-    ),
+    State.CLOSING: _ALL - {Need.WRITE, Need.INGEST},
     State.CLOSED: frozenset({Need.SETTLE}),
 }
 
