@@ -11,10 +11,13 @@ from local.demo.campaigns import Launched, launch
 from local.demo.hooks import Listener
 from local.demo.reading import equal, performance, refresh, settled, total
 from local.demo.real_input import CalIt2, Receipts, as_csv, read_calit2, read_online_retail
-from local.demo.tenants import DemoUser, SignedIn, device, find_or_make, know_devices, log_in, sign_up
+from local.demo.tenants import DemoUser, SignedIn, device, find_or_make, know_devices, log_in, meet
 from local.progress import Progress
 
-USER = DemoUser("Real Input", "demo-real-input", "Rita of Real Input", "rita@real.example", "demo-real-password")
+USER = DemoUser(
+    "Real Input", "demo-real-input", "Rita of Real Input", "rita@real.example", "demo-real-password", "enterprise"
+)
+"""On a plan that takes any number of rows in a day."""
 DOOR, SHOP = "calit2-main-door", "online-retail"
 _COUNTS_A_PUSH, _LINES_A_PUSH = 1_000, 20_000
 
@@ -80,7 +83,7 @@ class RealStory:
 
     def _tenant(self) -> SignedIn:
         with self._progress.step("An organization signs up, its user logs in") as notes:
-            new = sign_up(self._url, USER)
+            new = meet(self._url, USER)
             tenant = log_in(self._url, USER)
             if not new:
                 know_devices(tenant)

@@ -11,7 +11,7 @@ from local.demo.api import Api, ApiError, GaveUp, wait_for
 from local.demo.campaigns import Launched, launch
 from local.demo.hooks import Listener
 from local.demo.reading import Performance, Unequal, equal, performance, refresh, settled, total
-from local.demo.tenants import DEMO_USERS, SignedIn, device, find_or_make, know_devices, log_in, sign_up
+from local.demo.tenants import DEMO_USERS, SignedIn, device, find_or_make, know_devices, log_in, meet
 from local.demo.week import counts, receipts
 from local.errors import LocalError
 from local.instance import Instance, read_json, write_json
@@ -89,7 +89,7 @@ class Story:
 
     def _tenants(self) -> SignedIn:
         with self._progress.step("Two tenants sign up, their users log in") as notes:
-            new = [sign_up(self._url, user) for user in DEMO_USERS]
+            new = [meet(self._url, user) for user in DEMO_USERS]
             acme, globex = (log_in(self._url, user) for user in DEMO_USERS)
             if not any(new):
                 know_devices(acme)

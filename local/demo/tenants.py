@@ -7,7 +7,7 @@ from typing import Any
 
 from local.demo.api import Api, ApiError, wait_for
 
-_CONFLICT = 409
+_UNAUTHENTICATED = 401
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class DemoUser:
     name: str
     email: str
     password: str
+    plan: str = "starter"
 
     def shown(self) -> dict[str, str]:
         """As `.rmap/local.json` tells it."""
@@ -41,18 +42,30 @@ class SignedIn:
     token: str
 
 
-def sign_up(url: str, user: DemoUser) -> bool:
-    """Sign a user up with an organization; whether this was the first time."""
+def meet(url: str, user: DemoUser) -> bool:
+    """Sign a user up unless they did before; whether they did it now."""
+    if _is_known(url, user):
+        return False
+    sign_up(url, user)
+    return True
+
+
+def sign_up(url: str, user: DemoUser) -> None:
+    """Sign a user up with an organization of their own."""
     body = {
         "email": user.email,
         "password": user.password,
         "name": user.name,
-        "organization": {"name": user.organization, "slug": user.slug},
+        "organization": {"name": user.organization, "slug": user.slug, "plan": user.plan},
     }
+    Api(url).post("/api/v1/auth/signup", body)
+
+
+def _is_known(url: str, user: DemoUser) -> bool:
     try:
-        Api(url).post("/api/v1/auth/signup", body)
+        log_in(url, user)
     except ApiError as error:
-        if error.status == _CONFLICT:
+        if error.status == _UNAUTHENTICATED:
             return False
         raise
     return True

@@ -6,6 +6,7 @@ address (database, queues, keys, mails, the receiver) and is skipped where RMAP_
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -91,19 +92,32 @@ def newcomer(url: str, name: str) -> SignedIn:
     return log_in(url, user)
 
 
-@pytest.fixture(scope="session")
+_LATELY = 300.0
+"""Seconds after which a tenant of the tests is not given to another module: its token would end in the midst of it."""
+_newcomers: dict[str, tuple[float, SignedIn]] = {}
+
+
+def lately(url: str, name: str) -> SignedIn:
+    """The tenant of this test process that signed up lately, or a fresh one."""
+    known = _newcomers.get(name)
+    if known is None or time.monotonic() - known[0] > _LATELY:
+        known = _newcomers[name] = time.monotonic(), newcomer(url, name)
+    return known[1]
+
+
+@pytest.fixture(scope="module")
 def acme(api_url: str) -> SignedIn:
-    """One tenant of this test process."""
-    return newcomer(api_url, "acme")
+    """One tenant."""
+    return lately(api_url, "acme")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def globex(api_url: str) -> SignedIn:
     """Another."""
-    return newcomer(api_url, "globex")
+    return lately(api_url, "globex")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def wire(acme: SignedIn) -> Wire:
     """Raw requests with acme's token."""
     return Wire(acme.api.url, acme.token)

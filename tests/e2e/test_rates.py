@@ -77,7 +77,7 @@ def test_a_keys_pushes_are_calls_and_end_with_the_days_quota(stack: Stack, api_u
     assert {reply.status for reply in replies} == {422, 429} or {reply.status for reply in replies} == {429}
     refused = replies[-1]
     assert (refused.status, refused.json["code"]) == (429, "daily-quota-exceeded")
-    assert "4 a day" in refused.json["detail"]
+    assert "4 calls a day" in refused.json["detail"]
     assert 0 < int(refused.headers["retry-after"]) <= 86_400
 
 

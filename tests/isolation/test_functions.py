@@ -36,6 +36,7 @@ DOORS = {
     "tenants_in": "the same",
     "tenants_with_waiting_events": "the same",
     "tenants_to_erase": "the same",
+    "place_at": "names and looks, by a slug or a verified domain: public, and no id",
     "operations": "numbers of all tenants together, for operators",
 }
 MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month"}

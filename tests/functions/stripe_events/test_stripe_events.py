@@ -68,6 +68,7 @@ def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: In
         "trial_end": None,
         "cancels": False,
         "next_plan": None,
+        "closing": False,
     }
 
 
