@@ -15,7 +15,7 @@ from local.demo.tenants import DemoUser, SignedIn, device, find_or_make, know_de
 from local.progress import Progress
 
 USER = DemoUser(
-    "Real Input", "demo-real-input", "Rita of Real Input", "rita@real.example", "demo-real-password", "enterprise"
+    "Real Files", "demo-real-files", "Rita of Real Files", "rita@real-files.example", "demo-real-password", "enterprise"
 )
 """On a plan that takes any number of rows in a day."""
 DOOR, SHOP = "calit2-main-door", "online-retail"

@@ -128,3 +128,8 @@ def globex(clone: Clone, place: Place, two_tenants: tuple[TenantContext, TenantC
 def worker_of(tenant: TenantContext) -> TenantContext:
     """The tenant as a worker enters it."""
     return from_message(tenant.tenant, "worker")
+
+
+@pytest.fixture
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.exports.rules.archive.FILE_ROWS", 16)

@@ -1,0 +1,255 @@
+"""An archive fills an empty tenant, however often the loader died, or says why it does not."""
+
+import gzip
+import io
+import json
+import tarfile
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.exports.errors import NotOwned, OwnersFill
+from shared.exports.model import ExportId
+from shared.exports.rules.contents import taken_over
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext, from_message
+from tenant_context.errors import Forbidden
+from tests.conftest import Clone
+from tests.drills.archives import asked, content, make, message, opened, status
+from tests.drills.conftest import worker_of
+from tests.drills.places import Place, Sandbox
+
+
+def empty_tenant(clone: Clone) -> TenantContext:
+    tenant = uuid7()
+    with clone.connect() as admin:
+        admin.execute(
+            "INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at)"
+            " VALUES (%s, %s, 'New', 'enterprise', now(), now())",
+            (tenant, f"new-{tenant.hex[-12:]}"),
+        )
+    return from_message(tenant, "worker")
+
+
+def fill_from(place: Place, new: TenantContext, source: TenantContext, export: ExportId) -> dict[str, Any]:
+    """Ask for it as an operator does, and let workers work until it has ended; what is shown then."""
+    place.queue.messages.clear()
+    with place.database.transaction(new) as tx:
+        place.imports.ask(tx, source.tenant, export)
+    while place.queue.messages:
+        place.loader().load(worker_of(new), place.queue.messages.pop())
+    return status(place, new, export)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_tenant_with_a_row_in_every_table_is_the_same_in_another(
+    place: Place, acme: TenantContext, clone: Clone
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    place.forget_audit(acme.tenant)
+    first = opened(content(place, acme.tenant, export)).manifest
+    assert [name for name, part in first["tables"].items() if not part["rows"]] == []
+    new = empty_tenant(clone)
+    done = fill_from(place, new, acme, export)
+    assert (done["kind"], done["status"], done["reason"]) == ("import", "done", "")
+    assert done["progress"]["sources_done"] == done["progress"]["sources"]
+    place.forget_audit(new.tenant)
+    again = asked(place, new)
+    make(place, new, again)
+    second = opened(content(place, new.tenant, again)).manifest
+    for name, part in second["tables"].items():
+        if name != "tenants":
+            assert part == (first["tables"][name] if taken_over(name) else {"rows": 0, "files": []}), name
+    assert second["tenant"] == str(new.tenant)
+
+
+def test_what_is_paid_granted_or_proved_elsewhere_is_in_the_archive_and_not_taken_over(
+    place: Place, acme: TenantContext
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    archive = opened(content(place, acme.tenant, export)).manifest
+    stays = {name for name in archive["tables"] if not taken_over(name)}
+    assert stays >= {
+        "tenants", "grants", "domains", "billing_events", "dunning_steps",
+        "usage_events", "usage_hourly", "usage_monthly", "usage_pushes", "usage_alerts",
+    }  # fmt: skip
+    assert {"sites", "campaigns", "memberships", "audit_log", "people_counts"}.isdisjoint(stays)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("after", [False, True], ids=["before a step", "after a step"])
+def test_a_loader_that_dies_at_any_step_is_followed_by_one_that_fills_the_same(
+    place: Place, acme: TenantContext, clone: Clone, now: list[datetime], *, after: bool
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    wanted = opened(content(place, acme.tenant, export)).manifest["tables"]["people_counts"]
+    place.fuse.steps = 0
+    assert fill_from(place, empty_tenant(clone), acme, export)["status"] == "done"
+    steps = place.fuse.steps
+    assert steps > 30
+    # The many in between are notes of files, one like the other.
+    for number in [*range(6), steps // 3, steps // 2, *range(steps - 4, steps)]:
+        new = empty_tenant(clone)
+        said = message(new, "import", export, **{"from": str(acme.tenant)})
+        place.fuse.after, place.fuse.left = after, number
+        with suppress(Sandbox):
+            place.loader().load(worker_of(new), said)
+        place.fuse.left = None
+        now[0] += timedelta(minutes=7)
+        place.loader().load(worker_of(new), said)
+        done = status(place, new, export)
+        assert done["status"] == "done", f"killed at step {number}: {done}"
+        again = asked(place, new)
+        make(place, new, again)
+        assert opened(content(place, new.tenant, again)).manifest["tables"]["people_counts"] == wanted
+
+
+@pytest.mark.usefixtures("small_files")
+def test_an_import_goes_on_where_time_ran_out(place: Place, acme: TenantContext, clone: Clone) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    ticks = iter(range(0, 1_000_000, 45))
+    loader = place.loader(elapsed=lambda: float(next(ticks)))
+    waiting, runs = [message(new, "import", export, **{"from": str(acme.tenant)})], 0
+    while waiting:
+        place.queue.messages.clear()
+        runs += 1
+        loader.load(worker_of(new), waiting.pop())
+        waiting = list(place.queue.messages)
+    assert runs > 3
+    assert status(place, new, export)["status"] == "done"
+
+
+def test_a_smaller_plan_refuses_with_a_reason_and_a_larger_one_goes_on_there(
+    place: Place, acme: TenantContext, clone: Clone
+) -> None:
+    with clone.connect() as admin:
+        for number in range(3):
+            admin.execute(
+                "INSERT INTO sites (tenant_id, id, name, code, time_zone, created_at, updated_at)"
+                " VALUES (%s, %s, 'More', %s, 'UTC', now(), now())",
+                (acme.tenant, uuid7(), f"more-{number}"),
+            )
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET plan = 'free' WHERE tenant_id = %s", (new.tenant,))
+    failed = fill_from(place, new, acme, export)
+    assert failed["status"] == "failed"
+    assert failed["reason"].startswith("The limit sites is 1")
+    assert place.queue.messages == [], "to try again would not help"
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET plan = 'enterprise' WHERE tenant_id = %s", (new.tenant,))
+    assert fill_from(place, new, acme, export)["status"] == "done"
+    with clone.connect() as admin:
+        count = "SELECT count(*) FROM sites WHERE tenant_id = %s"
+        assert admin.execute(count, (new.tenant,)).fetchone() == admin.execute(count, (acme.tenant,)).fetchone()
+
+
+def test_a_feature_that_the_plan_lacks_is_the_reason_too(place: Place, acme: TenantContext, clone: Clone) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    with clone.connect() as admin:
+        admin.execute(
+            "UPDATE tenants SET status = 'active', subscription_status = 'active', plan = 'starter'"
+            " WHERE tenant_id = %s",
+            (new.tenant,),
+        )
+    assert "is not in the organization's plan" in fill_from(place, new, acme, export)["reason"]
+
+
+def test_rows_that_are_there_are_not_counted_against_a_limit_again(place: Place, clone: Clone) -> None:
+    """A plan with just enough room: a file that is added a second time, as its note was lost, must still fit."""
+    tables = {table.name: table for table in place.tables.all()}
+    new = empty_tenant(clone)
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET plan = 'free' WHERE tenant_id = %s", (new.tenant,))
+    stamp = "2026-03-02T09:00:00Z"
+    one = {"id": str(uuid7()), "name": "One", "created_at": stamp, "updated_at": stamp, "version": 1, "code": "x"}
+    line = json.dumps(one | {"metadata": {}, "address": "", "time_zone": "UTC"}).encode()
+    for _ in range(2):
+        assert place.tables.add(worker_of(new), tables["sites"], [line]) == 0
+
+
+@pytest.mark.parametrize("state", ["restricted", "suspended", "closing"])
+def test_an_organization_that_takes_no_writes_is_not_filled(
+    place: Place, acme: TenantContext, clone: Clone, state: str
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    with place.database.transaction(new) as tx:
+        place.imports.ask(tx, acme.tenant, export)
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET status = %s WHERE tenant_id = %s", (state, new.tenant))
+    place.loader().load(worker_of(new), message(new, "import", export, **{"from": str(acme.tenant)}))
+    assert status(place, new, export)["status"] == "failed"
+    with pytest.raises(Forbidden), place.database.transaction(new) as tx:
+        place.imports.ask(tx, acme.tenant, export)
+
+
+def test_an_import_that_comes_twice_changes_nothing(place: Place, acme: TenantContext, clone: Clone) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    before = fill_from(place, new, acme, export)
+    place.loader().load(worker_of(new), message(new, "import", export, **{"from": str(acme.tenant)}))
+    assert status(place, new, export) == before
+
+
+def test_an_owner_fills_from_what_they_own_and_from_nothing_else(
+    place: Place, acme: TenantContext, globex: TenantContext, clone: Clone
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = replace(empty_tenant(clone), user=acme.user)
+    with pytest.raises(OwnersFill), place.database.transaction(new) as tx:
+        place.imports.by_owner(tx, acme.tenant, export)
+    with clone.connect() as admin:
+        admin.execute("INSERT INTO memberships VALUES (%s, %s, 'owner', now())", (new.tenant, acme.user))
+    for organization in (globex.tenant, new.tenant, uuid7()):
+        with pytest.raises(NotOwned), place.database.transaction(new) as tx:
+            place.imports.by_owner(tx, organization, export)
+    with place.database.transaction(new) as tx:
+        assert json.loads(place.imports.by_owner(tx, acme.tenant, export))["status"] == "queued"
+
+
+def test_an_archive_that_is_not_there_is_the_reason(place: Place, acme: TenantContext, clone: Clone) -> None:
+    failed = fill_from(place, empty_tenant(clone), acme, ExportId(uuid7()))
+    assert (failed["status"], failed["reason"]) == ("failed", "There is no such archive.")
+
+
+def test_a_tenant_that_has_rows_is_not_filled(place: Place, acme: TenantContext, globex: TenantContext) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    failed = fill_from(place, globex, acme, export)
+    assert failed["status"] == "failed"
+    assert "sites" in failed["reason"]
+
+
+def test_an_archive_that_was_changed_is_not_trusted(place: Place, acme: TenantContext, clone: Clone) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    key = f"{acme.tenant}/{export}.tar"
+    archive = opened(content(place, acme.tenant, export))
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        archive.files["tables/sites/000001.jsonl.gz"] = gzip.compress(b"")
+        for name, data in {**archive.files, "manifest.json": json.dumps(archive.manifest).encode()}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    place.s3.put_object(Bucket=place.bucket, Key=key, Body=made.getvalue())
+    new = empty_tenant(clone)
+    failed = fill_from(place, new, acme, export)
+    assert failed["status"] == "failed"
+    assert "tables/sites" in failed["reason"]
