@@ -62,7 +62,10 @@ PROBLEM: dict[str, Any] = {
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldError"}},
         "limit": {"type": "string", "description": "With `limit-reached`: the limit's name."},
         "value": {"type": "integer", "description": "With `limit-reached`: how much the plan and grants allow."},
-        "usage": {"type": "integer", "description": "With `limit-reached`: how much is in use."},
+        "usage": {
+            "type": "integer",
+            "description": "With `limit-reached`: how much is in use; with `rate-limited`: how much of the burst.",
+        },
         "resets_at": {
             "type": ["string", "null"],
             "format": "date-time",

@@ -60,6 +60,9 @@ def test_then_it_is_429_with_the_seconds_to_wait(limiter: RateLimiter) -> None:
         "ratelimit": '"tenant";r=0;t=1',
         "ratelimit-policy": '"tenant";q=5;w=3',
     }
+    assert caught.value.members == {
+        "limit": "burst", "value": 5, "usage": 5, "resets_at": "2026-03-02T00:00:01Z",
+    }  # fmt: skip
 
 
 def test_one_tenant_takes_nothing_of_anothers(limiter: RateLimiter) -> None:

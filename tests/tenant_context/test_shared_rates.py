@@ -141,8 +141,20 @@ def test_a_refusal_says_which_limit_and_when_to_ask_again(table: Watched, clock:
         "ratelimit": f'"tenant";r=0;t=2, "day";r={100_000 - 200};t={15 * 3600}',
         "ratelimit-policy": '"tenant";q=200;w=2, "day";q=100000;w=86400',
     }
+    told = caught.value.members
+    assert (told["limit"], told["value"], told["usage"]) == ("burst", 200, 200)
     clock.forward(1)
     assert is_let_through(sandbox, acme)
+
+
+def test_a_refusal_says_how_much_is_spent_and_not_how_much_could_be(table: Watched, clock: Clock, acme: UUID) -> None:
+    """Who is refused does not ask again at once, and tokens come back meanwhile."""
+    (sandbox,) = sandboxes(table, clock, 1)
+    let_through([sandbox], acme, 1000)
+    clock.forward(0.05)
+    with pytest.raises(RateLimited) as caught:
+        sandbox.take(acme, STARTER)
+    assert caught.value.members["usage"] == 200 - 5
 
 
 def test_an_answer_says_what_is_left(table: Watched, clock: Clock, acme: UUID) -> None:

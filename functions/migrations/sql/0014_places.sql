@@ -70,12 +70,47 @@ RETURN '{
                    "custom_domains": 10}}
 }'::jsonb;
 
+-- A plan by its name; one that there is not is starter, as the kernel has it (tenant_context/plans.py).
+CREATE FUNCTION app.plan_of(called text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(app.plans() -> called, app.plans() -> 'starter');
+-- Rows of before are not looked at.
+ALTER TABLE tenants ADD CONSTRAINT tenants_plan_is_one
+    CHECK (plan IN ('free', 'starter', 'professional', 'enterprise')) NOT VALID;
+
+-- In place of the same of 0011: of no plan is starter's.
+CREATE OR REPLACE FUNCTION app.allowance(of_tenant uuid, what text, moment timestamptz,
+                                         OUT allowed bigint, OUT granted boolean, OUT ends_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    given record;
+BEGIN
+    SELECT (app.plan_of(t.plan) -> 'limits' ->> what)::bigint INTO allowed FROM tenants t WHERE t.tenant_id = of_tenant;
+    granted := false;
+    SELECT g.amount, g.until INTO given FROM grants g
+    WHERE g.tenant_id = of_tenant AND g.name = what AND g.kind = 'value' AND g.revoked_at IS NULL
+          AND (g.until IS NULL OR g.until > moment)
+    ORDER BY g.id DESC LIMIT 1;
+    IF FOUND THEN
+        allowed := given.amount;
+        granted := true;
+        ends_at := given.until;
+    END IF;
+    SELECT sum(g.amount)::bigint AS amount, min(g.until) AS until INTO given FROM grants g
+    WHERE g.tenant_id = of_tenant AND g.name = what AND g.kind = 'extra' AND g.revoked_at IS NULL
+          AND (g.until IS NULL OR g.until > moment);
+    IF given.amount IS NOT NULL THEN
+        allowed := allowed + given.amount;
+        granted := true;
+        ends_at := least(ends_at, given.until);
+    END IF;
+END
+$$;
+
 -- Where no subscription is known yet, it is not on trial; before, that was every feature.
 CREATE OR REPLACE FUNCTION app.has_feature(of_tenant uuid, what text, moment timestamptz) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(bool_or(
-        NOT app.plans() ? t.plan
-        OR app.plans() -> t.plan -> 'features' ? what
+        app.plan_of(t.plan) -> 'features' ? what
         OR coalesce(t.subscription_status = 'trialing', false)
         OR (t.status = 'billing_pending' AND t.stripe_subscription_id IS NULL)
         OR EXISTS (SELECT FROM grants g

@@ -9,6 +9,7 @@ from threading import Barrier
 from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from shared.plans.errors import GrantNotFound, NothingToGrant, OrganizationUnknown
@@ -141,6 +142,27 @@ def test_postgresql_and_the_kernel_say_the_same_of_every_plan(database: Database
     }
 
 
+def test_of_a_plan_that_is_none_postgresql_gives_what_starter_gives(
+    clone: Clone, database: Database, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    starter = shown(database, acme)
+    with clone.connect("owner") as owner:
+        owner.execute("ALTER TABLE tenants DROP CONSTRAINT tenants_plan_is_one")
+    on_plan(database, acme, "platinum")
+    assert shown(database, acme) == starter
+    do(database, acme, *[site] * LIMIT, endpoint)
+    with pytest.raises(LimitReached):
+        do(database, acme, site)
+    with pytest.raises(FeatureNotInPlan):
+        do(database, acme, role)
+
+
+def test_no_tenant_is_put_on_a_plan_that_is_none(database: Database, two_tenants: Tenants) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        on_plan(database, two_tenants[0], "platinum")
+
+
 def test_a_thousand_creations_at_once_leave_exactly_as_many_as_the_limit(
     clone: Clone, database: Database, two_tenants: Tenants
 ) -> None:
@@ -202,6 +224,55 @@ def test_of_every_counted_thing_a_thousand_creations_leave_exactly_as_many_as_th
         outcomes = sum(pool.map(attempt, range(CONNECTIONS)), Counter[str]())
     assert outcomes == {"made": LIMIT, "refused": ATTEMPTS - LIMIT}
     assert shown(database, acme)[thing][:2] == (had + LIMIT, had + LIMIT)
+
+
+def test_people_asked_and_people_coming_in_at_once_share_one_limit(
+    clone: Clone, database: Database, two_tenants: Tenants
+) -> None:
+    """Two tables, one lock: half of them invite, half come in by the organization's identity provider."""
+    acme, _ = two_tenants
+    people = [[uuid7() for _ in range(LIMIT)] for _ in range(CONNECTIONS // 2)]
+    with clone.connect() as admin:
+        admin.execute(
+            "INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at)"
+            " SELECT one, one || '@acme.example', 'Somebody', 'none', now(), now() FROM unnest(%s::uuid[]) one",
+            ([person for some in people for person in some],),
+        )
+    had = int(shown(database, acme)["users"][1])
+    give(database, acme, Kind.VALUE, "users", amount=had + LIMIT)
+    together = Barrier(CONNECTIONS)
+
+    def attempt(number: int) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        coming = list(people[number // 2]) if number % 2 else []
+
+        def create(tx: Transaction) -> None:
+            if coming:
+                values = (acme.tenant, coming[-1], tx.now)
+                tx.run("INSERT INTO memberships VALUES (%s, %s, 'viewer', %s)", values)
+            else:
+                invitation(tx)
+            tx.one("SELECT pg_sleep(0.02)")  # the others come while it is not committed
+
+        with closing(Database(clone.settings(), clock=database.clock)) as own:
+            together.wait()
+            for _attempt in range(ATTEMPTS // CONNECTIONS):
+                kind = "came in" if coming else "asked"
+                try:
+                    do(own, acme, create)
+                except LimitReached:
+                    outcomes[f"{kind}, refused"] += 1
+                else:
+                    outcomes[kind] += 1
+                    coming[-1:] = []
+        return outcomes
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        outcomes = sum(pool.map(attempt, range(CONNECTIONS)), Counter[str]())
+    assert outcomes["came in"] + outcomes["asked"] == LIMIT
+    assert outcomes["came in, refused"] + outcomes["asked, refused"] == ATTEMPTS - LIMIT
+    assert min(outcomes["came in, refused"], outcomes["asked, refused"]) >= ATTEMPTS // 2 - LIMIT
+    assert shown(database, acme)["users"] == (had + LIMIT, had + LIMIT, "grant")
 
 
 def test_what_is_taken_away_makes_room(database: Database, two_tenants: Tenants) -> None:

@@ -169,7 +169,8 @@ def _refusal(purse: _Purse, rate: Rate, now: float) -> TooManyRequests:
         resets_at = datetime.fromtimestamp(_midnight(now), UTC)
         error = DailyQuotaExceeded(rate.calls_per_day or 0, purse.level.calls, resets_at, now)
     else:
-        error = RateLimited(rate.per_second, rate.burst, purse.refused_until - now, now)
+        used = rate.burst - purse.level.room(rate, int(now * _MICRO))
+        error = RateLimited(rate.per_second, rate.burst, used, purse.refused_until - now, now)
     error.headers |= {"ratelimit": _header(purse, rate, now), "ratelimit-policy": policy(rate)}
     return error
 
@@ -207,7 +208,8 @@ class _OwnBuckets:
         bucket.tokens = min(rate.burst, bucket.tokens + max(0.0, now - bucket.at) * rate.per_second)
         bucket.at = now
         if bucket.tokens < 1:
-            error = RateLimited(rate.per_second, rate.burst, (1 - bucket.tokens) / rate.per_second, now)
+            wait = (1 - bucket.tokens) / rate.per_second
+            error = RateLimited(rate.per_second, rate.burst, rate.burst - int(bucket.tokens), wait, now)
             error.headers |= {"ratelimit": '"tenant";r=0;t=1', "ratelimit-policy": policy(rate)}
             raise error
         bucket.tokens -= 1

@@ -7,20 +7,24 @@ from tenant_context.errors import DailyLimitReached, LimitReached, TooManyReques
 
 
 class RateLimited(TooManyRequests):
-    """A tenant calls faster than its plan allows; `wait` and `now` in seconds."""
+    """A tenant calls faster than its plan allows; `wait` and `now` in seconds.
+
+    What it ran into is its burst: `used` of it are spent, by the bucket as it was seen last. Fewer than all can be: a
+    sandbox asks for more than one token at a time.
+    """
 
     code, title = "rate-limited", "The organization calls too fast"
 
-    def __init__(self, per_second: int, burst: int, wait: float, now: float) -> None:
+    def __init__(self, per_second: int, burst: int, used: int, wait: float, now: float) -> None:
         super().__init__(
             f"The organization's plan allows {per_second} requests a second and {burst} at once.",
             retry_after=max(1, ceil(wait)),
         )
         opens = datetime.fromtimestamp(ceil(now + wait), UTC)
         self.members = {
-            "limit": "requests_per_second",
-            "value": per_second,
-            "usage": burst,
+            "limit": "burst",
+            "value": burst,
+            "usage": used,
             "resets_at": f"{opens:%Y-%m-%dT%H:%M:%SZ}",
         }
 
