@@ -48,40 +48,81 @@ def show(call: Call[None], desk: Desk) -> Answer:
 
 
 @routes.act(
-    "POST", "/api/v1/billing/checkout", permission="billing.write", body=CheckoutIn, answer=CheckoutOut, recent=True
+    "POST",
+    "/api/v1/billing/checkout",
+    permission="billing.write",
+    body=CheckoutIn,
+    answer=CheckoutOut,
+    recent=True,
+    fails=(409,),
 )
 def checkout(call: Call[CheckoutIn], desk: Desk) -> Answer:
     """Open a page of Stripe's to begin a plan, or, while there is a subscription, to give the card that pays it."""
     return Answer(desk.account.ask(call.tenant, "checkout", _key(call), **call.body.model_dump()))
 
 
-@routes.act("POST", "/api/v1/billing/portal", permission="billing.write", body=PortalIn, answer=PortalOut, recent=True)
+@routes.act(
+    "POST",
+    "/api/v1/billing/portal",
+    permission="billing.write",
+    body=PortalIn,
+    answer=PortalOut,
+    recent=True,
+    fails=(409,),
+)
 def portal(call: Call[PortalIn], desk: Desk) -> Answer:
     """Open Stripe's portal, with the cards and the invoices."""
     return Answer(desk.account.ask(call.tenant, "portal", _key(call), **call.body.model_dump()))
 
 
-@routes.act("POST", "/api/v1/billing/preview", permission="billing.read", body=PlanIn, answer=PreviewOut)
+@routes.act(
+    "POST",
+    "/api/v1/billing/preview",
+    permission="billing.read",
+    body=PlanIn,
+    answer=PreviewOut,
+    fails=(409,),
+)
 def preview(call: Call[PlanIn], desk: Desk) -> Answer:
     """See what another plan would cost, now and at the period's end; nothing is changed."""
     return Answer(desk.account.ask(call.tenant, "preview", plan=call.body.plan))
 
 
 @routes.act(
-    "POST", "/api/v1/billing/plan", permission="billing.write", body=PlanIn, answer=SubscriptionOut, recent=True
+    "POST",
+    "/api/v1/billing/plan",
+    permission="billing.write",
+    body=PlanIn,
+    answer=SubscriptionOut,
+    recent=True,
+    fails=(402, 409),
 )
 def change(call: Call[PlanIn], desk: Desk) -> Answer:
     """Change the plan: a higher one now, the rest of the period charged; a lower one when the period ends."""
     return Answer(desk.account.change(call.tenant, "change", _key(call), plan=call.body.plan))
 
 
-@routes.act("POST", "/api/v1/billing/cancel", permission="billing.write", answer=SubscriptionOut, recent=True)
+@routes.act(
+    "POST",
+    "/api/v1/billing/cancel",
+    permission="billing.write",
+    answer=SubscriptionOut,
+    recent=True,
+    fails=(402, 409),
+)
 def cancel(call: Call[None], desk: Desk) -> Answer:
     """End the subscription with its period; until then everything stays."""
     return Answer(desk.account.change(call.tenant, "cancel", _key(call)))
 
 
-@routes.act("POST", "/api/v1/billing/resume", permission="billing.write", answer=SubscriptionOut, recent=True)
+@routes.act(
+    "POST",
+    "/api/v1/billing/resume",
+    permission="billing.write",
+    answer=SubscriptionOut,
+    recent=True,
+    fails=(402, 409),
+)
 def resume(call: Call[None], desk: Desk) -> Answer:
     """Take a cancellation back, or begin to pay after a trial that ended without a card."""
     return Answer(desk.account.change(call.tenant, "resume", _key(call)))

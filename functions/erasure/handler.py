@@ -48,8 +48,8 @@ database = kernel.database()
 dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
 people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
-# What opens things goes first: nobody comes back in while the rest goes. Keys of fields last: it must not be said
-# that they are gone while something that they open could still be written.
+# What opens things goes first: nobody comes back in while the rest goes. Keys of fields after what is
+# copied elsewhere; the rows that they open, and people, follow.
 stores: dict[str, Store] = {
     "dynamodb/sessions": TenantItems(settings.table_sessions, dynamodb),
     "dynamodb/api_keys": TenantItems(settings.table_api_keys, dynamodb),

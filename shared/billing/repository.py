@@ -44,6 +44,10 @@ _OWING_SINCE: LiteralString = """
       AND created_at > coalesce((SELECT max(created_at) FROM billing_events
                                  WHERE tenant_id = %(tenant)s AND status IN ('trialing', 'active', 'paused')),
                                 '-infinity')"""
+_NEWEST_PAYMENT: LiteralString = """
+    SELECT created_at, coalesce(data ->> 'reason', '') FROM billing_events
+    WHERE tenant_id = %s AND type IN ('invoice.payment_failed', 'invoice.paid') AND outcome IN ('applied', 'outdated')
+    ORDER BY created_at DESC, type LIMIT 1"""
 _INBOX: LiteralString = """
     SELECT data FROM billing_events
     WHERE tenant_id = %(tenant)s AND data <> '{}' AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
@@ -92,6 +96,11 @@ class BillingRepository:
         """Since when something has been owed, as far as Stripe's events tell."""
         row = tx.one(_OWING_SINCE, {"tenant": tx.tenant.tenant, "owing": list(OWING)})
         return row[0] if row else None
+
+    def newest_payment(self, tx: Transaction) -> tuple[datetime, str] | None:
+        """When the newest word about a payment was said, and why the payment failed; empty where it was made."""
+        row = tx.one(_NEWEST_PAYMENT, (tx.tenant.tenant,))
+        return (row[0], row[1]) if row else None
 
     def reopen(self, tx: Transaction, since: datetime | None) -> list[BillingEvent]:
         """The inbox's events since a moment, oldest first, as if none had been followed yet."""

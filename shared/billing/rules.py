@@ -183,6 +183,18 @@ def owe(state: BillingState, since: datetime | None) -> BillingState:
     return replace(state, dunning_since=since)
 
 
+def explain(state: BillingState, payment: tuple[datetime, str] | None) -> BillingState:
+    """The state with the reason of the newest payment's failure, while it is not overtaken by a better word.
+
+    It follows from the newest of each kind of word alone, so the order in which they came has no say.
+    """
+    if state.subscription is None:
+        return state
+    made, reason = payment or (None, "")
+    overtaken = state.status is State.ACTIVE and (made is None or state.as_of is None or made <= state.as_of)
+    return replace(state, reason="" if overtaken else reason)
+
+
 def reminders(since: datetime, now: datetime) -> list[Reminder]:
     """The steps of dunning that are due, in order."""
     return [one for one in REMINDERS if now - since >= timedelta(days=one.day)]

@@ -171,6 +171,30 @@ def test_an_eraser_that_dies_at_any_step_is_followed_by_one_with_the_same_certif
     assert left_of(clone, place, globex) == {"erasures": 1}
 
 
+def test_what_was_written_behind_the_erasures_back_goes_as_well(
+    place: Place, clone: Clone, acme: TenantContext, now: list[datetime]
+) -> None:
+    close(clone, acme.tenant)
+    step = 0
+    while "postgresql/billing_events" not in str(progress(clone, acme)[0]):
+        step += 5
+        place.fuse.left = step
+        with suppress(Sandbox):
+            erase(place, acme)
+        now[0] += timedelta(minutes=7)
+    assert progress(clone, acme)[2] is None
+    with clone.connect() as admin:
+        admin.execute(
+            "INSERT INTO billing_events (tenant_id, event_id, type, created_at, received_at, applied)"
+            " VALUES (%s, 'evt_late', 'invoice.paid', now(), now(), true)",
+            (acme.tenant,),
+        )
+    place.fuse.left = None
+    erase(place, acme)
+    assert left_of(clone, place, acme) == {"erasures": 1}
+    assert certificate(clone, acme)["postgresql/billing_events"] >= 1
+
+
 def test_an_erasure_goes_on_where_time_ran_out(place: Place, clone: Clone, acme: TenantContext) -> None:
     close(clone, acme.tenant)
     ticks = iter(range(0, 1_000_000, 60))

@@ -97,8 +97,9 @@ class Life:
 
 def state(tx: Transaction) -> tuple[Any, ...] | None:
     return tx.one(
-        "SELECT status, subscription_status, plan, billing_next_plan, billing_cancels, billing_period_end,"
-        " stripe_customer_id, stripe_subscription_id, dunning_since IS NULL FROM tenants"
+        "SELECT status, subscription_status, plan, billing_next_plan, billing_cancels,"
+        " billing_period_end, stripe_customer_id, stripe_subscription_id,"
+        " dunning_since IS NULL, billing_reason FROM tenants"
     )
 
 

@@ -109,6 +109,7 @@ class Billing:
         self._repository.record(tx, event, outcome)
         if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
             owing = after.subscription_status not in rules.PAID_UP
+            after = rules.explain(after, self._repository.newest_payment(tx))
             self._keep(tx, before, rules.owe(after, self._repository.owing_since(tx) if owing else None))
         return outcome
 
@@ -132,7 +133,7 @@ class Billing:
         if of_invoice:
             if not all(rules.is_newer(event, created, kind) for created, kind in newest):
                 return Outcome.OUTDATED, state
-            return Outcome.APPLIED, replace(state, reason=event.reason)
+            return Outcome.APPLIED, state
         outcome = rules.judge(event, state, newest)
         return outcome, rules.follow(state, event) if outcome is Outcome.APPLIED else state
 
