@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from shared.plans.errors import NothingToGrant
-from shared.plans.model import Grant, Held, Kind
+from shared.plans.model import Grant, Held, Kind, Limit
 from tenant_context.plans import LIMITED, PACED, PLANS, Rate, amount_of
 
 FEATURES = tuple(sorted({feature for plan in PLANS.values() for feature in plan.features}))
@@ -21,6 +21,10 @@ counts take 296 bytes each; 5,000 receipts of four lines take 437. `tests/shared
 the estimate to a factor of 1.5 there; receipts of many lines take more.
 """
 GB = 10**9
+
+
+NEARLY = 0.8
+"""Of a limit in use, from which on it is nearly reached."""
 
 
 class Amount(NamedTuple):
@@ -56,6 +60,11 @@ def size(rows: Mapping[str, int]) -> int:
 def size_in_gb(size: int) -> float:
     """Bytes in GB of 10^9, to a thousandth."""
     return round(size / GB, 3)
+
+
+def nearly_reached(limits: Iterable[Limit]) -> list[str]:
+    """The limits of which four fifths or more are in use; not those of which nobody has anything."""
+    return [one.limit for one in limits if one.value and one.usage >= NEARLY * one.value]
 
 
 def midnight(now: datetime) -> datetime:

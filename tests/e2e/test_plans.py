@@ -115,6 +115,20 @@ def test_a_flag_is_shown_to_whom_it_is_on_for(stack: Stack, owner: SignedIn) -> 
         assert ask(stack.api_url, stack.operator_secret, "DELETE", flag).status == 204
 
 
+def test_limits_nearly_reached_are_told_to_whom_the_flag_is_on_for(stack: Stack, owner: SignedIn) -> None:
+    amount = {"kind": "value", "name": "users", "amount": 1, "reason": "x"}
+    assert as_operator(stack, owner, "POST", "/grants", amount).status == 201
+    assert as_owner(owner, "GET", "/limits").json["nearly_reached"] is None
+    flag = "/api/v1/operator/flags/limit-warnings"
+    assert ask(stack.api_url, stack.operator_secret, "PUT", flag, {"on": [owner.organization]}).status == 200
+    try:
+        wait_for("the flag", lambda: as_owner(owner, "GET", "/limits").json["nearly_reached"] == ["users"], seconds=40)
+        other = newcomer(stack.api_url, "plans")
+        assert as_owner(other, "GET", "/limits").json["nearly_reached"] is None
+    finally:
+        assert ask(stack.api_url, stack.operator_secret, "DELETE", flag).status == 204
+
+
 def test_what_is_being_closed_stops_paying_and_pays_on_when_it_is_had_back(owner: SignedIn) -> None:
     def billing() -> dict[str, Any]:
         again = log_in(owner.api.url, owner.user)

@@ -53,6 +53,17 @@ def globex(stack: Stack) -> SignedIn:
 @pytest.fixture(scope="session")
 def things(stack: Stack, acme: SignedIn) -> Things:
     """One of everything, acme's."""
+    return filled(stack, acme)
+
+
+@pytest.fixture
+def spent(stack: Stack) -> Things:
+    """One of everything, of a tenant that is there to lose it."""
+    return filled(stack, newcomer(stack.api_url, "spent"))
+
+
+def filled(stack: Stack, owner: SignedIn) -> Things:
+    """One of everything."""
     with running(f"{stack.api_url}/api/v1/auth/sso/callback") as provider:
         particulars = {
             "issuer": provider.issuer,
@@ -60,9 +71,9 @@ def things(stack: Stack, acme: SignedIn) -> Things:
             "client_secret": provider.client_secret,
             "return_urls": ["https://acme.example/"],
         }
-        where = f"/api/v1/organizations/{acme.organization}/identity-provider"
-        acme.api.call("PUT", where, json.dumps(particulars).encode(), {"content-type": "application/json"})
+        where = f"/api/v1/organizations/{owner.organization}/identity-provider"
+        owner.api.call("PUT", where, json.dumps(particulars).encode(), {"content-type": "application/json"})
     domains = {"kind": "value", "name": "custom_domains", "amount": 2, "reason": "one of everything"}
     operator = Api(stack.api_url, token=stack.operator_secret)
-    operator.post(f"/api/v1/operator/organizations/{acme.organization}/grants", domains)
-    return Things.of(acme)
+    operator.post(f"/api/v1/operator/organizations/{owner.organization}/grants", domains)
+    return Things.of(owner)

@@ -122,14 +122,6 @@ def test_a_key_seals_for_an_hour_or_so_many_fields_and_is_then_another(
     assert cipher.open(ACME, "f", first) == b"1"
 
 
-def test_what_was_sealed_before_can_be_sealed_anew(cipher: FieldCipher, keys: Counted) -> None:
-    old = cipher.seal(ACME, "f", b"secret")
-    keys.now = fields.SEAL_SECONDS
-    new = cipher.reseal(ACME, "f", old)
-    assert key_of(new) != key_of(old)
-    assert cipher.open(ACME, "f", new) == b"secret"
-
-
 def test_an_unwrapped_key_is_kept_five_minutes(cipher: FieldCipher, keys: Counted) -> None:
     sealed = cipher.seal(ACME, "f", b"secret")
     for keys.now in (0.0, fields.OPEN_SECONDS - 1):

@@ -12,13 +12,16 @@ from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
 
 AT = "/api/v1/operator/organizations/{organization_id}"
 FLAGS = "/api/v1/operator/flags"
+LIMIT_WARNINGS = "limit-warnings"
+"""The flag under which limits that are nearly reached are told."""
 
 
 @routes.read(ONE + "/limits", permission=SIGNED_IN, answer=wire.LimitsOut)
 def limits(call: Call[None], organizations: Organizations) -> Answer:
     """Show what your organization may have and has, and which features are on for it."""
     found = organizations.plans.allowances(call.tenant, call.id("organization_id"))
-    return Answer(wire.limits(found, organizations.flags.all_on(call.tenant.tenant)))
+    flags, tenant = organizations.flags, call.tenant.tenant
+    return Answer(wire.limits(found, flags.all_on(tenant), warns=flags.on(LIMIT_WARNINGS, tenant)))
 
 
 @routes.read(ONE + "/features", permission=SIGNED_IN, answer=wire.FeaturesOut)
@@ -83,7 +86,11 @@ def flags(call: Call[None], organizations: Organizations) -> Answer:  # noqa: AR
 
 @routes.act("PUT", FLAGS + "/{flag}", proof=Proof.OPERATOR, body=wire.FlagIn, answer=wire.FlagOut)
 def set_flag(call: Call[wire.FlagIn], organizations: Organizations) -> Answer:
-    """Say who has a feature; in force within thirty seconds."""
+    """Say for whom a feature that is being rolled out is on; in force within thirty seconds.
+
+    `limit-warnings` has limits that are nearly reached told. Other names switch nothing on the platform; they are shown
+    to the organization (`flags`), for apps that ask for them.
+    """
     body = call.body
     flag = Flag(body.percent, frozenset(map(str, body.on)), frozenset(map(str, body.off)))
     name = _name(call.path["flag"])

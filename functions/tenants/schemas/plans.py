@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.life.model import Standing
 from shared.plans.model import Allowances, Grant, Kind, Limit
+from shared.plans.rules import nearly_reached
 from tenant_context.clock import rfc3339
 from tenant_context.flags import Flag
 from tenant_context.states import State
@@ -46,6 +47,8 @@ class LimitsOut(Out):
     features: list[FeatureOut]
     flags: list[str]
     """Features still being rolled out that are on for the organization."""
+    nearly_reached: list[str] | None
+    """Limits of which four fifths or more are in use; null until the flag `limit-warnings` is on."""
 
 
 class FeaturesOut(Out):
@@ -123,10 +126,15 @@ class FlagsOut(Out):
     items: list[FlagOut]
 
 
-def limits(allowances: Allowances, flags: tuple[str, ...]) -> dict[str, Any]:
-    """The answer's form of what an organization may have."""
-    items = [_limit(one) for one in allowances.limits]
-    return {"plan": allowances.plan, "items": items, "features": allowances.features, "flags": flags}
+def limits(allowances: Allowances, flags: tuple[str, ...], *, warns: bool) -> dict[str, Any]:
+    """The answer's form of what an organization may have; `warns` of what it has nearly reached."""
+    return {
+        "plan": allowances.plan,
+        "items": [_limit(one) for one in allowances.limits],
+        "features": allowances.features,
+        "flags": flags,
+        "nearly_reached": nearly_reached(allowances.limits) if warns else None,
+    }
 
 
 def _limit(one: Limit) -> dict[str, Any]:

@@ -108,10 +108,6 @@ class FieldCipher:
         except InvalidTag as error:
             raise Unreadable("was sealed for something else, or changed") from error
 
-    def reseal(self, tenant: UUID, field: str, sealed: bytes) -> bytes:
-        """The same field under the data key of now, so that the one before can be retired. Errors: Unreadable."""
-        return self.seal(tenant, field, self.open(tenant, field, sealed))
-
     def _sealing_key(self, tenant: UUID) -> DataKey:
         now, key = self._elapsed(), self._sealing.get(tenant)
         if key is None or now >= key.until or key.uses >= SEAL_USES:
