@@ -113,7 +113,7 @@ class InvoiceQuery(In):
 class UsageQuery(In):
     """Which month, as 2026-11; the present one (UTC) when left out."""
 
-    month: Annotated[str, StringConstraints(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")] | None = None
+    month: Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")] | None = None
 
 
 class MeterOut(Out):

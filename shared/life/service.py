@@ -10,7 +10,7 @@ from shared.life.repository import LifeRepository
 from tenant_context.events import Event
 from tenant_context.postgres import Transaction
 from tenant_context.state_news import Herald
-from tenant_context.states import LEADS_TO, PERMITS, State
+from tenant_context.states import LEADS_TO, PERMITS, Need, State, permits, refusal
 
 GRACE = timedelta(days=30)
 """How long a tenant that is being closed can be had back."""
@@ -69,8 +69,15 @@ class Life:
             tx.after_commit(lambda: self._herald.tell(tx.tenant.tenant, after, tx.now))
 
     def close(self, tx: Transaction, organization: UUID) -> Standing:
-        """Give the tenant up: read-only at once, closed in thirty days. Errors: OwnersClose, StateDoesNotLeadThere."""
+        """Give the tenant up: read-only at once, closed in thirty days.
+
+        Errors: OwnersClose, StateDoesNotLeadThere, Forbidden.
+        """
         self._check_owner(tx, organization)
+        present = self._repository.lock(tx).state
+        if not permits(present, Need.LOG_IN):
+            # A token is believed for some seconds after a suspension; the row knows better.
+            raise refusal(present)
         return self.move(tx, State.CLOSING, CLOSED_BY_OWNER)
 
     def reopen(self, tx: Transaction, organization: UUID) -> Standing:

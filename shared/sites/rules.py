@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.sites.errors import UnknownTimeZone
 
+_NO_PLACE = re.compile(r"localtime|posixrules|Factory|(posix|right)/.*")
+"""Files beside the zones' own, which Python reads and PostgreSQL does not know."""
+
 
 @lru_cache(maxsize=256)
 def check_time_zone(name: str) -> None:
     """Raise `UnknownTimeZone` unless the name is one PostgreSQL and Python both know by its full IANA name."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
+    if _NO_PLACE.fullmatch(name) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", name):
         raise UnknownTimeZone
     try:
         ZoneInfo(name)

@@ -115,6 +115,9 @@ _CARDS = {
 }
 
 
+_BAD_REQUEST = 400
+
+
 def _card_sentence(error: stripe.CardError) -> str:
     """Why a card was refused, as far as its owner can do something about it."""
     body = error.json_body.get("error", {}) if isinstance(error.json_body, dict) else {}
@@ -140,6 +143,8 @@ def _say(error: stripe.StripeError) -> NoReturn:
             raise StripeUnavailable("Stripe does not accept the platform's key.") from error
         case stripe.CardError():
             raise CardRefused(_card_sentence(error)) from error
+        case stripe.IdempotencyError() if error.http_status == _BAD_REQUEST:
+            raise StripeRefused("This Idempotency-Key was used for another request: use a fresh one.") from error
         case stripe.InvalidRequestError() if "payment source" in str(error):
             raise CardRefused("There is no card to charge; add one first.") from error
         case stripe.InvalidRequestError():

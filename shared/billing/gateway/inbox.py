@@ -61,6 +61,8 @@ class StripeInbox:
         return (event.tenant, event) if event else None
 
     def _verify(self, payload: bytes, signature: str) -> None:
+        if not signature.isascii():
+            raise SignatureRefused("The Stripe-Signature is not one.")
         try:
             try:
                 self._compare(payload, signature)

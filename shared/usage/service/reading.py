@@ -36,7 +36,10 @@ class UsageReader:
     def hours(self, tenant: TenantContext, meter: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
         """A meter hour by hour. Errors: RangeTooLong."""
         until = end or self._clock()
-        since = start or until - timedelta(days=1)
+        try:
+            since = start or until - timedelta(days=1)
+        except OverflowError as error:
+            raise RangeTooLong(MAX_DAYS) from error
         if not timedelta() < until - since <= timedelta(days=MAX_DAYS):
             raise RangeTooLong(MAX_DAYS)
         found = self._repository.hours(self._database, tenant, meter, since, until)

@@ -22,7 +22,7 @@ from tenant_context.dynamo import Table
 from tenant_context.errors import NotInState
 from tenant_context.postgres import Database, Transaction
 from tenant_context.state_news import Allowances, Herald, States
-from tenant_context.states import Need, State, permitting
+from tenant_context.states import Need, OrganizationSuspended, State, permitting
 from tests.dynamo import watched
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -127,6 +127,15 @@ def test_only_owners_close_and_only_their_own(database: Database, life: Life, tw
         tx.run("UPDATE memberships SET role = 'admin' WHERE tenant_id = %s", (acme.tenant,))
     with pytest.raises(OwnersClose), database.transaction(acme) as tx:
         life.close(tx, acme.tenant)
+
+
+def test_an_owner_does_not_close_what_was_suspended(database: Database, life: Life, two_tenants: Tenants) -> None:
+    """A token is believed for some seconds more; having it back would undo the suspension."""
+    acme, _ = two_tenants
+    move(database, life, acme, State.SUSPENDED)
+    with pytest.raises(OrganizationSuspended), database.transaction(acme) as tx:
+        life.close(tx, acme.tenant)
+    assert state_of(database, acme) == "suspended"
 
 
 def tend(database: Database, life: Life, tenant: TenantContext, now: datetime) -> dict[str, int]:

@@ -33,7 +33,9 @@ def test_what_no_country_pays_with_is_no_currency(code: str) -> None:
         rules.check(OwnSettings(currency=code))
 
 
-@pytest.mark.parametrize("name", ["Mars/Olympus", "europe", "../etc/passwd", "Europe", "UTC+2", ""])
+@pytest.mark.parametrize(
+    "name", ["Mars/Olympus", "europe", "../etc/passwd", "Europe", "UTC+2", "localtime", "posixrules", "right/UTC", ""]
+)
 def test_a_time_zone_is_one_that_iana_knows(name: str) -> None:
     with pytest.raises(UnknownTimeZone):
         rules.check(OwnSettings(time_zone=name))

@@ -5,9 +5,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.usage.errors import RangeTooLong
 from shared.usage.model import Calls, Delivered, Meter
 from shared.usage.repository import UsageRepository
 from shared.usage.service.ledger import Ledger
@@ -114,6 +116,12 @@ def test_the_sums_are_those_of_the_events_however_they_come(
         hours = tx.all("SELECT hour, quantity FROM usage_hourly WHERE meter = %s", (Meter.API_CALLS,))
         assert {row[0]: row[1] for row in hours} == expected
         assert tx.one("SELECT coalesce(sum(quantity), 0) FROM usage_monthly") == (sum(expected.values()),)
+
+
+def test_before_the_first_year_there_is_no_range(database: Database, two_tenants: Tenants) -> None:
+    reader = UsageReader(database, UsageRepository(), Moment(AT))
+    with pytest.raises(RangeTooLong):
+        reader.hours(two_tenants[0], "api_calls", None, datetime(1, 1, 1, tzinfo=UTC))
 
 
 def test_hours_are_read_within_their_range(database: Database, two_tenants: Tenants) -> None:
