@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tenant_context.aws import AwsClient, AwsError
 from tenant_context.dynamo import Item, decode, tenant_key
+from tenant_context.state_news import place_of
 
 _READ = 1000
 _BATCH = 25
@@ -28,8 +29,12 @@ class TenantItems:
             "TableName": self._table,
             "ConsistentRead": True,
             "Limit": _READ,
-            "FilterExpression": "tenant = :tenant OR begins_with(pk, :prefix)",
-            "ExpressionAttributeValues": {":tenant": {"S": str(tenant)}, ":prefix": {"S": tenant_key(tenant, "")}},
+            "FilterExpression": "tenant = :tenant OR begins_with(pk, :prefix) OR pk = :state",
+            "ExpressionAttributeValues": {
+                ":tenant": {"S": str(tenant)},
+                ":prefix": {"S": tenant_key(tenant, "")},
+                ":state": {"S": place_of(tenant)[0]},
+            },
         }
         if after:
             request["ExclusiveStartKey"] = after
