@@ -17,10 +17,10 @@ ITEMS = (
 """Tables of DynamoDB with items of tenants. What opens doors goes first: nobody comes back in while the rest goes."""
 KEPT = {
     "credentials": "belongs to people; goes with those who belong nowhere else",
-    "leases": "the platform's own: which timed work is under way",
+    "leases": "the platform's own: how far timed work came, for a time by the id of the tenant it came to",
     "signing_keys": "the platform's own",
 }
-"""The other tables, and why nothing of a tenant's is in them."""
+"""The other tables, and why an erasure leaves them."""
 
 
 def stores_of(items: Callable[[str], Store], archives: Store) -> dict[str, Store]:
