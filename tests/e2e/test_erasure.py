@@ -88,5 +88,6 @@ def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate
     assert named == {"postgresql/erasures", "dynamodb/revocations"}
     # What was mailed to confirm an address waits for its click until it expires.
     assert where_named(stack, owner.user.email) - {"dynamodb/tickets"} == set()
-    assert Wire(stack.api_url, owner.token).send("GET", "/api/v1/sites").status == 401
+    old = Wire(stack.api_url, owner.token)
+    wait_for("the old token's end", lambda: old.send("GET", "/api/v1/sites").status == 401, seconds=5)
     assert log_in(globex.api.url, globex.user).api.get("/api/v1/sites")
