@@ -13,6 +13,7 @@ _WITH_TENANTS_ITEMS: Final = (
     Table.DELIVERIES,
     Table.DEVICES,
     Table.RATES,
+    Table.REVOCATIONS,
     Table.SESSIONS,
     Table.TICKETS,
 )

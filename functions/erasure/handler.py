@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from shared.erasure.model import Store
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
+from shared.erasure.stores import stores_of
 from shared.exports.gateway.archives import Archives
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.tables import TableRepository
@@ -38,6 +38,7 @@ class ErasureSettings(Settings):
     table_deliveries: str
     table_devices: str
     table_rates: str
+    table_revocations: str
     table_sessions: str
     table_tickets: str
 
@@ -48,18 +49,9 @@ database = kernel.database()
 dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
 people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
-# What opens things goes first: nobody comes back in while the rest goes. Keys of fields after what is
-# copied elsewhere; the rows that they open, and people, follow.
-stores: dict[str, Store] = {
-    "dynamodb/sessions": TenantItems(settings.table_sessions, dynamodb),
-    "dynamodb/api_keys": TenantItems(settings.table_api_keys, dynamodb),
-    "dynamodb/tickets": TenantItems(settings.table_tickets, dynamodb),
-    "dynamodb/devices": TenantItems(settings.table_devices, dynamodb),
-    "dynamodb/deliveries": TenantItems(settings.table_deliveries, dynamodb),
-    "dynamodb/rates": TenantItems(settings.table_rates, dynamodb),
-    "s3/exports": Archives(settings.bucket_exports),
-    "data_keys": TenantItems(settings.table_data_keys, dynamodb),
-}
+stores = stores_of(
+    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), Archives(settings.bucket_exports)
+)
 tables = TableRepository(database)
 
 

@@ -7,6 +7,10 @@ class Busy(Exception):
     """Another copy of the work has it; this one goes back to the queue until that has ended."""
 
 
+class Untold(Exception):
+    """The bus did not take the word of it; the next try says it."""
+
+
 class NotClosed(Exception):
     """The tenant is not closed: nothing of it may go."""
 

@@ -30,6 +30,7 @@ _CLAIM: LiteralString = """
 _STANDING: LiteralString = "SELECT finished_at, app.being_erased() FROM erasures WHERE tenant_id = %s"
 _NOTE: LiteralString = "UPDATE erasures SET mark = %s, counts = %s, claimed_until = %s WHERE tenant_id = %s"
 _RELEASE: LiteralString = "UPDATE erasures SET claimed_until = NULL WHERE tenant_id = %s"
+_HOLD: LiteralString = "SELECT 1 FROM tenants WHERE tenant_id = %s FOR UPDATE"
 _ROWS: LiteralString = "SELECT app.erase_rows(%s, %s)"
 _PERSON: LiteralString = "SELECT app.erase_person(%s)"
 _CERTIFICATE: LiteralString = """
@@ -71,6 +72,10 @@ class ErasureRepository:
     def release(self, tx: Transaction) -> None:
         """Leave the rest to whoever comes next."""
         tx.run(_RELEASE, (tx.tenant.tenant,))
+
+    def hold(self, tx: Transaction) -> None:
+        """Let no row that refers to the tenant be added until this transaction has ended."""
+        tx.all(_HOLD, (tx.tenant.tenant,))
 
     def rows(self, tx: Transaction, table: str, page: int) -> int:
         """Take away up to a page of the tenant's rows of a table; answers how many went."""

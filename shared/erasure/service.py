@@ -2,13 +2,16 @@
 
 Whatever is deleted is counted once, however often a worker dies: rows are counted in the transaction that deletes
 them; of other stores a page is counted and its keys kept before it goes, so that the next worker deletes those again
-and counts them no more.
+and counts them no more. Items and keys go before rows, and people last. What comes late for a table that was empty goes
+with the tenant's own row, which nobody can refer to any more by then.
 """
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from uuid import UUID, uuid5
 
+from shared.erasure.errors import Untold
 from shared.erasure.model import Erasure, Store
 from shared.erasure.repository import ErasureRepository
 from tenant_context.context import TenantContext
@@ -22,7 +25,7 @@ BUDGET_SECONDS = 200.0
 """After that the rest is left to another run, well before Lambda ends this one."""
 ERASE = "erase"
 _CERTIFICATES = "erasures"
-_OWN = "tenants"
+_TENANTS = "tenants"
 _AT_ONCE = 100
 
 
@@ -82,22 +85,28 @@ class Eraser:
         for name, store in self._stores.items():
             if name not in erasure.mark.done and not self._empty(tenant, erasure, name, store, late):
                 return False
-        others = [table for table in self._tables() if table not in {_CERTIFICATES, _OWN}]
-        for table in others:
-            if f"postgresql/{table}" not in erasure.mark.done and not self._clear(tenant, erasure, table, late):
+        tables = [table for table in self._tables() if table not in {_CERTIFICATES, _TENANTS}]
+        for table in tables:
+            done = f"postgresql/{table}" in erasure.mark.done
+            if not done and not self._clear(tenant, erasure, table, late):
                 return False
         if late():
             return False
-        self._sweep(tenant, erasure, [*others, _OWN])
+        self._tenant(tenant, erasure, tables)
         self._people(tenant, erasure)
-        # Not through the outbox, which is empty and is to stay so. Before the end is written: told twice it is the
-        # same event, by its id; told never, nobody would know.
-        told = {"id": str(tenant.tenant), "counts": erasure.counts}
-        event = Event("tenant.erased", f"tenant/{tenant.tenant}", told, uuid5(tenant.tenant, "erased"))
-        self._publisher.publish(tenant, [event], self._database.clock())
+        self._tell(tenant, erasure)
         with self._database.transaction(tenant) as tx:
             self._erasures.finish(tx, erasure)
         return True
+
+    def _tell(self, tenant: TenantContext, erasure: Erasure) -> None:
+        """Say that it is erased, before that is noted: a death in between says it again, by the same id."""
+        data = {"id": str(tenant.tenant), "counts": erasure.counts}
+        told = uuid5(tenant.tenant, "tenant.erased")
+        event = Event("tenant.erased", f"tenant/{tenant.tenant}", data, told)
+        # Not through the outbox, which is empty and is to stay so: no relay would send what the bus did not take.
+        if told not in self._publisher.publish(tenant, [event], self._database.clock()):
+            raise Untold
 
     def _empty(
         self, tenant: TenantContext, erasure: Erasure, name: str, store: Store, late: Callable[[], bool]
@@ -140,17 +149,22 @@ class Eraser:
         erasure.mark.done.append(name)
         return True
 
-    def _sweep(self, tenant: TenantContext, erasure: Erasure, tables: list[str]) -> None:
-        """Take away, at once, what whoever was at work when the erasure began wrote since; the tenant last."""
+    def _tenant(self, tenant: TenantContext, erasure: Erasure, tables: list[str]) -> None:
+        """Take away the tenant's own row, and what came late for tables that were empty; nothing comes after it."""
+        name = f"postgresql/{_TENANTS}"
+        if name in erasure.mark.done:
+            return
         counts = dict(erasure.counts)
+        kept = Erasure(replace(erasure.mark, done=[*erasure.mark.done, name]), counts)
         with self._database.transaction(tenant) as tx:
-            for table in tables:
-                name, gone = f"postgresql/{table}", self._page
-                while gone:
-                    gone = self._erasures.rows(tx, table, self._page)
-                    counts[name] = counts.get(name, 0) + gone
-            self._erasures.note(tx, Erasure(erasure.mark, counts))
-        erasure.counts = counts
+            self._erasures.hold(tx)
+            for table in (*tables, _TENANTS):
+                late = f"postgresql/{table}"
+                counts.setdefault(late, 0)
+                while gone := self._erasures.rows(tx, table, self._page):
+                    counts[late] += gone
+            self._erasures.note(tx, kept)
+        erasure.mark, erasure.counts = kept.mark, counts
 
     def _people(self, tenant: TenantContext, erasure: Erasure) -> None:
         """Take away who belongs to no other tenant: what proves them first, as it is found by their id."""

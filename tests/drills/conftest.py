@@ -104,25 +104,32 @@ def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
     for number in range(30):
         place.put("devices", {"pk": tenant_key(tenant, "sensors"), "sk": f"AX-{number}", "id": "1", "tenant": tenant})
     place.put("sessions", {"pk": f"session#{uuid7()}", "sk": "session", "tenant": tenant, "seed": "of tokens"})
+    place.put("tickets", {"pk": f"ticket#{uuid7()}", "sk": "ticket", "tenant": str(tenant)})
+    place.put("rates", {"pk": tenant_key(tenant, "rate"), "sk": "bucket"})
+    place.put("revocations", {"pk": f"state#{tenant}", "sk": "state", "state": "closed"})
     place.put("data_keys", {"pk": tenant_key(tenant, "data-keys"), "sk": "1", "wrapped": b"key", "tenant": tenant})
     place.put("deliveries", {"pk": tenant_key(tenant, "endpoint#1"), "sk": "target", "tenant": tenant,
                              "url": "https://x.example", "secrets": [{"ciphertext": "sealed"}]})  # fmt: skip
 
 
+def filled(clone: Clone, place: Place, tenant: TenantContext, name: str, number: int) -> TenantContext:
+    """The tenant, with something of everything; its owner has an authenticator app."""
+    fill(clone, place, tenant.tenant, name)
+    fill_every_table(clone, tenant, name, number)
+    place.put("credentials", {"pk": f"user#{tenant.user}", "sk": "totp", "sealed": b"seed", "confirmed": True})
+    return tenant
+
+
 @pytest.fixture
 def acme(clone: Clone, place: Place, two_tenants: tuple[TenantContext, TenantContext]) -> TenantContext:
     """A tenant with something of everything."""
-    fill(clone, place, two_tenants[0].tenant, "acme")
-    fill_every_table(clone, two_tenants[0], "acme", 3)
-    return two_tenants[0]
+    return filled(clone, place, two_tenants[0], "acme", 3)
 
 
 @pytest.fixture
 def globex(clone: Clone, place: Place, two_tenants: tuple[TenantContext, TenantContext]) -> TenantContext:
     """Another."""
-    fill(clone, place, two_tenants[1].tenant, "globex")
-    fill_every_table(clone, two_tenants[1], "globex", 5)
-    return two_tenants[1]
+    return filled(clone, place, two_tenants[1], "globex", 5)
 
 
 def worker_of(tenant: TenantContext) -> TenantContext:

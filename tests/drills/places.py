@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from local.stack import Stack
+from shared.erasure import stores as erased
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
 from shared.exports.gateway.archives import Archives
@@ -19,6 +20,10 @@ from shared.exports.service.imports import Imports
 from shared.exports.service.loader import Loader
 from shared.exports.service.maker import Maker
 from shared.exports.service.requests import Exports
+from shared.identity.repository.credentials import CredentialRepository
+from shared.identity.repository.factors import FactorRepository
+from shared.identity.repository.passkeys import PasskeyRepository
+from shared.identity.rules import MAX_PASSKEYS
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
@@ -29,7 +34,6 @@ from tenant_context.postgres import Database
 from tests.conftest import Clone
 
 _REDEPLOYED = ("shared.exports", "shared.erasure")
-TABLES = ("sessions", "api_keys", "tickets", "devices", "deliveries", "data_keys")
 
 
 class Sandbox(BaseException):
@@ -42,11 +46,16 @@ class Fuse:
     def __init__(self) -> None:
         self.left: int | None = None
         self.after = False
-        self.steps = 0
+        self.kinds: list[str] = []
 
-    def step(self, do: Callable[[], Any]) -> Any:
+    @property
+    def steps(self) -> int:
+        """How many there were."""
+        return len(self.kinds)
+
+    def step(self, do: Callable[[], Any], kind: str = "change") -> Any:
         """One step."""
-        self.steps += 1
+        self.kinds.append(kind)
         blown = self.left == 0
         if self.left is not None:
             self.left -= 1
@@ -75,7 +84,7 @@ class FusedArchives(Archives):
         self._fuse.step(lambda: super(FusedArchives, self).complete(key, upload, etags, size))
 
     def delete(self, keys: Sequence[Any]) -> None:
-        self._fuse.step(lambda: super(FusedArchives, self).delete(keys))
+        self._fuse.step(lambda: super(FusedArchives, self).delete(keys), "delete")
 
 
 class FusedItems(TenantItems):
@@ -86,7 +95,7 @@ class FusedItems(TenantItems):
         self._fuse = fuse
 
     def delete(self, keys: Sequence[Any]) -> None:
-        self._fuse.step(lambda: super(FusedItems, self).delete(keys))
+        self._fuse.step(lambda: super(FusedItems, self).delete(keys), "delete")
 
 
 class FusedDatabase:
@@ -105,7 +114,8 @@ class FusedDatabase:
 
         class Fused:
             def __enter__(self) -> Any:
-                fuse.steps += 1
+                # Who opens it is what tells one kind of step from another.
+                fuse.kinds.append(sys._getframe(1).f_code.co_name)
                 self.blown = fuse.left == 0
                 if fuse.left is not None:
                     fuse.left -= 1
@@ -123,14 +133,18 @@ class FusedDatabase:
 
 
 class Outbox:
-    """What was published without a row."""
+    """What was published without a row; each time is a step."""
 
-    def __init__(self) -> None:
+    def __init__(self, fuse: Fuse) -> None:
         self.events: list[Event] = []
+        self.takes = True
+        self._fuse = fuse
 
     def publish(self, _tenant: TenantContext, events: Sequence[Event], _now: object) -> list[Any]:
-        """Remember the events."""
-        self.events += events
+        """Remember the events; none of them where the bus takes nothing."""
+        if not self.takes:
+            return []
+        self._fuse.step(lambda: self.events.extend(events), "publish")
         return [event.id for event in events]
 
 
@@ -167,7 +181,7 @@ class Place:
         self.s3, self._tables = servers.client("s3"), servers.client("dynamodb")
         self.bucket = f"exports-{suffix}"
         self.s3.create_bucket(Bucket=self.bucket)
-        self.names = {name: f"{name}-{suffix}" for name in TABLES}
+        self.names = {name: f"{name}-{suffix}" for name in (*erased.ITEMS, "credentials")}
         for name in self.names.values():
             self._tables.create_table(
                 TableName=name,
@@ -176,7 +190,8 @@ class Place:
                 KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             )
         self.dynamodb = AwsClient("dynamodb")
-        self.fuse, self.queue, self.outbox, self.forgotten = Fuse(), Waiting(), Outbox(), list[Any]()
+        self.fuse, self.queue, self.forgotten = Fuse(), Waiting(), list[Any]()
+        self.outbox = Outbox(self.fuse)
         self.database = cast("Any", FusedDatabase(database, self.fuse))
         self.archives = FusedArchives(self.bucket, self.fuse)
         self.exports = ExportRepository(self.database)
@@ -204,12 +219,18 @@ class Place:
         return Loader(self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed)  # type: ignore[arg-type]
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:
-        stores = {f"dynamodb/{name}": self.items(name) for name in TABLES} | {"s3/exports": self.archives}
+        credentials = Table(self.names["credentials"], self.dynamodb)
+        people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
+
+        def forget(user: UUID) -> None:
+            self.fuse.step(lambda: people.forget(user), "forget")
+            self.forgotten.append(user)
+
         tables = self.code.tables(self.database)
         return self.code.eraser(
-            self.database, self.code.erasures(self.database), stores,
+            self.database, self.code.erasures(self.database), erased.stores_of(self.items, self.archives),
             lambda: [table.name for table in reversed(tables.all())],
-            self.forgotten.append, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
+            forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def loaded_anew(self) -> None:

@@ -2,29 +2,33 @@
 
 import hashlib
 import json
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from infra import vocabulary
 from local.stack import Stack
-from shared.erasure.errors import Busy, NeverErased, NotClosed
+from shared.erasure.errors import Busy, NeverErased, NotClosed, Untold
 from shared.erasure.repository import HELD, ErasureRepository
+from shared.erasure.stores import ITEMS, KEPT
 from shared.federation.gateway.secrets import ClientSecrets
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import EndpointId
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
-from tenant_context.context import TenantContext
+from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import Message
+from tenant_context.errors import NotInState
 from tenant_context.fields import Unreadable
-from tests.conftest import Clone
-from tests.drills.conftest import fill, member_of, worker_of
+from tenant_context.states import Need, permitting
+from tests.conftest import Clone, MakeTenant
+from tests.drills.conftest import fill_every_table, filled, member_of, worker_of
 from tests.drills.places import Place, Sandbox
 
 ERASE = "erase"
@@ -84,6 +88,14 @@ def left_of(clone: Clone, place: Place, tenant: TenantContext) -> dict[str, int]
     return {name: count for name, count in found.items() if count}
 
 
+def done_of(clone: Clone, tenant: TenantContext) -> set[str]:
+    """The stores and tables that an erasure has emptied."""
+    with clone.connect() as admin:
+        query = "SELECT mark -> 'done' FROM erasures WHERE tenant_id = %s"
+        row: Any = admin.execute(query, (tenant.tenant,)).fetchone()
+    return set(row[0] or ()) if row else set()
+
+
 def certificate(clone: Clone, tenant: TenantContext) -> dict[str, int]:
     with clone.connect() as admin:
         row = admin.execute(
@@ -113,6 +125,7 @@ def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
     assert checksums(clone, place, acme) == before
     assert left_of(clone, place, globex)["s3"] == 2
     counts = certificate(clone, acme)
+    assert {f"dynamodb/{name}" for name in ITEMS} <= counts.keys()
     assert (counts["postgresql/people_counts"], counts["dynamodb/devices"], counts["s3/exports"]) == (41, 30, 2)
     assert (counts["dynamodb/data_keys"], counts["people"], counts["postgresql/tenants"]) == (1, 1, 1)
     (told,) = place.outbox.events
@@ -136,63 +149,90 @@ def test_who_works_elsewhere_too_stays_a_person(
     assert place.forgotten == []
 
 
-def progress(clone: Clone, tenant: TenantContext) -> tuple[object, ...]:
-    """How far an erasure came, and when it ended."""
-    with clone.connect() as admin:
-        query = "SELECT mark::text, counts::text, finished_at FROM erasures WHERE tenant_id = %s"
-        return admin.execute(query, (tenant.tenant,)).fetchone() or ("", "", None)
+def chosen(kinds: list[str]) -> list[int]:
+    """The first and the last step of each kind, and some evenly between."""
+    ends = {place for kind in kinds for place in (kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind))}
+    return sorted(ends | set(range(0, len(kinds), len(kinds) // 12)))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a step", "after a step"])
 def test_an_eraser_that_dies_at_any_step_is_followed_by_one_with_the_same_certificate(
-    place: Place, clone: Clone, two_tenants: tuple[TenantContext, TenantContext], now: list[datetime], *, after: bool
+    place: Place, clone: Clone, make_tenant: MakeTenant, now: list[datetime], *, after: bool
 ) -> None:
-    """Workers take the erasure up and die at their first step after that; where that moved nothing, at the next."""
-    acme, globex = two_tenants
-    fill(clone, place, acme.tenant, "acme")
-    fill(clone, place, globex.tenant, "globex")
-    put_archives(place, acme, globex)
-    for tenant in two_tenants:
-        close(clone, tenant.tenant)
-    erase(place, acme)
-    place.fuse.after, step, deaths, seen = after, 0, 0, progress(clone, globex)
-    while seen[2] is None:
-        place.fuse.left = step
-        with suppress(Sandbox):
-            erase(place, globex)
-        deaths += 1
+    """A tenant of its own for each step at which a worker dies; the second worker has to end it."""
+
+    def fresh(slug: str) -> TenantContext:
+        made = filled(clone, place, make_tenant(slug), slug, 7)
+        put_archives(place, made)
+        close(clone, made.tenant)
+        return made
+
+    whole = fresh("whole")
+    place.fuse.kinds.clear()
+    erase(place, whole)
+    kinds, wanted = list(place.fuse.kinds), certificate(clone, whole)
+    assert set(kinds) >= {"erase", "_note", "delete", "_clear", "_tenant", "_people", "forget", "publish", "_go_on"}
+    assert wanted["people"] == 1
+    for number in chosen(kinds):
+        tenant, told = fresh(f"t{number}"), len(place.outbox.events)
+        place.fuse.after, place.fuse.left = after, number
+        with pytest.raises(Sandbox):
+            erase(place, tenant)
+        place.fuse.left = None
         now[0] += timedelta(minutes=7)
-        moved, seen = progress(clone, globex) != seen, progress(clone, globex)
-        step = 1 if moved else step + 1
-        assert step < 10
-    place.fuse.left = None
-    assert deaths > 60
-    assert certificate(clone, globex) == certificate(clone, acme)
-    assert left_of(clone, place, globex) == {"erasures": 1}
+        erase(place, tenant)
+        which = f"killed at step {number}, {kinds[number]}"
+        assert certificate(clone, tenant) == wanted, which
+        assert left_of(clone, place, tenant) == {"erasures": 1}, which
+        assert len({event.id for event in place.outbox.events[told:]}) == 1, which
 
 
-def test_what_was_written_behind_the_erasures_back_goes_as_well(
+def test_what_comes_late_for_a_table_that_was_empty_is_erased_and_counted_too(
     place: Place, clone: Clone, acme: TenantContext, now: list[datetime]
 ) -> None:
+    """Its worker was at it already when the organization was closed."""
     close(clone, acme.tenant)
-    step = 0
-    while "postgresql/billing_events" not in str(progress(clone, acme)[0]):
-        step += 5
-        place.fuse.left = step
-        with suppress(Sandbox):
+    place.fuse.after, place.fuse.left = True, 0
+    while not done_of(clone, acme) >= {"postgresql/sites", "postgresql/usage_hourly"}:
+        with pytest.raises(Sandbox):
             erase(place, acme)
         now[0] += timedelta(minutes=7)
-    assert progress(clone, acme)[2] is None
-    with clone.connect() as admin:
-        admin.execute(
-            "INSERT INTO billing_events (tenant_id, event_id, type, created_at, received_at, applied)"
-            " VALUES (%s, 'evt_late', 'invoice.paid', now(), now(), true)",
-            (acme.tenant,),
-        )
+        place.fuse.left = len(place.fuse.kinds)
+        place.fuse.kinds.clear()
     place.fuse.left = None
+    fill_every_table(clone, acme, "acme", 3)
     erase(place, acme)
     assert left_of(clone, place, acme) == {"erasures": 1}
-    assert certificate(clone, acme)["postgresql/billing_events"] >= 1
+    assert certificate(clone, acme)["postgresql/sites"] == 3
+
+
+def test_what_comes_late_for_a_tenant_that_is_gone_finds_no_way_in(
+    place: Place, clone: Clone, acme: TenantContext
+) -> None:
+    close(clone, acme.tenant)
+    erase(place, acme)
+    for need in (Need.PROCESS, Need.TIMED):
+        late = from_message(acme.tenant, "late", permitting(need))
+        with pytest.raises(NotInState), place.database.transaction(late) as tx:
+            tx.run("INSERT INTO usage_events SELECT * FROM usage_events")
+    assert left_of(clone, place, acme) == {"erasures": 1}
+
+
+def test_what_the_bus_does_not_take_is_told_by_the_next_try(place: Place, clone: Clone, acme: TenantContext) -> None:
+    close(clone, acme.tenant)
+    place.outbox.takes = False
+    with pytest.raises(Untold):
+        erase(place, acme)
+    place.outbox.takes = True
+    erase(place, acme)
+    (told,) = place.outbox.events
+    assert told.id == uuid5(acme.tenant, "tenant.erased")
+    assert certificate(clone, acme)
+
+
+def test_every_table_of_dynamodb_is_emptied_or_said_to_hold_nothing_of_tenants() -> None:
+    assert not set(ITEMS) & set(KEPT)
+    assert {*ITEMS, *KEPT} == {table.value for table in vocabulary.Table}
 
 
 def test_an_erasure_goes_on_where_time_ran_out(place: Place, clone: Clone, acme: TenantContext) -> None:

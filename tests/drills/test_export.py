@@ -97,7 +97,8 @@ def test_a_maker_that_dies_at_any_step_is_followed_by_one_that_makes_the_same_ar
     place: Place, acme: TenantContext, now: list[datetime], *, after: bool
 ) -> None:
     first = asked(place, acme)
-    begun, place.fuse.steps = now[0], 0
+    begun = now[0]
+    place.fuse.kinds.clear()
     make(place, acme, first)
     steps, wanted = place.fuse.steps, bodies(place, acme, first)
     assert steps > 10
@@ -172,3 +173,16 @@ def test_an_export_that_is_deleted_while_it_is_made_leaves_nothing(place: Place,
     assert place.s3.list_objects_v2(Bucket=place.bucket).get("Contents", []) == []
     assert place.s3.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
     assert asked(place, acme) != export
+
+
+def test_who_the_members_are_is_in_the_archive_and_no_password(
+    place: Place, acme: TenantContext, globex: TenantContext
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    archive = opened(content(place, acme.tenant, export))
+    assert archive.rows("people/members") == [
+        {"user_id": str(acme.user), "name": "Owner of acme", "email": "owner@acme.example"}
+    ]
+    assert archive.manifest["people"]["members"]["rows"] == 1
+    assert globex.user != acme.user

@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0415  boto3 costs a start 150 ms, which listing exports need not pay
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +79,15 @@ class Archives:
             return self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes={start}-")["Body"]
         except self._s3.exceptions.NoSuchKey as error:
             raise ArchiveGone("There is no such archive.") from error
+
+    def tail(self, key: str, length: int) -> bytes:
+        """The last bytes of an archive, or all of it where it has no more. Errors: ArchiveGone."""
+        try:
+            body = self._s3.get_object(Bucket=self._bucket, Key=key, Range=f"bytes=-{length}")["Body"]
+        except self._s3.exceptions.NoSuchKey as error:
+            raise ArchiveGone("There is no such archive.") from error
+        with closing(body):
+            return bytes(body.read())
 
     def link(self, key: str, name: str, seconds: int) -> str:
         """An address by which anybody can load the archive down for some time."""

@@ -1,7 +1,8 @@
 """A tenant's items in a table of DynamoDB, found by reading all of it.
 
 Keys begin with what an item is asked by (a session's id, a key's prefix), so that not every item of a tenant can be
-asked for; but each says whose it is. Exports and erasures are rare, and what they find is complete.
+asked for; but each says whose it is. Exports and erasures are rare, and what they find is complete. Left aside is that
+a tenant's tokens are good no more, which is known until they have expired.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from uuid import UUID
 
 from tenant_context.aws import AwsClient, AwsError
 from tenant_context.dynamo import Item, decode, tenant_key
+from tenant_context.revocations import PARTITION
+from tenant_context.state_news import place_of
 
 _READ = 1000
 _BATCH = 25
@@ -28,8 +31,13 @@ class TenantItems:
             "TableName": self._table,
             "ConsistentRead": True,
             "Limit": _READ,
-            "FilterExpression": "tenant = :tenant OR begins_with(pk, :prefix)",
-            "ExpressionAttributeValues": {":tenant": {"S": str(tenant)}, ":prefix": {"S": tenant_key(tenant, "")}},
+            "FilterExpression": "(tenant = :tenant OR begins_with(pk, :prefix) OR pk = :state) AND pk <> :ended",
+            "ExpressionAttributeValues": {
+                ":tenant": {"S": str(tenant)},
+                ":prefix": {"S": tenant_key(tenant, "")},
+                ":state": {"S": place_of(tenant)[0]},
+                ":ended": {"S": PARTITION},
+            },
         }
         if after:
             request["ExclusiveStartKey"] = after

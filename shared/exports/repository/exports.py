@@ -202,15 +202,18 @@ class ExportRepository:
         tx.run(_RELEASE, (tx.tenant.tenant, export))
 
     def finish(
-        self, tx: Transaction, export: ExportId, *, reason: str = "", keeps: timedelta | None = None
+        self, tx: Transaction, export: ExportId, *, reason: str = "", remark: str = "", keeps: timedelta | None = None
     ) -> dict[str, Any] | None:
-        """The export is done, or failed for a reason; answers its numbers, None when it was over before."""
+        """The export is done, or failed for a reason; answers its numbers, None when it was over before.
+
+        One that is done may have a remark, which stands where else the reason does.
+        """
         expires = tx.now + keeps if keeps else None
         values = {
             "tenant": tx.tenant.tenant,
             "id": export,
             "status": "failed" if reason else "done",
-            "reason": reason,
+            "reason": reason or remark,
             "now": tx.now,
             "expires": expires,
         }

@@ -36,6 +36,11 @@ _OPEN: LiteralString = """
     SELECT row_to_json(r)::text, json_build_array({texts})::text
     FROM (SELECT {columns} FROM {table} WHERE tenant_id = %s AND {later} ORDER BY {key} LIMIT %s) r"""
 _NEXT: LiteralString = f"FETCH {_FETCH} FROM export"
+_PEOPLE: LiteralString = """
+    SELECT json_build_object('user_id', u.user_id, 'name', u.name, 'email', u.email)::text, u.user_id::text
+    FROM memberships m JOIN users u USING (user_id)
+    WHERE m.tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR u.user_id > %(after)s)
+    ORDER BY u.user_id LIMIT %(limit)s"""
 _ANY: LiteralString = "SELECT EXISTS (SELECT FROM {table} WHERE tenant_id = %s)"
 _ADD: LiteralString = """
     INSERT INTO {table} ({columns})
@@ -71,6 +76,18 @@ class TableRepository:
                     # What has no key cannot be gone on with, and is one row of each tenant.
                     if writer.full and table.key:
                         return writer.chunk(msgspec.json.decode(key))
+        return writer.chunk(None)
+
+    def people(self, tenant: TenantContext, after: str | None) -> Chunk:
+        """The next file of who the members are, by name and mail address."""
+        writer = archive.Writer()
+        values = {"tenant": tenant.tenant, "after": after, "limit": archive.FILE_ROWS}
+        with self._database.transaction(tenant) as tx:
+            found = tx.all(_PEOPLE, values)
+        for line, user in found:
+            writer.add(line.encode())
+            if writer.full:
+                return writer.chunk(user)
         return writer.chunk(None)
 
     def has_rows(self, tenant: TenantContext, table: Table) -> bool:

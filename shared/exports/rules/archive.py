@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from shared.exports.model import Chunk, File, Table
-from shared.exports.rules.contents import LEFT_OUT, redacted
+from shared.exports.rules.contents import LEFT_OUT, PEOPLE, redacted
 from tenant_context.clock import rfc3339
 
 FORMAT = "rmap-export/1"
@@ -77,6 +77,33 @@ def padded(size: int) -> int:
     return size + -size % tarfile.BLOCKSIZE
 
 
+def last_member(tail: bytes) -> bytes | None:
+    """The manifest in the last bytes of an archive; None where they do not reach back to its beginning.
+
+    It is what only zeros follow, so that nothing inside of another file is taken for it.
+    """
+    for start in range(len(tail) - tarfile.BLOCKSIZE, -1, -tarfile.BLOCKSIZE):
+        if tail.startswith(MANIFEST.encode() + b"\0", start):
+            try:
+                header = tarfile.TarInfo.frombuf(tail[start : start + tarfile.BLOCKSIZE], "utf-8", "strict")
+            except tarfile.HeaderError:
+                continue
+            begin = start + tarfile.BLOCKSIZE
+            if not tail[begin + header.size :].strip(b"\0"):
+                return tail[begin : begin + header.size]
+    return None
+
+
+def files_of(document: dict[str, Any]) -> dict[str, File]:
+    """The files that a manifest names, by name."""
+    return {
+        file["name"]: File(f"{kind}/{source}", file["name"], file["rows"], file["bytes"], file["sha256"])
+        for kind in ("tables", "items", "people")
+        for source, content in document.get(kind, {}).items()
+        for file in content["files"]
+    }
+
+
 def manifest(
     tenant: UUID, begun: datetime, tables: Sequence[Table], items: Sequence[str], files: Iterable[File]
 ) -> bytes:
@@ -91,8 +118,10 @@ def manifest(
         "consistency": "Each file is one consistent read; what changed meanwhile may be in either state.",
         "tables": {table.name: _counts(of.get(f"tables/{table.name}", ())) for table in tables},
         "items": {name: _counts(of.get(f"items/{name}", ())) for name in items},
+        "people": {name: _counts(of.get(f"people/{name}", ())) for name in (PEOPLE.partition("/")[2],)},
         "redacted": {table.name: redacted(table) for table in tables if redacted(table)},
-        "left_out": LEFT_OUT | {"users": "people belong to themselves; memberships tell who they are"},
+        "left_out": LEFT_OUT
+        | {"users": "people belong to themselves; their names and mail addresses are in people/members"},
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=1)
 

@@ -31,6 +31,9 @@ def taken_over(table: str) -> bool:
 ITEMS = ("api_keys", "deliveries", "devices")
 """The tables of DynamoDB whose items are worth keeping; sessions, tickets and leases are not."""
 
+PEOPLE = "people/members"
+"""Who the members are: names and mail addresses, which an import does not take over."""
+
 _SECRET = re.compile(r"secret|password|digest|token|seed|ciphertext|hash")
 
 

@@ -3,6 +3,9 @@
 What the archive left out does not come back: secrets are empty until they are set anew, and what DynamoDB had is not
 taken over (the directory of devices is built from rows every day; keys are made anew).
 
+The manifest, which is the archive's last file, is read first: a file that is not what it says is refused before any row
+of it is added. Rows that refer to what is not here are left out, and counted.
+
 Each file is noted once its rows are there, so that the next worker goes on after it. What the new tenant's plan or
 state refuses ends the import with that reason; what came in stays, and the same import, asked for once more, goes on.
 """
@@ -11,9 +14,11 @@ import hashlib
 import tarfile
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
-from typing import Any
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -34,6 +39,10 @@ from tenant_context.queues import Queue
 from tenant_context.states import Need, permits, refusal
 
 _ROWS = 1000
+_BLOCK = 65_536
+_TAIL = 65_536
+_LONGEST = 32 * 1024 * 1024
+"""Bytes of the archive's end in which the manifest is looked for, at first and at most."""
 _BEGUN = "import"
 """Stands where an export has its upload, once the tenant was seen to be empty."""
 BUDGET_SECONDS = 200.0
@@ -103,7 +112,7 @@ class Loader:
         if told is None:
             return False
         with self._database.transaction(tenant) as tx:
-            done = self._exports.finish(tx, work.id)
+            done = self._exports.finish(tx, work.id, remark=told)
             if done is not None:
                 tx.emit(Event("tenant.imported", f"import/{work.id}", {"id": str(work.id), "rows": done["rows"]}))
         return True
@@ -118,12 +127,15 @@ class Loader:
             self._exports.begin(tx, work, _BEGUN, len(tables))
         work.upload, work.mark = _BEGUN, Mark()
 
-    def _fill(self, tenant: TenantContext, work: Work, key: str, tables: dict[str, Table]) -> list[Part] | None:
-        """Add what is in the files that are not noted yet; None when time ran out before the archive's end."""
+    def _fill(self, tenant: TenantContext, work: Work, key: str, tables: dict[str, Table]) -> str | None:
+        """Add what is in the files that are not noted yet; None when time ran out before the archive's end.
+
+        Answers what was left out, in words; empty where that is nothing. Errors: Damaged.
+        """
         until = self._elapsed() + BUDGET_SECONDS
+        said = self._said(key)
         parts = self._exports.parts(tenant, work.id)
         start = sum(part.bytes for part in parts)
-        known: dict[str, Any] = {}
         with (
             closing(self._archives.read(key, start)) as body,
             tarfile.open(fileobj=body, mode="r|") as tar,
@@ -135,28 +147,37 @@ class Loader:
                 if stream is None:
                     raise Damaged(f"{entry.name} in the archive is no file.")
                 if entry.name == archive.MANIFEST:
-                    known = msgspec.json.decode(stream.read())
                     continue
-                file = self._add(tenant, entry, stream.read, tables)
+                file = self._add(tenant, _judged(entry, stream.read, said), tables)
                 length = start + entry.offset_data + archive.padded(entry.size) - sum(part.bytes for part in parts)
                 parts.append(self._note(tenant, work, Part(len(parts) + 1, "", length, [file])))
-        _judge(known, {file.name: file.sha256 for part in parts for file in part.files})
-        return parts
+        added = {file.name: file for part in parts for file in part.files}
+        _distrust(said.keys() ^ added.keys())
+        return _left_out(said, added, tables)
 
-    def _add(
-        self, tenant: TenantContext, entry: tarfile.TarInfo, read: Callable[[int], bytes], tables: dict[str, Table]
-    ) -> File:
-        """Add a file's rows where they are taken over; reads it to its end either way."""
-        digest = hashlib.sha256()
-        kind, name, _ = entry.name.split("/")
-        lines = _lines(read, digest.update)
+    def _said(self, key: str) -> dict[str, File]:
+        """The files that the manifest names. Errors: Damaged."""
+        length, found = _TAIL, None
+        while found is None:
+            tail = self._archives.tail(key, length)
+            found = archive.last_member(tail)
+            if found is None and (len(tail) < length or length > _LONGEST):
+                raise Damaged("The archive has no manifest.")
+            length *= 8
+        document = msgspec.json.decode(found)
+        if document.get("format") != archive.FORMAT:
+            raise Damaged(f"The archive is not of the form {archive.FORMAT}.")
+        return archive.files_of(document)
+
+    def _add(self, tenant: TenantContext, judged: tuple[File, bytes], tables: dict[str, Table]) -> File:
+        """Add a file's rows where they are taken over; answers it with how many were."""
+        file, content = judged
+        kind, name = file.source.split("/")
         rows = 0
         if kind == "tables" and name in tables:
-            for batch in _batches(lines):
+            for batch in _batches(_lines(content)):
                 rows += len(batch) - self._tables.add(tenant, tables[name], batch)
-        for _ in lines:
-            pass
-        return File(f"{kind}/{name}", entry.name, rows, entry.size, digest.hexdigest())
+        return replace(file, rows=rows)
 
     def _note(self, tenant: TenantContext, work: Work, part: Part) -> Part:
         source = part.files[0].source
@@ -171,14 +192,44 @@ class Loader:
             self._exports.release(tx, work.id)
 
 
-def _lines(read: Callable[[int], bytes], note: Callable[[bytes], object]) -> Iterator[bytes]:
-    """The lines of a gzip, as it is read. Errors: Damaged."""
+def _judged(entry: tarfile.TarInfo, read: Callable[[], bytes], said: dict[str, File]) -> tuple[File, bytes]:
+    """A file that is what the manifest says, and its content. Errors: Damaged."""
+    file = said.get(entry.name)
+    if file is None or entry.size != file.bytes:
+        raise _distrusted({entry.name})
+    content = read()
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise _distrusted({entry.name})
+    return file, content
+
+
+def _distrust(names: AbstractSet[str]) -> None:
+    if names:
+        raise _distrusted(names)
+
+
+def _distrusted(names: AbstractSet[str]) -> Damaged:
+    return Damaged(f"The archive is not what its manifest says: {', '.join(sorted(names)[:5])}.")
+
+
+def _left_out(said: dict[str, File], added: dict[str, File], tables: dict[str, Table]) -> str:
+    """How many rows of which tables could not be added."""
+    missing = Counter[str]()
+    for name, file in said.items():
+        table = file.source.removeprefix("tables/")
+        if table in tables:
+            missing[table] += file.rows - added[name].rows
+    told = ", ".join(f"{table} {count}" for table, count in sorted(missing.items()) if count)
+    return f"Rows left out, as what they refer to is not here: {told}." if told else ""
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    """The lines of a gzip, unpacked as they are read. Errors: Damaged."""
     unpacked = zlib.decompressobj(31)
     rest = b""
-    while block := read(65_536):
-        note(block)
+    for start in range(0, len(content), _BLOCK):
         try:
-            *whole, rest = (rest + unpacked.decompress(block)).split(b"\n")
+            *whole, rest = (rest + unpacked.decompress(content[start : start + _BLOCK])).split(b"\n")
         except zlib.error as error:
             raise Damaged("A file of the archive is no gzip.") from error
         yield from whole
@@ -193,16 +244,3 @@ def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
             batch = []
     if batch:
         yield batch
-
-
-def _judge(manifest: dict[str, Any], told: dict[str, str]) -> None:
-    """What was read is what the manifest says; it is known only at the archive's end."""
-    said = {
-        file["name"]: file["sha256"]
-        for part in ("tables", "items")
-        for content in manifest.get(part, {}).values()
-        for file in content["files"]
-    }
-    if manifest.get("format") != archive.FORMAT or said != told:
-        wrong = sorted(name for name in said.keys() | told.keys() if said.get(name) != told.get(name))
-        raise Damaged(f"The archive is not what its manifest says: {', '.join(wrong[:5])}.")

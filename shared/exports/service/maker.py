@@ -20,7 +20,7 @@ from shared.exports.model import Chunk, ExportId, File, Mark, Part, Table, Work
 from shared.exports.repository.exports import ExportRepository, etags
 from shared.exports.repository.tables import TableRepository
 from shared.exports.rules import archive
-from shared.exports.rules.contents import ITEMS, LEFT_OUT, without_secrets
+from shared.exports.rules.contents import ITEMS, LEFT_OUT, PEOPLE, without_secrets
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
@@ -82,7 +82,7 @@ class Maker:
         until = self._elapsed() + BUDGET_SECONDS
         tables = [table for table in self._tables.all() if table.name not in LEFT_OUT]
         if not work.upload:
-            self._begin(tenant, work, len(tables) + len(ITEMS))
+            self._begin(tenant, work, len(tables) + len(ITEMS) + 1)
         known = self._exports.parts(tenant, work.id)
         while not work.mark.closed:
             if self._elapsed() > until:
@@ -97,7 +97,7 @@ class Maker:
 
     def _begin(self, tenant: TenantContext, work: Work, sources: int | None = None) -> None:
         upload = self._archives.begin(work.archive)
-        count = len(self._tables.all()) - len(LEFT_OUT) + len(ITEMS) if sources is None else sources
+        count = len(self._tables.all()) - len(LEFT_OUT) + len(ITEMS) + 1 if sources is None else sources
         with self._database.transaction(tenant) as tx:
             self._exports.begin(tx, work, upload, count)
         work.upload, work.mark = upload, Mark()
@@ -129,6 +129,7 @@ class Maker:
         sources: dict[str, Callable[[object], Chunk]] = {
             **{f"tables/{table.name}": self._reader(tenant, table) for table in tables},
             **{f"items/{name}": self._item_reader(tenant, name) for name in ITEMS},
+            PEOPLE: lambda after: self._tables.people(tenant, after),  # type: ignore[arg-type]
         }
         for name, read in sources.items():
             while name not in mark.done:

@@ -62,7 +62,7 @@ class States:
         if known is not None and now - known[0] < self._TRUSTED_SECONDS:
             return known[1]
         try:
-            item = self._table.get(*_place(tenant))
+            item = self._table.get(*place_of(tenant))
         except AwsError as error:
             if known is None or now - known[0] > self._BLIND_SECONDS:
                 raise Unavailable("Whether the organization is open cannot be checked now; try again.") from error
@@ -83,7 +83,7 @@ class Allowances:
 
     def of(self, tenant: UUID) -> Allowed | None:
         """What was told of a tenant; None where that is its plan's and no more. Errors: AwsError."""
-        return _allowed(self._table.get(*_place(tenant)))
+        return _allowed(self._table.get(*place_of(tenant)))
 
     def tell(self, tenant: UUID, allowed: Allowed) -> bool:
         """Tell what a tenant may use, unless that is known; answers whether it was not.
@@ -94,7 +94,7 @@ class Allowances:
         if before == allowed:
             return False
         values = {":rate": allowed.rate.claim(), ":full": allowed.full.claim() if allowed.full else None}
-        self._table.update(*_place(tenant), "SET #rate = :rate, #full = :full", values, names=_NAMES)
+        self._table.update(*place_of(tenant), "SET #rate = :rate, #full = :full", values, names=_NAMES)
         if (before is not None and before.full is not None) != (allowed.full is not None):
             outdate(self._table, tenant, self._clock())
         return True
@@ -109,7 +109,7 @@ class Herald:
 
     def tell(self, tenant: UUID, state: State, since: datetime) -> None:
         """To the verifiers of keys, unless they heard of something newer; to those of tokens, by outdating them."""
-        pk, sk = _place(tenant)
+        pk, sk = place_of(tenant)
         moment = since.isoformat(timespec="microseconds")
         item = self._table.get(pk, sk)
         if item is None or str(item.get("since", "")) <= moment:
@@ -119,7 +119,7 @@ class Herald:
 
     def mend(self, tenant: UUID, state: State, now: datetime) -> bool:
         """Tell once more what was not heard, because somebody died in between; answers whether that was needed."""
-        item = self._table.get(*_place(tenant))
+        item = self._table.get(*place_of(tenant))
         if PERMITS[State(_state(item))] == PERMITS[state]:
             return False
         self.tell(tenant, state, now)
@@ -139,5 +139,6 @@ def _allowed(item: Item | None) -> Allowed | None:
     return Allowed(read_rate(item["rate"]), read_full(item.get("full")))
 
 
-def _place(tenant: UUID) -> tuple[str, str]:
+def place_of(tenant: UUID) -> tuple[str, str]:
+    """The key of the item that tells of a tenant; it begins otherwise than a tenant's own items."""
     return f"state#{tenant}", "state"
