@@ -44,6 +44,12 @@ _OWING_SINCE: LiteralString = """
       AND created_at > coalesce((SELECT max(created_at) FROM billing_events
                                  WHERE tenant_id = %(tenant)s AND status IN ('trialing', 'active', 'paused')),
                                 '-infinity')"""
+# Of all that came in, followed or not: whatever order it came in, and before the subscription was heard of, too.
+_COMPLAINT: LiteralString = """
+    SELECT data->>'reason' FROM billing_events
+    WHERE tenant_id = %(tenant)s AND type IN ('invoice.payment_failed', 'invoice.paid')
+      AND data->>'subscription' = %(subscription)s
+    ORDER BY created_at DESC, type = 'invoice.paid' DESC, event_id DESC LIMIT 1"""
 _INBOX: LiteralString = """
     SELECT data FROM billing_events
     WHERE tenant_id = %(tenant)s AND data <> '{}' AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
@@ -92,6 +98,11 @@ class BillingRepository:
         """Since when something has been owed, as far as Stripe's events tell."""
         row = tx.one(_OWING_SINCE, {"tenant": tx.tenant.tenant, "owing": list(OWING)})
         return row[0] if row else None
+
+    def complaint(self, tx: Transaction, subscription: str) -> str:
+        """Why the newest payment for a subscription failed; nothing where it did not."""
+        row = tx.one(_COMPLAINT, {"tenant": tx.tenant.tenant, "subscription": subscription})
+        return (row[0] or "") if row else ""
 
     def reopen(self, tx: Transaction, since: datetime | None) -> list[BillingEvent]:
         """The inbox's events since a moment, oldest first, as if none had been followed yet."""

@@ -42,6 +42,8 @@ _GIVEN_UP = frozenset(_ENDS_WHEN)
 _IN_ORDER = tuple(Plan)
 _GOOD = frozenset({"trialing", "active", "paused", "incomplete"})
 OWING = ("past_due", "unpaid")
+UNPAID = frozenset({*OWING, "incomplete"})
+"""Where a payment that failed is the reason of how things are: where nothing is owed, it is nobody's concern."""
 PAID_UP = frozenset({None, *_GOOD})
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Subscriptions that can be changed."""

@@ -108,9 +108,17 @@ class Billing:
         outcome, after = self._judge(tx, event, before)
         self._repository.record(tx, event, outcome)
         if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
-            owing = after.subscription_status not in rules.PAID_UP
-            self._keep(tx, before, rules.owe(after, self._repository.owing_since(tx) if owing else None))
+            self._keep(tx, before, self._owed(tx, after))
         return outcome
+
+    def _owed(self, tx: Transaction, state: BillingState) -> BillingState:
+        """The state with what the inbox tells of its debt: since when, and why the last payment failed."""
+        owing = state.subscription_status not in rules.PAID_UP
+        state = rules.owe(state, self._repository.owing_since(tx) if owing else None)
+        if state.subscription is None:
+            return state
+        complains = state.subscription_status in rules.UNPAID
+        return replace(state, reason=self._repository.complaint(tx, state.subscription) if complains else "")
 
     def _keep(self, tx: Transaction, before: BillingState, after: BillingState) -> None:
         if after == before:
@@ -132,7 +140,7 @@ class Billing:
         if of_invoice:
             if not all(rules.is_newer(event, created, kind) for created, kind in newest):
                 return Outcome.OUTDATED, state
-            return Outcome.APPLIED, replace(state, reason=event.reason)
+            return Outcome.APPLIED, state
         outcome = rules.judge(event, state, newest)
         return outcome, rules.follow(state, event) if outcome is Outcome.APPLIED else state
 
