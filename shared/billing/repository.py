@@ -7,7 +7,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from shared.billing.errors import TenantMissing
-from shared.billing.model import BillingEvent, BillingState, Outcome
+from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, SignUp
 from shared.billing.rules import OWING
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
@@ -66,6 +66,11 @@ _OWNERS: LiteralString = """
     SELECT u.name, u.email, t.name FROM memberships m JOIN users u USING (user_id) JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = %s AND m.role = 'owner' ORDER BY m.created_at"""
 
+_SIGNED_UP: LiteralString = """
+    SELECT t.name, u.email, t.plan, t.slug
+    FROM tenants t JOIN memberships m USING (tenant_id) JOIN users u USING (user_id)
+    WHERE t.tenant_id = %s AND t.created_at <= %s AND m.role = 'owner' ORDER BY m.created_at LIMIT 1"""
+
 
 class BillingRepository:
     """Reads and writes the billing of one tenant at a time."""
@@ -119,6 +124,14 @@ class BillingRepository:
     def owners(self, tx: Transaction) -> list[tuple[str, str, str]]:
         """Name and mail address of the owners, and the organization's name."""
         return [(row[0], row[1], row[2]) for row in tx.all(_OWNERS, (tx.tenant.tenant,))]
+
+    def signed_up(self, tx: Transaction, *, before: datetime) -> SignUp | None:
+        """What the sign-up asked for, by its first owner; None: it is younger, or its plan is none that is sold."""
+        row = tx.one(_SIGNED_UP, (tx.tenant.tenant, before))
+        if row is None or row[2] not in set(Plan):
+            return None
+        name, email, plan, slug = row
+        return SignUp(name, email, Plan(plan), slug)
 
     def save(self, tx: Transaction, state: BillingState) -> None:
         """Queue the new state, but for the tenant's status."""
