@@ -225,7 +225,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *SQL,
             *may(Access.WRITE_TABLE, Table.DEVICES, Table.REVOCATIONS),
-            *may(Access.SEND, Queue.MAILS),
+            *may(Access.SEND, Queue.BILLING, Queue.MAILS),
             *may(Access.CALL, Callee.BILLING_EGRESS),
             *EVENTS,
         ),

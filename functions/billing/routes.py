@@ -22,11 +22,14 @@ from functions.billing.schemas import (
     UsageOut,
     UsageQuery,
 )
+from shared.billing.errors import BillingPending, PaymentRefused
 from shared.billing.service.account import BillingAccount
 from shared.usage.service.reading import UsageReader
 from tenant_context.routing import Answer, Call, Routes
 
 routes = Routes()
+_REFUSED = (PaymentRefused.status, BillingPending.status)
+"""What Stripe's side may answer: billing-pending, billing-refused and no-subscription are 409."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def show(call: Call[None], desk: Desk) -> Answer:
     body=CheckoutIn,
     answer=CheckoutOut,
     recent=True,
-    fails=(409,),
+    fails=_REFUSED,
 )
 def checkout(call: Call[CheckoutIn], desk: Desk) -> Answer:
     """Open a page of Stripe's to begin a plan, or, while there is a subscription, to give the card that pays it."""
@@ -68,21 +71,14 @@ def checkout(call: Call[CheckoutIn], desk: Desk) -> Answer:
     body=PortalIn,
     answer=PortalOut,
     recent=True,
-    fails=(409,),
+    fails=_REFUSED,
 )
 def portal(call: Call[PortalIn], desk: Desk) -> Answer:
     """Open Stripe's portal, with the cards and the invoices."""
     return Answer(desk.account.ask(call.tenant, "portal", _key(call), **call.body.model_dump()))
 
 
-@routes.act(
-    "POST",
-    "/api/v1/billing/preview",
-    permission="billing.read",
-    body=PlanIn,
-    answer=PreviewOut,
-    fails=(409,),
-)
+@routes.act("POST", "/api/v1/billing/preview", permission="billing.read", body=PlanIn, answer=PreviewOut, fails=(409,))
 def preview(call: Call[PlanIn], desk: Desk) -> Answer:
     """See what another plan would cost, now and at the period's end; nothing is changed."""
     return Answer(desk.account.ask(call.tenant, "preview", plan=call.body.plan))
@@ -95,7 +91,7 @@ def preview(call: Call[PlanIn], desk: Desk) -> Answer:
     body=PlanIn,
     answer=SubscriptionOut,
     recent=True,
-    fails=(402, 409),
+    fails=_REFUSED,
 )
 def change(call: Call[PlanIn], desk: Desk) -> Answer:
     """Change the plan: a higher one now, the rest of the period charged; a lower one when the period ends."""
@@ -108,7 +104,7 @@ def change(call: Call[PlanIn], desk: Desk) -> Answer:
     permission="billing.write",
     answer=SubscriptionOut,
     recent=True,
-    fails=(402, 409),
+    fails=_REFUSED,
 )
 def cancel(call: Call[None], desk: Desk) -> Answer:
     """End the subscription with its period; until then everything stays."""
@@ -121,14 +117,16 @@ def cancel(call: Call[None], desk: Desk) -> Answer:
     permission="billing.write",
     answer=SubscriptionOut,
     recent=True,
-    fails=(402, 409),
+    fails=_REFUSED,
 )
 def resume(call: Call[None], desk: Desk) -> Answer:
     """Take a cancellation back, or begin to pay after a trial that ended without a card."""
     return Answer(desk.account.change(call.tenant, "resume", _key(call)))
 
 
-@routes.read("/api/v1/billing/invoices", permission="billing.read", query=InvoiceQuery, answer=InvoicePage)
+@routes.read(
+    "/api/v1/billing/invoices", permission="billing.read", query=InvoiceQuery, answer=InvoicePage, fails=(409,)
+)
 def invoices(call: Call[None], desk: Desk) -> Answer:
     """List invoices, newest first."""
     query: InvoiceQuery = call.query

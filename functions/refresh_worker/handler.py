@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.billing.repository import BillingRepository
 from shared.billing.service.dunning import Dunning
+from shared.billing.service.waiting import Nightly, Waiting
 from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
 from shared.jobs.model import Job
@@ -32,6 +33,7 @@ class WorkerSettings(Settings):
     bus: str
     table_devices: str
     table_revocations: str
+    queue_billing: str
     queue_mails: str
     function_billing_egress: str
 
@@ -44,7 +46,10 @@ life = Life(Herald(Table(settings.table_revocations), kernel.clock))
 others: dict[Job, Share] = {
     Job.REBUILD_DIRECTORY: keeper.rebuild,
     Job.LIFE: life.tend,
-    Job.DUNNING: Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
+    Job.DUNNING: Nightly(
+        Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
+        Waiting(BillingRepository(), Queue(settings.queue_billing)),
+    ),
     Job.USAGE: UsageShare(
         database,
         UsageRepository(),

@@ -197,7 +197,7 @@ class DataStack(StageStack):
             self,
             "Operator",
             secret_name=self.stage.secret(Secret.OPERATOR),
-            description="What an operator sends to read /health/detailed and /metrics.",
+            description="What an operator sends to /health/detailed, /metrics and /api/v1/operator/*.",
             encryption_key=self.data_key,
             generate_secret_string=secretsmanager.SecretStringGenerator(password_length=48, exclude_punctuation=True),
             removal_policy=self.keep,

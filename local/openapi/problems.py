@@ -158,6 +158,8 @@ def needed(route: Route) -> str:
         return "For operators of the platform."
     if route.permission is None:
         return ""
+    if route.owners:
+        return "Needs an owner of the organization."
     if "." not in route.permission:
         return "Needs a signed-in user of any role."
     holders = [role for role, granted in ROLES.items() if allows(granted, route.permission)]

@@ -5,6 +5,7 @@ from tenant_context.permissions import ROLES, allows
 from tenant_context.routing import SIGNED_IN, Proof, Route
 
 _WHO = {Proof.PUBLIC: "anybody", Proof.KEY: "a key with {}", Proof.OPERATOR: "operators"}
+_OWNER = "owner"
 _HEAD = """# Who may ask what
 
 Made from the declarations of the routes by `make openapi`; a test asks every address as every role. "recent" wants a
@@ -14,7 +15,7 @@ role, or a key by its scopes, is judged by the permission in the second column; 
 
 
 def may(role: str, route: Route) -> bool:
-    """Whether a role may ask a route that takes tokens."""
+    """Whether a role's permissions reach a route that takes tokens; of owners, whose they are is judged beside."""
     return route.permission == SIGNED_IN or allows(ROLES[role], route.permission or "")
 
 
@@ -29,6 +30,9 @@ def written() -> str:
                 others.append(f"| {address} | {_WHO[route.proof].format(f'`{route.permission}`')} |")
                 continue
             needed = "any" if route.permission == SIGNED_IN else f"`{route.permission}`"
-            marks = " | ".join("✓" if may(role, route) else "" for role in ROLES)
+            needed = "owners" if route.owners else needed
+            marks = " | ".join(
+                "✓" if may(role, route) and (role == _OWNER or not route.owners) else "" for role in ROLES
+            )
             lines.append(f"| {address} | {needed}{', recent' if route.recent else ''} | {marks} |")
     return "\n".join([*lines, "", "Without a token:", "", "| address | who |", "|---|---|", *others, ""])

@@ -114,6 +114,7 @@ class Ends(StrEnum):
 
     WITH_PERIOD = "with-period"
     AT_ONCE = "at-once"
+    """Closed for good: the customer is deleted at Stripe, too."""
     NEVER = "never"
     """Not because of that: it goes on, unless an owner cancelled it."""
 

@@ -7,7 +7,7 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from shared.billing.errors import TenantMissing
-from shared.billing.model import BillingEvent, BillingState, Outcome
+from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, SignUp
 from shared.billing.rules import OWING
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
@@ -44,10 +44,12 @@ _OWING_SINCE: LiteralString = """
       AND created_at > coalesce((SELECT max(created_at) FROM billing_events
                                  WHERE tenant_id = %(tenant)s AND status IN ('trialing', 'active', 'paused')),
                                 '-infinity')"""
-_NEWEST_PAYMENT: LiteralString = """
-    SELECT created_at, coalesce(data ->> 'reason', '') FROM billing_events
-    WHERE tenant_id = %s AND type IN ('invoice.payment_failed', 'invoice.paid') AND outcome IN ('applied', 'outdated')
-    ORDER BY created_at DESC, type LIMIT 1"""
+# Of all that came in, followed or not: whatever order it came in, and before the subscription was heard of, too.
+_COMPLAINT: LiteralString = """
+    SELECT data->>'reason' FROM billing_events
+    WHERE tenant_id = %(tenant)s AND type IN ('invoice.payment_failed', 'invoice.paid')
+      AND data->>'subscription' = %(subscription)s
+    ORDER BY created_at DESC, type = 'invoice.paid' DESC, event_id DESC LIMIT 1"""
 _INBOX: LiteralString = """
     SELECT data FROM billing_events
     WHERE tenant_id = %(tenant)s AND data <> '{}' AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
@@ -63,6 +65,11 @@ _STEP: LiteralString = """
 _OWNERS: LiteralString = """
     SELECT u.name, u.email, t.name FROM memberships m JOIN users u USING (user_id) JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = %s AND m.role = 'owner' ORDER BY m.created_at"""
+
+_SIGNED_UP: LiteralString = """
+    SELECT t.name, u.email, t.plan, t.slug
+    FROM tenants t JOIN memberships m USING (tenant_id) JOIN users u USING (user_id)
+    WHERE t.tenant_id = %s AND t.created_at <= %s AND m.role = 'owner' ORDER BY m.created_at LIMIT 1"""
 
 
 class BillingRepository:
@@ -97,10 +104,10 @@ class BillingRepository:
         row = tx.one(_OWING_SINCE, {"tenant": tx.tenant.tenant, "owing": list(OWING)})
         return row[0] if row else None
 
-    def newest_payment(self, tx: Transaction) -> tuple[datetime, str] | None:
-        """When the newest word about a payment was said, and why the payment failed; empty where it was made."""
-        row = tx.one(_NEWEST_PAYMENT, (tx.tenant.tenant,))
-        return (row[0], row[1]) if row else None
+    def complaint(self, tx: Transaction, subscription: str) -> str:
+        """Why the newest payment for a subscription failed; nothing where it did not."""
+        row = tx.one(_COMPLAINT, {"tenant": tx.tenant.tenant, "subscription": subscription})
+        return (row[0] or "") if row else ""
 
     def reopen(self, tx: Transaction, since: datetime | None) -> list[BillingEvent]:
         """The inbox's events since a moment, oldest first, as if none had been followed yet."""
@@ -117,6 +124,14 @@ class BillingRepository:
     def owners(self, tx: Transaction) -> list[tuple[str, str, str]]:
         """Name and mail address of the owners, and the organization's name."""
         return [(row[0], row[1], row[2]) for row in tx.all(_OWNERS, (tx.tenant.tenant,))]
+
+    def signed_up(self, tx: Transaction, *, before: datetime) -> SignUp | None:
+        """What the sign-up asked for, by its first owner; None: it is younger, or its plan is none that is sold."""
+        row = tx.one(_SIGNED_UP, (tx.tenant.tenant, before))
+        if row is None or row[2] not in set(Plan):
+            return None
+        name, email, plan, slug = row
+        return SignUp(name, email, Plan(plan), slug)
 
     def save(self, tx: Transaction, state: BillingState) -> None:
         """Queue the new state, but for the tenant's status."""

@@ -42,6 +42,8 @@ _GIVEN_UP = frozenset(_ENDS_WHEN)
 _IN_ORDER = tuple(Plan)
 _GOOD = frozenset({"trialing", "active", "paused", "incomplete"})
 OWING = ("past_due", "unpaid")
+UNPAID = frozenset({*OWING, "incomplete"})
+"""Where a payment that failed is the reason of how things are: where nothing is owed, it is nobody's concern."""
 PAID_UP = frozenset({None, *_GOOD})
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 """Subscriptions that can be changed."""
@@ -181,18 +183,6 @@ def owe(state: BillingState, since: datetime | None) -> BillingState:
     if since is None and state.subscription_status in OWING:
         since = state.as_of
     return replace(state, dunning_since=since)
-
-
-def explain(state: BillingState, payment: tuple[datetime, str] | None) -> BillingState:
-    """The state with the reason of the newest payment's failure, while it is not overtaken by a better word.
-
-    It follows from the newest of each kind of word alone, so the order in which they came has no say.
-    """
-    if state.subscription is None:
-        return state
-    made, reason = payment or (None, "")
-    overtaken = state.status is State.ACTIVE and (made is None or state.as_of is None or made <= state.as_of)
-    return replace(state, reason="" if overtaken else reason)
 
 
 def reminders(since: datetime, now: datetime) -> list[Reminder]:

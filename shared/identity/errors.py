@@ -191,9 +191,15 @@ class OwnersOnly(Forbidden):
 
 
 class OrganizationClosed(Forbidden):
-    """The organization was suspended or closed: nobody works in it."""
+    """Nobody works in the organization: it was closed, or suspended (`OrganizationSuspended`)."""
 
     code, title = "organization-closed", "The organization is not open"
+
+
+class OrganizationSuspended(OrganizationClosed):
+    """Nobody works in it for now, as its tokens and keys are told too."""
+
+    code, title = "organization-suspended", "The organization is suspended"
 
 
 class NoMembership(Forbidden):

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.identity.errors import OrganizationClosed, SsoRequired, WeakPassword
+from shared.identity.errors import OrganizationClosed, OrganizationSuspended, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 from shared.names.rules import RESERVED_SLUGS
 from tenant_context.plans import plan_of
 from tenant_context.state_news import Allowed
-from tenant_context.states import Need, permits, refusal
+from tenant_context.states import Need, State, permits, refusal
 
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 30 * 24 * 3600
@@ -62,8 +62,15 @@ def place_of(memberships: Sequence[Membership], organization: str | None) -> Mem
 
 def check_open(membership: Membership) -> None:
     """Raise `OrganizationClosed` for a tenant that nobody may work in."""
-    if not permits(membership.status, Need.LOG_IN):
-        raise OrganizationClosed(refusal(membership.status).detail)
+    check_status(membership.status)
+
+
+def check_status(status: str) -> None:
+    """Raise `OrganizationClosed` in a state in which nobody may work."""
+    if permits(status, Need.LOG_IN):
+        return
+    kind = OrganizationSuspended if status == State.SUSPENDED else OrganizationClosed
+    raise kind(refusal(status).detail)
 
 
 def check_way(membership: Membership, assurance: Assurance) -> None:

@@ -31,6 +31,7 @@ from tests.local.harness import StandIn
 __all__ = ["closed_connections", "secret_name", "stand_in"]
 Tenants = tuple[TenantContext, TenantContext]
 DAY = 86_400
+SUBSCRIPTIONS = ("customer.subscription.",)
 
 
 class Undone(Exception):
@@ -63,12 +64,12 @@ class Life:
         self.stand_in.client.v1.payment_methods.attach("pm_card_visa", {"customer": self.made.customer})
         self.pages.adopt_card(self.made.customer)
 
-    def events(self) -> list[BillingEvent]:
-        """What Stripe would post of the subscription, oldest first."""
+    def events(self, kinds: tuple[str, ...] = SUBSCRIPTIONS) -> list[BillingEvent]:
+        """What Stripe would post of the subscription, or of the invoices too, oldest first."""
         listed = self.stand_in.client.v1.events.list({"limit": 100})
         found = [json.loads(json.dumps(one.to_dict(for_json=True))) for one in listed.auto_paging_iter()]
-        of_subscriptions = [one for one in found if one["type"].startswith("customer.subscription.")]
-        understood = [_understood(msgspec.convert(one, _Event)) for one in reversed(of_subscriptions)]
+        posted = [one for one in found if one["type"].startswith(kinds)]
+        understood = [_understood(msgspec.convert(one, _Event)) for one in reversed(posted)]
         return [event for event in understood if event is not None]
 
     def hear(self, tx: Transaction, events: list[BillingEvent], luck: random.Random) -> list[Outcome]:
@@ -97,9 +98,8 @@ class Life:
 
 def state(tx: Transaction) -> tuple[Any, ...] | None:
     return tx.one(
-        "SELECT status, subscription_status, plan, billing_next_plan, billing_cancels,"
-        " billing_period_end, stripe_customer_id, stripe_subscription_id,"
-        " dunning_since IS NULL, billing_reason FROM tenants"
+        "SELECT status, subscription_status, plan, billing_next_plan, billing_cancels, billing_period_end,"
+        " stripe_customer_id, stripe_subscription_id, dunning_since IS NULL, billing_reason FROM tenants"
     )
 
 
@@ -160,6 +160,28 @@ def test_five_events_of_one_second_are_settled_by_asking_stripe(database: Databa
     told = [replace(one, created=second) for one in found]
     ends = in_every_order(database, life, told)
     assert [end[:5] for end in ends if end] == [("active", "active", "enterprise", None, True)]
+
+
+@pytest.mark.parametrize("is_paid", [True, False], ids=["paid", "let go"])
+def test_a_failed_payment_and_its_end_lead_to_one_state_in_every_order(
+    database: Database, life: Life, *, is_paid: bool
+) -> None:
+    """Invoices have an order of their own, and one that is let go is never paid."""
+    life.card()
+    life.stand_in.control("payments", decline=1)
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    owing = life.events((*SUBSCRIPTIONS, "invoice.payment_failed"))
+    life.stand_in.control("clock", advance=10 * DAY)
+    found = life.events((*SUBSCRIPTIONS, "invoice.payment_failed", "invoice.paid"))
+    told = [one for one in owing if one.status == "past_due" or one.reason] + [
+        one for one in found[-2:] if one.status == "active" or is_paid
+    ]
+    assert len(told) == 3 + is_paid, [(one.type, one.status) for one in found]
+    ends = in_every_order(database, life, told)
+    assert [(*end[:2], end[-1]) for end in ends if end] == [("active", "active", "")]
+    (reason,) = {one.reason for one in owing if one.reason}
+    ends = in_every_order(database, life, told[:2])
+    assert [(*end[:2], end[-1]) for end in ends if end] == [("past_due", "past_due", reason)]
 
 
 def test_a_second_subscription_of_the_customer_takes_over_when_the_first_has_ended(

@@ -71,7 +71,7 @@ def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Sta
     assert pushes(owner.api.url, key).json["code"] == "organization-suspended"
     login = {"email": owner.user.email, "password": owner.user.password}
     refused = ask(owner.api.url, "", "POST", "/api/v1/auth/login", login)
-    assert (refused.status, refused.json["code"]) == (403, "organization-closed")
+    assert (refused.status, refused.json["code"]) == (403, "organization-suspended")
     as_operator(stack, owner, "POST", "/state", {"state": "active", "reason": "settled"})
     wait_for("the key's return", lambda: pushes(owner.api.url, key).status == 422, seconds=FIVE_SECONDS)
     back = log_in(owner.api.url, owner.user)

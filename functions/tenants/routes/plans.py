@@ -31,13 +31,13 @@ def features(call: Call[None], organizations: Organizations) -> Answer:
     return Answer({"features": found, "flags": organizations.flags.all_on(call.tenant.tenant)})
 
 
-@routes.write("POST", ONE + "/close", permission=SIGNED_IN, answer=wire.StandingOut, recent=True)
+@routes.write("POST", ONE + "/close", permission=SIGNED_IN, answer=wire.StandingOut, recent=True, owners=True)
 def close(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Give your organization up: read-only within five seconds, closed for good in thirty days."""
     return Answer(wire.standing(organizations.life.close(tx, call.id("organization_id"))))
 
 
-@routes.write("POST", ONE + "/reopen", permission=SIGNED_IN, answer=wire.StandingOut, recent=True)
+@routes.write("POST", ONE + "/reopen", permission=SIGNED_IN, answer=wire.StandingOut, recent=True, owners=True)
 def reopen(call: Call[None], tx: Transaction, organizations: Organizations) -> Answer:
     """Have your organization back, while it is not closed for good."""
     return Answer(wire.standing(organizations.life.reopen(tx, call.id("organization_id"))))

@@ -2,7 +2,8 @@
 
 Each asks for the state it wants and finds it done when it is asked again. Until the grace is over a subscription ends
 with its period, even if that is the later of the two: nothing is charged before then, and what is paid for is there
-when the organization is had back.
+when the organization is had back. One that is closed for good has its customer deleted: name, mail address and cards
+go, while Stripe keeps the invoices.
 """
 
 from typing import Any
@@ -29,6 +30,17 @@ class Endings(Connection):
             for one in subscriptions_of(client, customer):
                 if one.status not in ENDED:
                     _settle(client, one, ends)
+            if ends is Ends.AT_ONCE:
+                _forget(client, customer)
+
+
+def _forget(client: stripe.StripeClient, customer: str) -> None:
+    """Delete a customer; one that is gone is done."""
+    try:
+        client.v1.customers.delete(customer)
+    except stripe.InvalidRequestError as error:
+        if error.code != "resource_missing":
+            raise
 
 
 def _settle(client: stripe.StripeClient, present: Thing, ends: Ends) -> None:

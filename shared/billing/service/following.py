@@ -108,10 +108,17 @@ class Billing:
         outcome, after = self._judge(tx, event, before)
         self._repository.record(tx, event, outcome)
         if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
-            owing = after.subscription_status not in rules.PAID_UP
-            after = rules.explain(after, self._repository.newest_payment(tx))
-            self._keep(tx, before, rules.owe(after, self._repository.owing_since(tx) if owing else None))
+            self._keep(tx, before, self._owed(tx, after))
         return outcome
+
+    def _owed(self, tx: Transaction, state: BillingState) -> BillingState:
+        """The state with what the inbox tells of its debt: since when, and why the last payment failed."""
+        owing = state.subscription_status not in rules.PAID_UP
+        state = rules.owe(state, self._repository.owing_since(tx) if owing else None)
+        if state.subscription is None:
+            return state
+        complains = state.subscription_status in rules.UNPAID
+        return replace(state, reason=self._repository.complaint(tx, state.subscription) if complains else "")
 
     def _keep(self, tx: Transaction, before: BillingState, after: BillingState) -> None:
         if after == before:

@@ -8,6 +8,7 @@ from psycopg import errors
 
 from shared.identity.errors import AlreadyMember, EmailTaken, OrganizationClosed, SessionEnded, SsoRequired
 from shared.identity.model import Invitation
+from shared.identity.rules import check_status
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
@@ -64,8 +65,9 @@ class InvitationRepository:
     def check_open(self, tx: Transaction) -> None:
         """Whether people may join by invitation at all. Errors: OrganizationClosed, SsoRequired."""
         row = tx.one("SELECT status, sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
-        if row is None or row[0] in {"suspended", "closed"}:
+        if row is None:
             raise OrganizationClosed
+        check_status(row[0])
         if row[1]:
             raise SsoRequired
 

@@ -1,6 +1,7 @@
 """What Stripe says reaches the tenant's row once, in any order, and no other tenant's."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -21,6 +22,10 @@ Tenants = tuple[TenantContext, TenantContext]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MADE = Provisioned(customer="cus_1", subscription="sub_1", status="trialing", plan=Plan.STARTER, as_of=NOON)
 DOWN = Setback("Stripe does not answer.")
+
+
+class Undone(Exception):
+    """Ends a transaction that is not to be kept."""
 
 
 @pytest.fixture
@@ -206,17 +211,35 @@ def test_a_failed_payment_is_the_reason_until_it_is_made(
 ) -> None:
     acme, _ = two_tenants
     provisioned(billing, database, acme)
-    followed(
-        billing,
-        database,
-        acme,
-        event(acme, 1, "invoice.payment_failed", None, reason="The payment of invoice in_1 failed."),
-    )
+    failed = event(acme, 1, "invoice.payment_failed", None, reason="The payment of invoice in_1 failed.")
+    followed(billing, database, acme, failed)
+    assert state(database, acme)[3] == ""
+    followed(billing, database, acme, event(acme, 4, "customer.subscription.updated", "past_due"))
     assert state(database, acme)[3] == "The payment of invoice in_1 failed."
     followed(billing, database, acme, event(acme, 2, "invoice.paid", None))
     late = event(acme, 3, "invoice.payment_failed", None, created=NOON + timedelta(minutes=1), reason="late")
     assert followed(billing, database, acme, late) is Outcome.OUTDATED
     assert state(database, acme)[3] == ""
+
+
+def test_a_debt_that_was_let_go_leaves_no_reason_in_whatever_order_it_is_heard_of(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
+    """A voided invoice is never paid: the subscription is active again without a word of it."""
+    words = (
+        ("customer.subscription.updated", "past_due", ""),
+        ("invoice.payment_failed", None, "The payment of invoice in_1 failed."),
+        ("customer.subscription.updated", "active", ""),
+    )
+    acme, _ = two_tenants
+    provisioned(billing, database, acme)
+    for order in permutations(range(3)):
+        with suppress(Undone), database.transaction(acme) as tx:
+            for number in order:
+                kind, status, reason = words[number]
+                billing.followed(tx, event(acme, number + 1, kind, status, reason=reason))
+            assert tx.one("SELECT status, billing_reason FROM tenants") == ("active", ""), order
+            raise Undone
 
 
 def test_an_invoice_does_not_make_a_subscriptions_event_old(

@@ -288,11 +288,14 @@ def test_what_the_owner_cancelled_stays_cancelled(desk: Desk, endings: Endings, 
     assert now_at_stripe(desk) == ("active", True, False)
 
 
-def test_who_is_closed_for_good_has_no_subscription_and_no_open_page(desk: Desk, endings: Endings) -> None:
+def test_who_is_closed_for_good_has_no_subscription_no_open_page_and_no_name_at_stripe(
+    desk: Desk, endings: Endings
+) -> None:
     desk.pay()
     page = desk.pages.checkout(desk.owner(), Plan.STARTER, "https://a.example/", "https://a.example/")
     for _ in range(3):
         endings.settle(desk.customer, Ends.AT_ONCE)
+        assert desk.stand_in.client.v1.customers.retrieve(desk.customer).to_dict()["deleted"] is True
     assert now_at_stripe(desk)[0] == "canceled"
     assert desk.stand_in.client.v1.checkout.sessions.retrieve(page["id"]).status == "expired"
     assert desk.totals() == [4_900]

@@ -122,6 +122,8 @@ class Route:
     """The body's shape where the route reads `call.raw` itself: for the OpenAPI document."""
     fails: tuple[int, ...] = ()
     """The problems it may answer with beside those that follow from the declaration: for the OpenAPI document."""
+    owners: bool = False
+    """Whether only the organization's owners may ask it, as its service judges: for the OpenAPI document."""
 
     @property
     def operation(self) -> str:
@@ -177,6 +179,7 @@ class Routes:
         max_body: int = MAX_BODY,
         headers: tuple[str, ...] = (),
         recent: bool = False,
+        owners: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare a change; its handler also gets the tenant's open transaction, `tx`."""
         return self._declare(
@@ -192,6 +195,7 @@ class Routes:
             max_body=max_body,
             headers=headers,
             recent=recent,
+            owners=owners,
         )
 
     def act(
@@ -247,6 +251,7 @@ class Routes:
         recent: bool = False,
         reads: Any = None,
         fails: tuple[int, ...] = (),
+        owners: bool = False,
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -276,6 +281,7 @@ class Routes:
                 recent=recent,
                 reads=reads,
                 fails=fails,
+                owners=owners,
             )
             self._add(route)
             return handler
