@@ -10,11 +10,14 @@ from functions.webhooks_api.schemas import (
     EndpointOut,
     EndpointPage,
     EndpointWithSecretOut,
+    EventTypeOut,
     EventTypesOut,
     MessageOut,
     TestOut,
 )
-from shared.events.rules import catalogue_document
+from shared.events.errors import EventTypeNotFound
+from shared.events.rules.bodies import catalogue_document, type_document
+from shared.events.rules.catalogue import BY_NAME
 from shared.webhooks.model import Endpoint, EndpointId, MessageId
 from shared.webhooks.service.endpoints import Endpoints
 from tenant_context.postgres import Transaction
@@ -109,5 +112,14 @@ def message(call: Call[None], endpoints: Endpoints) -> Answer:
 
 @routes.read("/api/v1/events/types", permission="webhooks.read", answer=EventTypesOut)
 def event_types(_call: Call[None], _endpoints: Endpoints) -> Answer:
-    """List every type of event, each with an example of what a receiver gets."""
+    """List every type of event, each with its schema and an example of what a receiver gets."""
     return Answer({"items": catalogue_document(), "next_cursor": None})
+
+
+@routes.read("/api/v1/events/types/{event_type}", permission="webhooks.read", answer=EventTypeOut)
+def event_type(call: Call[None], _endpoints: Endpoints) -> Answer:
+    """Read one type of event: its schema (JSON Schema 2020-12) and an example of what a receiver gets."""
+    name = call.path["event_type"]
+    if name not in BY_NAME:
+        raise EventTypeNotFound
+    return Answer(type_document(BY_NAME[name]))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.webhooks.model import Endpoint, EndpointDraft, State
 from tenant_context.clock import rfc3339
@@ -116,11 +116,21 @@ class MessageOut(Out):
 
 
 class EventTypeOut(Out):
-    """One kind of event, with the whole body a receiver would get."""
+    """One kind of event: the schema of the whole body that a receiver gets, and an example of it.
+
+    Bodies are CloudEvents 1.0 in JSON. Pass over fields you do not know: more may come without a new version.
+    """
+
+    model_config = ConfigDict(defer_build=True, serialize_by_alias=True)
 
     type: str
     area: str
+    version: int
+    """The version of its data's shape, as `dataschema` names it."""
     description: str
+    subject: str
+    shape: Annotated[dict[str, Any], Field(alias="schema")]
+    """JSON Schema, draft 2020-12."""
     example: dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from tests.authenticator import Authenticator
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
 QUERIES = {"/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"}
 """What an address cannot be asked without."""
-NAMES = {"name": "refresh-performance"}
+NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
 """Path parameters that name a kind and no thing of a tenant's."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.events.rules import is_filter
+from shared.events.rules.bodies import is_filter
 from shared.outbound.rules import urls
 from shared.outbound.rules.addresses import AllowList
 from shared.webhooks.errors import UnknownEventTypes

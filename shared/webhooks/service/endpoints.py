@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.rules import ENDPOINT_CHANGES, TEST
+from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.outbound.rules.addresses import AllowList
 from shared.webhooks.errors import EndpointDisabled
 from shared.webhooks.gateway.keys import SecretKeys

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from shared.events.rules import ENDPOINT_CHANGES, TEST, delivered, filters_of
+from shared.events.rules.bodies import delivered, filters_of
+from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.webhooks.model import Delivery, Endpoint, EndpointId, Message, MessageId
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository

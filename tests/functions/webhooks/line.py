@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.rings import publish
+from shared.events.rules.catalogue import BY_NAME
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table
@@ -224,9 +225,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def campaign_event(kind: str, **data: Any) -> Event:
+    """An event of a campaign of its own."""
+    campaign = uuid7()
+    return Event(kind, f"campaign/{campaign}", {**BY_NAME[kind].example, "id": str(campaign), **data})
+
+
 def launched(tenant: TenantContext) -> dict[str, Any]:
     """The envelope of an event as the bus carries it."""
-    event = Event("campaign.launched", f"campaign/{uuid7()}", {"name": "Spring drinks"})
+    event = campaign_event("campaign.launched")
     return event.envelope(tenant.tenant, datetime.now(UTC))
 
 

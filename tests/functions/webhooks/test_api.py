@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.events.rules import CATALOGUE
+from shared.events.rules.catalogue import CATALOGUE
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.permissions import ROLES
@@ -171,3 +171,7 @@ def test_the_catalogue_is_served(line: Line, two_tenants: Tenants) -> None:
     assert answer.status == 200
     assert {item["type"] for item in answer.json["items"]} == {kind.name for kind in CATALOGUE}
     assert all(item["description"] and item["example"]["data"] for item in answer.json["items"])
+    one = line.api(acme, "GET", "events/types/campaign.launched")
+    assert (one.status, one.json) == (200, next(i for i in answer.json["items"] if i["type"] == "campaign.launched"))
+    assert one.json["schema"]["properties"]["data"]["properties"]["budget"]["type"] == "string"
+    assert line.api(acme, "GET", "events/types/campaign.exploded").status == 404
