@@ -145,6 +145,7 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
         Setting.KEYS_PUBLISH_FOR: str(stage.signing_keys.publish_for_s),
         Setting.KEYS_OVERLAP: str(stage.signing_keys.overlap_s),
         Setting.RP_ID: deployment.passkey_domain or _host(api_url),
+        Setting.PUBLIC_URL: api_url,
         Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
         Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
         Setting.STRIPE_URL: local.stripe_url if local else "",

@@ -114,7 +114,9 @@ def test_secrets_stay_behind_and_the_manifest_says_which(place: Place, acme: Ten
     archive = opened(content(place, acme.tenant, export))
     (endpoint,) = archive.rows("tables/webhook_endpoints")
     assert {"secret", "old_secret", "old_secret_until"}.isdisjoint(endpoint)
-    assert archive.manifest["redacted"]["webhook_endpoints"] == ["secret", "old_secret", "old_secret_until"]
+    assert archive.manifest["redacted"]["webhook_endpoints"] == [
+        "secret", "old_secret", "old_secret_until", "secret_headers", "secret_keys",
+    ]  # fmt: skip
     assert archive.manifest["redacted"]["identity_providers"] == ["client_secret"]
     (key,) = archive.rows("items/api_keys")
     assert key["sk"] == "prefixacme"

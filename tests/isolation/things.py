@@ -34,7 +34,8 @@ class Things:
         site = post("/api/v1/sites", {"name": "Flagship", "code": uuid4().hex[:8]})["id"]
         sensor = post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": serial})["id"]
         campaign = post("/api/v1/campaigns", {"name": "Spring", "budget": "100.00", "site_ids": [site]})["id"]
-        endpoint = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})["id"]
+        hooked = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})
+        endpoint = hooked["id"]
         message = post(f"/api/v1/webhooks/endpoints/{endpoint}/test")["message_id"]
         export = post("/api/v1/exports")["id"]
         run = post("/api/v1/jobs/refresh-performance/run")["id"]
@@ -62,6 +63,7 @@ class Things:
             "sensor_id": sensor,
             "campaign_id": campaign,
             "endpoint_id": endpoint,
+            "key_id": hooked["keys"][0]["id"],
             "message_id": message,
             "run_id": run,
             "export_id": export,

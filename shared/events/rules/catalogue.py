@@ -283,6 +283,7 @@ CATALOGUE: tuple[EventType, ...] = (
     _endpoint("updated", "A webhook endpoint's particulars were replaced."),
     _endpoint("secret_rotated", "A webhook endpoint has a new signing secret."),
     _endpoint("deleted", "A webhook endpoint was removed."),
+    _endpoint("key_ended", "A signing key of a webhook endpoint signs no more."),
     _endpoint("verification_requested", "Somebody asked to have a webhook endpoint challenged once more."),
     EventType(
         "webhook.verification",

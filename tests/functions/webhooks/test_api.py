@@ -30,10 +30,37 @@ def test_an_endpoint_is_created_read_and_listed(line: Line, two_tenants: Tenants
     secret = made.json.pop("secret")
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
+    [key] = made.json["keys"]
     assert made.json == {
         **BODY,
         "id": made.json["id"],
+        "conditions": [],
+        "site_ids": [],
+        "campaign_ids": [],
+        "headers": {},
+        "payload_version": 1,
+        "retry_schedule": None,
+        "timeout_seconds": 15,
+        "rate_per_second": None,
+        "max_concurrency": None,
+        "ordering": "none",
         "enabled": True,
+        "keys": [
+            {
+                "id": key["id"],
+                "algorithm": "hmac",
+                "public_key": None,
+                "created_at": made.json["created_at"],
+                "ends_at": None,
+            }
+        ],
+        "health": {
+            "state": "pending",
+            "since": None,
+            "by": None,
+            "reason": "Its URL is not verified yet; what is to be sent waits for that.",
+        },
+        "verification": {"state": "pending", "reason": "", "at": None},
         "version": 1,
         "created_at": made.json["created_at"],
         "updated_at": made.json["created_at"],
