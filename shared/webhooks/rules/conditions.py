@@ -7,7 +7,6 @@ A condition on what an event does not have does not hold, except that `exists` m
 with numbers, and with decimals written as text, as money is; nothing else is converted.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -80,7 +79,7 @@ def _wrong_scalar(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT or "\x00" in value:
             return f"must have at most {LONGEST_TEXT} characters, none of them NUL"
-    elif isinstance(value, int | float) and (not math.isfinite(value) or abs(value) > _LARGEST):
+    elif isinstance(value, int | float) and not -_LARGEST <= value <= _LARGEST:
         return "must be a number between -10^15 and 10^15"
     return ""
 

@@ -18,7 +18,7 @@ from shared.events.rules.catalogue import BY_NAME
 from shared.webhooks.model import Proof
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import Table
+from tenant_context.dynamo import Table, TenantTable
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
@@ -171,6 +171,15 @@ class Line:
         stores.targets.put(tenant, found)
         target = stores.targets.find(tenant, found.id)
         stores.targets.mark_challenged(tenant, target, Proof.VERIFIED, "", utc_now())
+
+    def target(self, tenant: TenantContext, endpoint: str) -> Any:
+        """An endpoint as the dispatcher sees it."""
+        return self._modules["webhooks_api"].stores.targets.find(tenant, endpoint)
+
+    def ends(self, tenant: TenantContext, message_id: str) -> list[int]:
+        """When each item of a message ends."""
+        table = TenantTable(Table(self.resources.table), tenant)
+        return [int(item["expires_at"]) for item in table.query(f"message#{message_id}")[0]]
 
     def sweep(self) -> int:
         """One run of the relay."""
