@@ -182,10 +182,11 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.SEND, Queue.DELIVERIES),
         ),
+        extra_settings=(Setting.PUBLIC_URL,),
     ),
     Function(
         name="webhooks_dispatcher",
-        purpose="Makes the signed HTTPS call to a receiver and plans the next attempt.",
+        purpose="Makes the signed HTTPS call to a receiver, plans the next attempt, and challenges new URLs.",
         triggers=(QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),),
         reach=Reach.INTERNET,
         timeout_s=60,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -26,6 +27,7 @@ from tenant_context.permissions import ROLES
 from tenant_context.postgres import Database
 from tenant_context.settings import DatabaseSettings
 from tests.dynamo import dynamo_table
+from tests.emitted import wrong
 
 ROOT = Path(__file__).parent.parent
 
@@ -129,9 +131,13 @@ def table_name(servers: Stack) -> Iterator[str]:
         yield made
 
 
+# Emitting writes both; a row that a test made up stands in the outbox alone.
+_EMITTED: LiteralString = "SELECT o.type, o.data FROM outbox o JOIN audit_log a USING (tenant_id, id)"
+
+
 @pytest.fixture
-def clone(template: str, servers: Stack) -> Iterator[Clone]:
-    """A fresh, migrated database."""
+def clone(template: str, servers: Stack, request: pytest.FixtureRequest) -> Iterator[Clone]:
+    """A fresh, migrated database. What a test emits there is held to the catalogue's schemas in the end."""
     name = f"test_{uuid4().hex[:16]}"
     with psycopg.connect(servers.database_admin_url, autocommit=True) as admin:
         admin.execute(
@@ -139,8 +145,14 @@ def clone(template: str, servers: Stack) -> Iterator[Clone]:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-        yield Clone(name, servers)
+        made = Clone(name, servers)
+        yield made
+        with made.connect() as looking:
+            told = looking.execute(_EMITTED).fetchall()
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    # The kernel carries events and knows none: its own tests make them up.
+    if not request.path.is_relative_to(ROOT / "tests" / "tenant_context"):
+        assert wrong((str(kind), data) for kind, data in told) == []
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.desk import Desk
 from shared.webhooks.service.dispatch import Dispatch
+from shared.webhooks.service.proving import Proving
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -33,20 +35,26 @@ class DispatcherSettings(Settings):
 kernel = Kernel("webhooks_dispatcher")
 settings = DispatcherSettings.load()
 table = Table(settings.table_deliveries)
+targets, deliveries = TargetRepository(table), DeliveryRepository(table)
+keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
+receivers = Strangers(allow_list(settings.outbound_allow))
+queue = Queue(settings.queue_deliveries)
 dispatch = Dispatch(
-    TargetRepository(table),
-    DeliveryRepository(table),
-    SecretKeys(settings.field_key, Table(settings.table_data_keys)),
-    Strangers(allow_list(settings.outbound_allow)),
-    Queue(settings.queue_deliveries),
+    targets,
+    deliveries,
+    keys,
+    receivers,
+    queue,
     usage=Queue(settings.queue_usage),
     observability=kernel.observability,
     clock=kernel.clock,
 )
 states = States(Table(settings.table_revocations), kernel.clock)
+proving = Proving(targets, deliveries, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
+desk = Desk(dispatch, proving)
 handler = QueueEntry(
-    dispatch.work,
-    ahead=dispatch.ahead,
+    desk.work,
+    ahead=desk.ahead,
     observability=kernel.observability,
     need=Need.PROCESS,
     state_of=states.of,

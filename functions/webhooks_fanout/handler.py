@@ -20,6 +20,8 @@ class FanoutSettings(Settings):
 
     table_deliveries: str
     queue_deliveries: str
+    public_url: str
+    """Of the API: where receivers fetch what is too long to be sent."""
 
 
 kernel = Kernel("webhooks_fanout")
@@ -32,5 +34,6 @@ fanout = Fanout(
     DeliveryRepository(table),
     Queue(settings.queue_deliveries),
     kernel.clock,
+    api_url=settings.public_url,
 )
 handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)

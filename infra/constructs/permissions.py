@@ -146,6 +146,7 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
         Setting.KEYS_OVERLAP: str(stage.signing_keys.overlap_s),
         Setting.BASE_DOMAIN: deployment.base_domain,
         Setting.RP_ID: deployment.passkey_domain or _host(api_url),
+        Setting.PUBLIC_URL: api_url,
         Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
         Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
         Setting.STRIPE_URL: local.stripe_url if local else "",

@@ -37,7 +37,8 @@ class Listener:
 
     def _heard(self, kind: str, subject: str) -> dict[str, Any] | None:
         self._listen()
-        return next((body for body in self._verified if (body["type"], body["data"]["id"]) == (kind, subject)), None)
+        wanted = (kind, subject)
+        return next((body for body in self._verified if (body["type"], body["data"].get("id")) == wanted), None)
 
     def _listen(self) -> None:
         """Read on from the last request that was read, to the end."""

@@ -4,7 +4,7 @@ ANY    /hooks/<name>                a webhook: kept, judged, answered as the pat
 GET    /                            what arrived: a page, or JSON with `Accept: application/json`
 GET    /requests?path=&after=&limit=    {requests, count}, oldest first
 GET    /_control/paths/<name>       what is set for the path
-PUT    /_control/paths/<name>       {secret | secrets, status, delay, location, close, times, body}
+PUT    /_control/paths/<name>       {secret | secrets, status, delay, location, close, times, body, challenge}
 DELETE /_control[/paths/<name>]     forget everything, or one path
 GET    /_health
 """
@@ -86,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         headers = {"Location": behaviour.location} if behaviour.location else {}
-        self._send(behaviour.status, behaviour.body.encode(), {"Content-Type": "text/plain", **headers})
+        said = (_challenge(body) if behaviour.challenge else "") or behaviour.body
+        self._send(behaviour.status, said.encode(), {"Content-Type": "text/plain", **headers})
 
     def _front(self) -> None:
         newest = self.store.latest(50)
@@ -136,6 +137,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
         self.wfile.flush()
+
+
+def _challenge(body: bytes) -> str:
+    """What a webhook asks to have answered, if it is the challenge of an endpoint's owner."""
+    try:
+        said = json.loads(body)
+        return str(said["data"]["challenge"]) if said["type"] == "webhook.verification" else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _settings(body: dict[str, Any]) -> PathSettings:

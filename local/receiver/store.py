@@ -21,7 +21,8 @@ class Behaviour:
     """How a path answers: `status` after `delay` seconds; `times` limits it to the next so many (0 = always).
 
     `location` sets the header of that name (for redirects); `close` ends the connection without an answer;
-    `body` is what the answer says.
+    `body` is what the answer says, but to a challenge of the endpoint's owner: that is answered as it asks, unless
+    `challenge` is false.
     """
 
     status: int = 200
@@ -30,6 +31,7 @@ class Behaviour:
     close: bool = False
     times: int = 0
     body: str = ""
+    challenge: bool = True
 
 
 @dataclass(frozen=True)

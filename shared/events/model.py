@@ -1,7 +1,7 @@
 """The words of the event catalogue."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,12 +9,21 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event: `name` like `campaign.launched`, `subject` like `campaign/<id>`, `example` its data."""
+    """One kind of event: `name` like `campaign.launched`, `subject` like `campaign/<id>`, `example` its data.
+
+    Its schema follows from the example's names, whose types are known to `rules.schemas`; `nullable` and `optional`
+    name fields that may be null or absent. One that is `open` tells more, by names that depend on what happened.
+    """
 
     name: str
     description: str
     subject: str
     example: Mapping[str, Any]
+    nullable: frozenset[str] = field(default=frozenset(), kw_only=True)
+    optional: frozenset[str] = field(default=frozenset(), kw_only=True)
+    open: bool = field(default=False, kw_only=True)
+    version: int = field(default=1, kw_only=True)
+    """One more where a change would break who reads it: a field goes, or is of another type."""
 
     @property
     def area(self) -> str:

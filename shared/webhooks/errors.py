@@ -1,5 +1,7 @@
 """What webhooks refuse, and what a delivery may meet."""
 
+from collections.abc import Sequence
+
 from tenant_context.errors import Conflict, FieldError, Invalid, NotFound
 
 
@@ -7,6 +9,12 @@ class EndpointNotFound(NotFound):
     """No such endpoint in this tenant."""
 
     code, title = "webhook-endpoint-not-found", "There is no such webhook endpoint"
+
+
+class KeyNotFound(NotFound):
+    """The endpoint has no such signing key, or it has ended."""
+
+    code, title = "webhook-key-not-found", "There is no such signing key"
 
 
 class MessageNotFound(NotFound):
@@ -19,6 +27,18 @@ class EndpointDisabled(Conflict):
     """A disabled endpoint is sent nothing, tests included."""
 
     code, title = "webhook-endpoint-disabled", "The endpoint is disabled"
+
+
+class LastKey(Conflict):
+    """It is the last key that signs without an end: what is sent has to be signed."""
+
+    code, title = "last-webhook-key", "Nothing would sign any more"
+
+
+class TooManyKeys(Conflict):
+    """As many keys sign as an endpoint may have."""
+
+    code, title = "too-many-webhook-keys", "The endpoint has as many keys as it may have"
 
 
 class UnknownEventTypes(Invalid):
@@ -34,6 +54,15 @@ class UnknownEventTypes(Invalid):
                 for position in positions
             ),
         )
+
+
+class EndpointRefused(Invalid):
+    """Particulars of an endpoint that are out of bounds, each one named."""
+
+    code, title = "webhook-endpoint-refused", "Some particulars of the endpoint are out of bounds"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(errors=tuple(errors))
 
 
 class DeliveryBusy(Exception):

@@ -1,6 +1,7 @@
 """The words of webhooks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -9,39 +10,166 @@ from uuid import UUID
 EndpointId = NewType("EndpointId", UUID)
 MessageId = NewType("MessageId", UUID)
 """A message has the id of its event; it is the header webhook-id, the same over all attempts."""
+KeyId = NewType("KeyId", UUID)
+
+Scalar = str | int | float | bool | None
+"""A JSON value that is no array and no object."""
+
+
+class Op(StrEnum):
+    """How a condition compares what an event holds at a place with its own value."""
+
+    EQUALS = "equals"
+    NOT_EQUALS = "not_equals"
+    IN = "in"
+    NOT_IN = "not_in"
+    LESS = "less"
+    AT_MOST = "at_most"
+    GREATER = "greater"
+    AT_LEAST = "at_least"
+    PREFIX = "prefix"
+    EXISTS = "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What has to hold of an event's body; `path` is a JSON Pointer (RFC 6901)."""
+
+    path: str
+    op: Op
+    value: Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events an endpoint asks for; `event_types` are types, `<area>.*` or `*`."""
+
+    event_types: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    site_ids: tuple[UUID, ...] = ()
+    campaign_ids: tuple[UUID, ...] = ()
+
+
+class Ordering(StrEnum):
+    """Whether an event waits for those before it."""
+
+    NONE = "none"
+    ENTITY = "entity"
+    """For those of the same subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How an endpoint is called. Without a schedule of its own, by the platform's; without a number, without limit."""
+
+    payload_version: int = 1
+    retry_schedule: tuple[int, ...] | None = None
+    """Seconds between the attempts."""
+    timeout_seconds: int = 15
+    rate_per_second: int | None = None
+    max_concurrency: int | None = None
+    ordering: Ordering = Ordering.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointDraft:
-    """What a caller says of an endpoint; `event_types` are types, `<area>.*` or `*`."""
+    """What a caller says of an endpoint.
+
+    A header without a value keeps the one it has; None keeps them all.
+    """
 
     url: str
     description: str
-    event_types: tuple[str, ...]
+    filters: Filters
     enabled: bool
+    manner: Manner = field(default_factory=Manner)
+    headers: Mapping[str, str | None] | None = None
+
+
+class Algorithm(StrEnum):
+    """How deliveries are signed."""
+
+    HMAC = "hmac"
+    """Standard Webhooks' `v1`: HMAC-SHA256 with a secret that both sides have."""
+    ED25519 = "ed25519"
+    """Standard Webhooks' `v1a`: only the platform can sign, whoever has the public key can verify."""
 
 
 @dataclass(frozen=True, slots=True)
-class SealedSecret:
-    """A signing secret as KMS encrypted it; `until` ends its overlap with its successor."""
+class SigningKey:
+    """A key that signs, sealed; `until` ends its overlap with its successor. `public` is `whpk_…`, or empty."""
 
+    id: KeyId
+    algorithm: Algorithm
     ciphertext: bytes
+    created_at: datetime
     until: datetime | None = None
+    public: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disabled:
+    """Who switched an endpoint off, and when."""
+
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint as it stands; `secrets` has the present one first."""
+    """An endpoint as it stands; `keys` has the newest first, `headers` are sealed."""
 
     id: EndpointId
     url: str
     description: str
-    event_types: tuple[str, ...]
-    secrets: tuple[SealedSecret, ...]
-    enabled: bool
+    filters: Filters
+    manner: Manner
+    headers: Mapping[str, bytes]
+    keys: tuple[SigningKey, ...]
+    disabled: Disabled | None
+    must_prove: bool
     version: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it is to be sent anything."""
+        return self.disabled is None
+
+
+class Proof(StrEnum):
+    """How far an endpoint's owner has come in showing that its URL is theirs."""
+
+    PENDING = "pending"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    """No further challenge comes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """What came of challenges of one URL, the last one's reason included."""
+
+    url: str
+    proof: Proof
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the dispatcher found out about an endpoint; moments as RFC 3339 has them."""
+
+    gone_at: str | None = None
+    """When the receiver answered 410; a change of the endpoint clears it."""
+    failing_since: str | None = None
+    failing_reason: str = ""
+    challenged: Challenged | None = None
+
+    def proof(self, url: str) -> Proof:
+        """Where a URL stands that has to be proved."""
+        return self.challenged.proof if self.challenged and self.challenged.url == url else Proof.PENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +178,26 @@ class Target:
 
     id: EndpointId
     url: str
-    secrets: tuple[SealedSecret, ...]
+    keys: tuple[SigningKey, ...]
+    headers: Mapping[str, bytes]
+    manner: Manner
     enabled: bool
+    must_prove: bool
     version: int
-    gone_at: str | None = None
-    """When the receiver answered 410; a change of the endpoint clears it."""
+    findings: Findings = field(default_factory=Findings)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether its URL may be sent events; without a key, as after an import, nothing is."""
+        return bool(self.keys) and (not self.must_prove or self.findings.proof(self.url) is Proof.VERIFIED)
 
 
 class State(StrEnum):
     """Where a delivery stands."""
 
     WAITING = "waiting"
+    HELD = "held"
+    """Until the endpoint's URL is verified; no attempt is used up."""
     DELIVERED = "delivered"
     DEAD = "dead"
     """Every attempt failed."""
@@ -78,17 +215,26 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One event on its way to some endpoints; `payload` is the body, the same bytes at every attempt."""
+    """One event on its way to some endpoints; `payload` is the body, the same bytes at every attempt.
+
+    `whole` is the event in full where the payload is only its notice; `keep_until` in seconds since 1970.
+    """
 
     id: MessageId
     type: str
     payload: str
+    keep_until: int
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt of one message at one endpoint: what a queue message asks for; attempts count from 1."""
+    """One attempt of one message at one endpoint: what a queue message asks for; attempts count from 1.
+
+    `due` (seconds since 1970) is later than a queue can hold a message back where it is not 0.
+    """
 
     message: Message
     endpoint: EndpointId
     attempt: int
+    due: int = 0

@@ -15,7 +15,7 @@ from infra import vocabulary
 from local.stack import Stack
 from shared.erasure.errors import Busy, NeverErased, NotClosed, Untold
 from shared.erasure.repository import HELD, ErasureRepository
-from shared.erasure.stores import ITEMS, KEPT
+from shared.erasure.rules import ITEMS, KEPT
 from shared.federation.gateway.secrets import ClientSecrets
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import EndpointId

@@ -93,6 +93,7 @@ class Tenant:
             "timestamp with time zone": NOW + timedelta(minutes=self.number),
             "interval": timedelta(minutes=self.number),
             "text[]": [self.name],
+            "integer[]": [self.number],
             "uuid[]": [UUID(int=0xA000 + self.number)],
             "inet": f"192.0.2.{self.number}",
         }

@@ -14,7 +14,7 @@ from tests.authenticator import Authenticator
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
 QUERIES = {"/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"}
 """What an address cannot be asked without."""
-NAMES = {"name": "refresh-performance"}
+NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
 """Path parameters that name a kind and no thing of a tenant's."""
 
 
@@ -34,7 +34,8 @@ class Things:
         site = post("/api/v1/sites", {"name": "Flagship", "code": uuid4().hex[:8]})["id"]
         sensor = post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": serial})["id"]
         campaign = post("/api/v1/campaigns", {"name": "Spring", "budget": "100.00", "site_ids": [site]})["id"]
-        endpoint = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})["id"]
+        hooked = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})
+        endpoint = hooked["id"]
         message = post(f"/api/v1/webhooks/endpoints/{endpoint}/test")["message_id"]
         export = post("/api/v1/exports")["id"]
         run = post("/api/v1/jobs/refresh-performance/run")["id"]
@@ -65,6 +66,7 @@ class Things:
             "sensor_id": sensor,
             "campaign_id": campaign,
             "endpoint_id": endpoint,
+            "key_id": hooked["keys"][0]["id"],
             "message_id": message,
             "run_id": run,
             "export_id": export,

@@ -109,3 +109,11 @@ def test_the_page_shows_what_arrived_and_escapes_it(receiver: str) -> None:
 
 def test_an_unknown_setting_is_refused(receiver: str) -> None:
     assert requests.put(f"{receiver}/_control/paths/acme", json={"stauts": 500}, timeout=5).status_code == 400
+
+
+def test_a_challenge_is_answered_unless_told_otherwise(receiver: str) -> None:
+    asked: Any = {"type": "webhook.verification", "data": {"challenge": "c_1"}}
+    assert requests.post(f"{receiver}/hooks/acme", json=asked, timeout=5).text == "c_1"
+    setting(receiver, challenge=False, body="no")
+    assert requests.post(f"{receiver}/hooks/acme", json=asked, timeout=5).text == "no"
+    assert requests.post(f"{receiver}/hooks/acme", data="[]", timeout=5).ok

@@ -57,16 +57,32 @@ class Strangers:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes, *, keep: int = KEPT_BODY) -> Outcome:
+    def post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        keep: int = KEPT_BODY,
+        seconds: float | None = None,
+    ) -> Outcome:
         """One call; whatever goes wrong is an outcome, in words that tell nothing about where the name points."""
-        return self._whole("POST", url, headers, body, keep)
+        return self._whole("POST", url, headers, body, keep, seconds)
 
     def get(self, url: str, headers: Mapping[str, str], *, keep: int = KEPT_BODY) -> Outcome:
         """The same, to read."""
         return self._whole("GET", url, headers, None, keep)
 
-    def _whole(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, keep: int) -> Outcome:
-        call = _Call(self._seconds, keep)
+    def _whole(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        keep: int,
+        seconds: float | None = None,
+    ) -> Outcome:
+        call = _Call(seconds or self._seconds, keep)
         try:
             self._send(call, method, urls.parse(url, self._allowed), headers, body)
         except (OSError, http.client.HTTPException, AnswerTooLong, AddressRefused, UrlRefused) as error:

@@ -1,4 +1,4 @@
-"""Signing secrets, sealed as fields: only for the same tenant and endpoint does a ciphertext open again."""
+"""Signing keys and headers, sealed as fields: only for the same tenant and endpoint does a ciphertext open again."""
 
 import base64
 import time
@@ -11,12 +11,13 @@ from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table
 from tenant_context.fields import DataKeys, FieldCipher, is_sealed
 
+SECRET = "secret"  # noqa: S105  the name of a part
 _KEPT_SECONDS = 300.0
 _KEPT = 2000
 
 
 class SecretKeys:
-    """Seals and opens secrets with data keys of their tenant.
+    """Seals and opens what an endpoint keeps secret, with data keys of its tenant: `part` says which it is.
 
     Secrets of the release before were encrypted by KMS itself; they open until they are rotated.
     """
@@ -35,14 +36,14 @@ class SecretKeys:
         self._elapsed = elapsed
         self._opened: OrderedDict[tuple[str, str, bytes], tuple[float, bytes]] = OrderedDict()
 
-    def seal(self, tenant: TenantContext, endpoint: EndpointId, secret: bytes) -> bytes:
-        """The secret, encrypted."""
-        return self._fields.seal(tenant.tenant, _field(endpoint), secret)
+    def seal(self, tenant: TenantContext, endpoint: EndpointId, plain: bytes, part: str = SECRET) -> bytes:
+        """It, encrypted."""
+        return self._fields.seal(tenant.tenant, _field(endpoint, part), plain)
 
-    def open(self, tenant: TenantContext, endpoint: EndpointId, ciphertext: bytes) -> bytes:
-        """The secret behind a ciphertext. Raises `Unreadable` or `AwsError` where it is another endpoint's."""
+    def open(self, tenant: TenantContext, endpoint: EndpointId, ciphertext: bytes, part: str = SECRET) -> bytes:
+        """What is behind a ciphertext. Raises `Unreadable` or `AwsError` where it is another endpoint's or part's."""
         if is_sealed(ciphertext):
-            return self._fields.open(tenant.tenant, _field(endpoint), ciphertext)
+            return self._fields.open(tenant.tenant, _field(endpoint, part), ciphertext)
         return self._open_by_kms(tenant, endpoint, ciphertext)
 
     def _open_by_kms(self, tenant: TenantContext, endpoint: EndpointId, ciphertext: bytes) -> bytes:
@@ -67,5 +68,10 @@ class SecretKeys:
         return secret
 
 
-def _field(endpoint: EndpointId) -> str:
-    return f"webhook-endpoint/{endpoint}/secret"
+def header_part(name: str) -> str:
+    """What the value of a header is sealed as."""
+    return f"header/{name}"
+
+
+def _field(endpoint: EndpointId, part: str) -> str:
+    return f"webhook-endpoint/{endpoint}/{part}"

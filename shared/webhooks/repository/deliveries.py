@@ -1,13 +1,15 @@
-"""Messages, deliveries and attempts in DynamoDB, for thirty days.
+"""Messages, deliveries and attempts in DynamoDB, as long as the tenant's plan keeps logs.
 
 message#<id> / message                         the event as sent, and whether its fan-out is complete
 message#<id> / delivery#<endpoint>             where the delivery stands; claimed while an attempt runs
 message#<id> / attempt#<endpoint>#<number>     what came of one attempt
 index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of an endpoint, by time
+            held#<endpoint> / <message>                        deliveries that wait for it to be verified, in order
 """
 
 import base64
 import binascii
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -20,7 +22,6 @@ from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
 from tenant_context.errors import FieldError, Invalid
 
-RETENTION = timedelta(days=30)
 LEASE = timedelta(seconds=75)
 """How long a claim holds: longer than the dispatcher may run, so that a claim outlives only a crash."""
 _MESSAGE = "message"
@@ -49,8 +50,10 @@ class DeliveryRepository:
             "payload": message.payload,
             "created_at": rfc3339(now),
             "complete": False,
-            "expires_at": _expiry(now),
+            "expires_at": message.keep_until,
         }
+        if message.whole:
+            item["whole"] = message.whole
         try:
             table.put(_key(message.id), _MESSAGE, item, only_if_absent=True)
         except ConditionFailed:
@@ -72,7 +75,7 @@ class DeliveryRepository:
             "attempts": 0,
             "created_at": rfc3339(now),
             "updated_at": rfc3339(now),
-            "expires_at": _expiry(now),
+            "expires_at": message.keep_until,
         }
         try:
             self._of(tenant).put(_key(message.id), f"delivery#{endpoint}", item, only_if_absent=True)
@@ -123,7 +126,7 @@ class DeliveryRepository:
             "error": outcome.error,
             "body": outcome.body.decode(errors="replace"),
             "timing": dict(outcome.timing),
-            "expires_at": _expiry(at),
+            "expires_at": delivery.message.keep_until,
             "gsi1pk": table.key(f"attempts#{endpoint}"),
             "gsi1sk": f"{rfc3339(at)}#{message}#{number:03}",
         }
@@ -159,6 +162,56 @@ class DeliveryRepository:
             )
         except ConditionFailed:
             return
+
+    def hold(self, tenant: TenantContext, delivery: Delivery, claim: str, now: datetime) -> None:
+        """Have a claimed delivery wait until its endpoint is verified; nothing if another has taken over."""
+        table = self._of(tenant)
+        with suppress(ConditionFailed):
+            table.update(
+                _key(delivery.message.id),
+                f"delivery#{delivery.endpoint}",
+                "SET #state = :held, updated_at = :now, gsi1pk = :waiting, gsi1sk = :place "
+                "REMOVE claimed_by, claimed_until, next_attempt_at",
+                {
+                    ":held": State.HELD,
+                    ":now": rfc3339(now),
+                    ":waiting": table.key(_held(delivery.endpoint)),
+                    ":place": str(delivery.message.id),
+                    ":claim": claim,
+                },
+                condition="claimed_by = :claim",
+                names={"#state": "state"},
+            )
+
+    def held(self, tenant: TenantContext, endpoint: EndpointId, limit: int) -> list[Delivery]:
+        """The first deliveries that wait for an endpoint to be verified, each with the attempt that is next."""
+        table = self._of(tenant)
+        items, _ = table.query(_held(endpoint), index="gsi1", limit=limit)
+        heads = {item["message"]: item for item in table.get_many([(_key(i["message"]), _MESSAGE) for i in items])}
+        return [
+            Delivery(_message(heads[item["message"]]), endpoint, int(item["attempts"]) + 1)
+            for item in items
+            if item["message"] in heads
+        ]
+
+    def release(self, tenant: TenantContext, delivery: Delivery) -> None:
+        """A held delivery waits for its next attempt again, which is queued already."""
+        with suppress(ConditionFailed):
+            self._of(tenant).update(
+                _key(delivery.message.id),
+                f"delivery#{delivery.endpoint}",
+                "SET #state = :waiting REMOVE gsi1pk, gsi1sk",
+                {":waiting": State.WAITING, ":held": State.HELD},
+                condition="#state = :held",
+                names={"#state": "state"},
+            )
+
+    def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
+        """The whole event, whether or not it was short enough to be sent so. Errors: MessageNotFound."""
+        item = self._of(tenant).get(_key(message), _MESSAGE)
+        if item is None:
+            raise MessageNotFound
+        return str(item.get("whole") or item["payload"]).encode()
 
     def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""
@@ -208,5 +261,9 @@ def _key(message: MessageId) -> str:
     return f"message#{message}"
 
 
-def _expiry(now: datetime) -> int:
-    return int((now + RETENTION).timestamp())
+def _held(endpoint: EndpointId) -> str:
+    return f"held#{endpoint}"
+
+
+def _message(item: Item) -> Message:
+    return Message(MessageId(UUID(item["message"])), item["type"], item["payload"], int(item["expires_at"]))

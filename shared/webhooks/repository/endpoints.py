@@ -1,70 +1,111 @@
-"""Webhook endpoints in PostgreSQL. What is read for an answer comes as the JSON that PostgreSQL builds."""
+"""Webhook endpoints in PostgreSQL."""
 
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from shared.webhooks.errors import EndpointNotFound
-from shared.webhooks.model import Endpoint, EndpointId, SealedSecret
+from shared.webhooks.model import (
+    Algorithm,
+    Condition,
+    Disabled,
+    Endpoint,
+    EndpointId,
+    Filters,
+    KeyId,
+    Manner,
+    Op,
+    Ordering,
+    SigningKey,
+)
+from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
-_JSON: LiteralString = """
-    json_build_object(
-        'id', e.id, 'url', e.url, 'description', e.description, 'event_types', e.event_types, 'enabled', e.enabled,
-        'version', e.version, 'created_at', app.rfc3339(e.created_at), 'updated_at', app.rfc3339(e.updated_at))"""
-_SHOW: LiteralString = f"SELECT e.version, {_JSON}::text FROM webhook_endpoints e WHERE e.tenant_id = %s AND e.id = %s"
-_PAGE: LiteralString = f"""
-    SELECT {_JSON}::text, e.id FROM webhook_endpoints e
-    WHERE e.tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR e.id < %(after)s)
-    ORDER BY e.id DESC LIMIT %(limit)s"""
 _COLUMNS: LiteralString = """
-    id, url, description, event_types, secret, old_secret, old_secret_until, enabled, version, created_at, updated_at"""
+    id, url, description, event_types, conditions, site_ids, campaign_ids, secret_headers, payload_version,
+    retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering, secret_keys, enabled, disabled_by,
+    disabled_at, must_prove, version, created_at, updated_at, secret, old_secret, old_secret_until"""
 _FIND: LiteralString = f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE tenant_id = %s AND id = %s"
 _LOCK: LiteralString = f"{_FIND} FOR UPDATE"
-_MATCHING: LiteralString = f"""
+_PAGE: LiteralString = f"""
     SELECT {_COLUMNS} FROM webhook_endpoints
+    WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+    ORDER BY id DESC LIMIT %(limit)s"""
+_PLAN: LiteralString = "(SELECT plan FROM tenants t WHERE t.tenant_id = e.tenant_id)"
+_MATCHING: LiteralString = f"""
+    SELECT {_COLUMNS}, {_PLAN} FROM webhook_endpoints e
     WHERE tenant_id = %s AND enabled AND event_types && %s::text[] ORDER BY id"""
+_ALONE: LiteralString = f"SELECT {_COLUMNS}, {_PLAN} FROM webhook_endpoints e WHERE tenant_id = %s AND id = %s"
 _INSERT: LiteralString = """
-    INSERT INTO webhook_endpoints (tenant_id, id, url, description, event_types, secret, enabled, version,
-                                   created_at, updated_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+    INSERT INTO webhook_endpoints (
+        tenant_id, id, url, description, event_types, conditions, site_ids, campaign_ids, secret_headers,
+        payload_version, retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering, secret_keys,
+        secret, enabled, disabled_by, disabled_at, must_prove, version, created_at, updated_at)
+    VALUES (
+        %(tenant)s, %(id)s, %(url)s, %(description)s, %(event_types)s, %(conditions)s, %(site_ids)s, %(campaign_ids)s,
+        %(headers)s, %(payload_version)s, %(retry_schedule)s, %(timeout_seconds)s, %(rate_per_second)s,
+        %(max_concurrency)s, %(ordering)s, %(keys)s, %(secret)s, %(enabled)s, %(disabled_by)s, %(disabled_at)s,
+        %(must_prove)s, %(version)s, %(created_at)s, %(updated_at)s)"""
 _UPDATE: LiteralString = """
     UPDATE webhook_endpoints
-    SET url = %(url)s, description = %(description)s, event_types = %(event_types)s, secret = %(secret)s,
-        old_secret = %(old_secret)s, old_secret_until = %(old_secret_until)s, enabled = %(enabled)s,
-        version = %(version)s, updated_at = %(updated_at)s
+    SET url = %(url)s, description = %(description)s, event_types = %(event_types)s, conditions = %(conditions)s,
+        site_ids = %(site_ids)s, campaign_ids = %(campaign_ids)s, secret_headers = %(headers)s,
+        payload_version = %(payload_version)s, retry_schedule = %(retry_schedule)s,
+        timeout_seconds = %(timeout_seconds)s, rate_per_second = %(rate_per_second)s,
+        max_concurrency = %(max_concurrency)s, ordering = %(ordering)s, secret_keys = %(keys)s, secret = %(secret)s,
+        old_secret = NULL, old_secret_until = NULL, enabled = %(enabled)s, disabled_by = %(disabled_by)s,
+        disabled_at = %(disabled_at)s, must_prove = %(must_prove)s, version = %(version)s, updated_at = %(updated_at)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s"""
 _DELETE: LiteralString = "DELETE FROM webhook_endpoints WHERE tenant_id = %s AND id = %s"
+_NAMES = tuple(name.strip() for name in _COLUMNS.split(","))
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who an event is for, and the plan that says how long that is remembered."""
+
+    endpoints: list[Endpoint]
+    plan: str
 
 
 class EndpointRepository:
     """Reads and writes endpoints of one tenant at a time."""
 
-    def show(self, database: Database, tenant: TenantContext, endpoint: EndpointId) -> tuple[int, str]:
-        """The version and the JSON of an endpoint; never its secrets."""
-        rows = database.read(tenant, _SHOW, (tenant.tenant, endpoint))
-        if not rows:
+    def show(self, database: Database, tenant: TenantContext, endpoint: EndpointId) -> Endpoint:
+        """An endpoint. Errors: EndpointNotFound."""
+        found = self.find(database, tenant, endpoint)
+        if found is None:
             raise EndpointNotFound
-        return rows[0][0], rows[0][1]
+        return found
 
-    def page(
-        self, database: Database, tenant: TenantContext, *, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id of endpoints, newest first, `limit` at most."""
+    def page(self, database: Database, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[Endpoint]:
+        """Endpoints, newest first, `limit` at most."""
         values = {"tenant": tenant.tenant, "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in database.read(tenant, _PAGE, values)]
+        return [_endpoint(row) for row in database.read(tenant, _PAGE, values)]
 
     def find(self, database: Database, tenant: TenantContext, endpoint: EndpointId) -> Endpoint | None:
         """The endpoint, or None."""
         rows = database.read(tenant, _FIND, (tenant.tenant, endpoint))
         return _endpoint(rows[0]) if rows else None
 
-    def matching(self, database: Database, tenant: TenantContext, filters: tuple[str, ...]) -> list[Endpoint]:
-        """The enabled endpoints that asked for any of the filters."""
-        return [_endpoint(row) for row in database.read(tenant, _MATCHING, (tenant.tenant, list(filters)))]
+    def matching(self, database: Database, tenant: TenantContext, filters: tuple[str, ...]) -> Audience:
+        """The enabled endpoints that asked for any of the types' filters."""
+        return _audience(database.read(tenant, _MATCHING, (tenant.tenant, list(filters))))
+
+    def alone(self, database: Database, tenant: TenantContext, endpoint: EndpointId) -> Audience:
+        """One endpoint, where it is there and enabled."""
+        rows = database.read(tenant, _ALONE, (tenant.tenant, endpoint))
+        found = _audience(rows)
+        return Audience([one for one in found.endpoints if one.enabled], found.plan)
 
     def lock(self, tx: Transaction, endpoint: EndpointId) -> Endpoint:
-        """The endpoint, held until the transaction ends."""
+        """The endpoint, held until the transaction ends. Errors: EndpointNotFound."""
         row = tx.one(_LOCK, (tx.tenant.tenant, endpoint))
         if row is None:
             raise EndpointNotFound
@@ -72,59 +113,114 @@ class EndpointRepository:
 
     def insert(self, tx: Transaction, endpoint: Endpoint) -> None:
         """Queue a new endpoint."""
-        tx.run(
-            _INSERT,
-            (
-                tx.tenant.tenant,
-                endpoint.id,
-                endpoint.url,
-                endpoint.description,
-                list(endpoint.event_types),
-                endpoint.secrets[0].ciphertext,
-                endpoint.enabled,
-                endpoint.version,
-                endpoint.created_at,
-                endpoint.updated_at,
-            ),
-        )
+        tx.run(_INSERT, _values(tx, endpoint))
 
     def update(self, tx: Transaction, endpoint: Endpoint) -> None:
-        """Queue an endpoint's new particulars and secrets."""
-        old = endpoint.secrets[1] if len(endpoint.secrets) > 1 else None
-        tx.run(
-            _UPDATE,
-            {
-                "tenant": tx.tenant.tenant,
-                "id": endpoint.id,
-                "url": endpoint.url,
-                "description": endpoint.description,
-                "event_types": list(endpoint.event_types),
-                "secret": endpoint.secrets[0].ciphertext,
-                "old_secret": old.ciphertext if old else None,
-                "old_secret_until": old.until if old else None,
-                "enabled": endpoint.enabled,
-                "version": endpoint.version,
-                "updated_at": endpoint.updated_at,
-            },
-        )
+        """Queue an endpoint's new particulars and keys."""
+        tx.run(_UPDATE, _values(tx, endpoint))
 
     def delete(self, tx: Transaction, endpoint: EndpointId) -> None:
         """Queue the removal of an endpoint."""
         tx.run(_DELETE, (tx.tenant.tenant, endpoint))
 
 
-def _endpoint(row: tuple[Any, ...]) -> Endpoint:
-    secrets = [SealedSecret(bytes(row[4]))]
-    if row[5] is not None:
-        secrets.append(SealedSecret(bytes(row[5]), row[6]))
-    return Endpoint(
-        id=EndpointId(row[0]),
-        url=row[1],
-        description=row[2],
-        event_types=tuple(row[3]),
-        secrets=tuple(secrets),
-        enabled=row[7],
-        version=row[8],
-        created_at=row[9],
-        updated_at=row[10],
+def _audience(rows: list[tuple[Any, ...]]) -> Audience:
+    return Audience([_endpoint(row) for row in rows], rows[0][-1] if rows else "")
+
+
+def _values(tx: Transaction, endpoint: Endpoint) -> dict[str, Any]:
+    newest = (key.ciphertext for key in endpoint.keys if key.algorithm is Algorithm.HMAC)
+    filters, manner = endpoint.filters, endpoint.manner
+    return {
+        "tenant": tx.tenant.tenant,
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "event_types": list(filters.event_types),
+        "conditions": Jsonb([asdict(condition) for condition in filters.conditions]),
+        "site_ids": list(filters.site_ids),
+        "campaign_ids": list(filters.campaign_ids),
+        "headers": Jsonb({name: base64.b64encode(value).decode() for name, value in endpoint.headers.items()}),
+        **asdict(manner),
+        "retry_schedule": None if manner.retry_schedule is None else list(manner.retry_schedule),
+        "keys": Jsonb([_kept(key) for key in endpoint.keys]),
+        "secret": next(newest, b""),
+        "enabled": endpoint.enabled,
+        "disabled_by": endpoint.disabled.by if endpoint.disabled else None,
+        "disabled_at": endpoint.disabled.at if endpoint.disabled else None,
+        "must_prove": endpoint.must_prove,
+        "version": endpoint.version,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def _kept(key: SigningKey) -> dict[str, Any]:
+    return {
+        "id": str(key.id),
+        "algorithm": key.algorithm,
+        "ciphertext": base64.b64encode(key.ciphertext).decode(),
+        "created_at": rfc3339(key.created_at),
+        "until": rfc3339(key.until) if key.until else None,
+        "public": key.public,
+    }
+
+
+def _key(kept: Mapping[str, Any]) -> SigningKey:
+    return SigningKey(
+        KeyId(UUID(kept["id"])),
+        Algorithm(kept["algorithm"]),
+        base64.b64decode(kept["ciphertext"]),
+        datetime.fromisoformat(kept["created_at"]),
+        datetime.fromisoformat(kept["until"]) if kept["until"] else None,
+        kept["public"],
     )
+
+
+def _endpoint(row: tuple[Any, ...]) -> Endpoint:
+    found = dict(zip(_NAMES, row, strict=False))  # the plan may stand after them
+    return Endpoint(
+        id=EndpointId(found["id"]),
+        url=found["url"],
+        description=found["description"],
+        filters=Filters(
+            tuple(found["event_types"]),
+            tuple(map(_condition, found["conditions"])),
+            tuple(found["site_ids"]),
+            tuple(found["campaign_ids"]),
+        ),
+        manner=Manner(
+            found["payload_version"],
+            None if found["retry_schedule"] is None else tuple(found["retry_schedule"]),
+            found["timeout_seconds"],
+            found["rate_per_second"],
+            found["max_concurrency"],
+            Ordering(found["ordering"]),
+        ),
+        headers={name: base64.b64decode(value) for name, value in found["secret_headers"].items()},
+        keys=tuple(map(_key, found["secret_keys"])) or _keys_before(found),
+        disabled=None
+        if found["enabled"]
+        else Disabled(found["disabled_by"] or "", found["disabled_at"] or found["updated_at"]),
+        must_prove=found["must_prove"],
+        version=found["version"],
+        created_at=found["created_at"],
+        updated_at=found["updated_at"],
+    )
+
+
+def _condition(kept: Mapping[str, Any]) -> Condition:
+    value = kept["value"]
+    return Condition(kept["path"], Op(kept["op"]), tuple(value) if isinstance(value, list) else value)
+
+
+def _keys_before(found: Mapping[str, Any]) -> tuple[SigningKey, ...]:
+    """The keys of a row that the release before wrote; none in one that came with an import."""
+    if not found["secret"]:
+        return ()
+    first, second = (KeyId(UUID(int=number)) for number in range(2))
+    present = SigningKey(first, Algorithm.HMAC, bytes(found["secret"]), found["created_at"])
+    if found["old_secret"] is None:
+        return (present,)
+    old = SigningKey(second, Algorithm.HMAC, bytes(found["old_secret"]), found["created_at"], found["old_secret_until"])
+    return present, old

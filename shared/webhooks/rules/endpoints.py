@@ -1,69 +1,141 @@
-"""What may be said of an endpoint, and what rotation does to its secrets."""
+"""What may be said of an endpoint, and what rotation does to its keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.events.rules import is_filter
+from shared.events.rules.bodies import PAYLOAD_VERSIONS, is_filter
 from shared.outbound.rules import urls
 from shared.outbound.rules.addresses import AllowList
-from shared.webhooks.errors import UnknownEventTypes
-from shared.webhooks.model import Endpoint, EndpointDraft, EndpointId, SealedSecret
+from shared.webhooks.errors import EndpointRefused, KeyNotFound, LastKey, TooManyKeys, UnknownEventTypes
+from shared.webhooks.model import (
+    Disabled,
+    Endpoint,
+    EndpointDraft,
+    EndpointId,
+    Filters,
+    KeyId,
+    Manner,
+    SigningKey,
+)
+from shared.webhooks.rules import conditions, headers, retries
+from tenant_context.errors import FieldError
 
 OVERLAP = timedelta(hours=24)
-"""How long the secret before the present one signs as well."""
+"""How long the key before the present one signs as well, unless somebody says otherwise."""
+LONGEST_OVERLAP = timedelta(days=7)
+MOST_KEYS = 6
+"""As many signatures as a delivery carries at most."""
 
 
 def create(
-    endpoint: EndpointId, draft: EndpointDraft, secret: SealedSecret, allowed: AllowList, now: datetime
+    endpoint: EndpointId,
+    draft: EndpointDraft,
+    keys: tuple[SigningKey, ...],
+    sealed: Mapping[str, bytes],
+    by: str,
+    now: datetime,
 ) -> Endpoint:
-    """A new endpoint. Errors: UrlRefused, UnknownEventTypes."""
-    check(draft, allowed)
+    """A new endpoint; its draft was checked."""
     return Endpoint(
         id=endpoint,
         url=draft.url,
         description=draft.description,
-        event_types=_each_once(draft.event_types),
-        secrets=(secret,),
-        enabled=draft.enabled,
+        filters=_each_once(draft.filters),
+        manner=draft.manner,
+        headers=sealed,
+        keys=keys,
+        disabled=None if draft.enabled else Disabled(by, now),
+        must_prove=True,
         version=1,
         created_at=now,
         updated_at=now,
     )
 
 
-def amend(endpoint: Endpoint, draft: EndpointDraft, allowed: AllowList, now: datetime) -> Endpoint:
-    """The endpoint with other particulars, one version later. Errors: UrlRefused, UnknownEventTypes."""
-    check(draft, allowed)
+def amend(endpoint: Endpoint, draft: EndpointDraft, sealed: Mapping[str, bytes], by: str, now: datetime) -> Endpoint:
+    """The endpoint with other particulars, one version later; its draft was checked. Another URL has to be proved."""
+    off = endpoint.disabled or Disabled(by, now)
     return replace(
         endpoint,
         url=draft.url,
         description=draft.description,
-        event_types=_each_once(draft.event_types),
-        enabled=draft.enabled,
+        filters=_each_once(draft.filters),
+        manner=draft.manner,
+        headers=sealed,
+        disabled=None if draft.enabled else off,
+        must_prove=endpoint.must_prove or draft.url != endpoint.url,
         version=endpoint.version + 1,
         updated_at=now,
     )
 
 
-def rotate(endpoint: Endpoint, secret: SealedSecret, now: datetime) -> Endpoint:
-    """The endpoint with a new secret; the one before it signs on for the overlap, an older one no more."""
-    old = SealedSecret(endpoint.secrets[0].ciphertext, now + OVERLAP)
-    return replace(endpoint, secrets=(secret, old), version=endpoint.version + 1, updated_at=now)
+def rotate(endpoint: Endpoint, key: SigningKey, overlap: timedelta, now: datetime) -> Endpoint:
+    """The endpoint with a new key; the others of its algorithm sign on for the overlap. Errors: TooManyKeys."""
+    until = now + overlap
+    present = [replace(one, until=_sooner(one.until, until)) if one.algorithm is key.algorithm else one
+               for one in signing(endpoint.keys, now)]  # fmt: skip
+    kept = signing(present, now)
+    if len(kept) >= MOST_KEYS:
+        raise TooManyKeys(f"{MOST_KEYS} keys sign; end one first, or wait until one has ended.")
+    return _with_keys(endpoint, (key, *kept), now)
 
 
-def signing(secrets: Sequence[SealedSecret], now: datetime) -> list[SealedSecret]:
-    """The secrets that sign at a moment."""
-    return [secret for secret in secrets if secret.until is None or now < secret.until]
+def end_key(endpoint: Endpoint, key: KeyId, now: datetime) -> Endpoint:
+    """The endpoint without a key. Errors: KeyNotFound, LastKey."""
+    present = signing(endpoint.keys, now)
+    left = tuple(one for one in present if one.id != key)
+    if len(left) == len(present):
+        raise KeyNotFound
+    if all(one.until is not None for one in left):
+        raise LastKey("Make another one first: POST rotate-secret.")
+    return _with_keys(endpoint, left, now)
 
 
-def check(draft: EndpointDraft, allowed: AllowList) -> None:
-    """Raise what is wrong with a draft."""
+def signing(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+    """The keys that sign at a moment."""
+    return [key for key in keys if key.until is None or now < key.until]
+
+
+def check(draft: EndpointDraft, allowed: AllowList, kept: Mapping[str, bytes] | None = None) -> None:
+    """Raise what is wrong with a draft: UrlRefused, UnknownEventTypes, EndpointRefused."""
     urls.parse(draft.url, allowed)
-    unknown = [position for position, text in enumerate(draft.event_types) if not is_filter(text)]
+    unknown = [position for position, text in enumerate(draft.filters.event_types) if not is_filter(text)]
     if unknown:
         raise UnknownEventTypes(unknown)
+    wanted = draft.headers or {}
+    found = [*conditions.check(draft.filters.conditions), *headers.check(wanted), *_manner(draft.manner)]
+    found += [
+        FieldError(f"/headers/{name}", "no-value", "has no value to keep; give one")
+        for name, value in wanted.items()
+        if value is None and name.lower() not in (kept or {}) and not headers.check({name: None})
+    ]
+    if found:
+        raise EndpointRefused(found)
 
 
-def _each_once(filters: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filters))
+def _manner(manner: Manner) -> list[FieldError]:
+    found = []
+    if manner.payload_version not in PAYLOAD_VERSIONS:
+        known = ", ".join(map(str, PAYLOAD_VERSIONS))
+        found.append(FieldError("/payload_version", "unknown-version", f"must be one of: {known}"))
+    if (message := retries.wrong_schedule(manner.retry_schedule)) is not None:
+        found.append(FieldError("/retry_schedule", "retry-schedule", message))
+    return found
+
+
+def _with_keys(endpoint: Endpoint, keys: tuple[SigningKey, ...], now: datetime) -> Endpoint:
+    return replace(endpoint, keys=keys, version=endpoint.version + 1, updated_at=now)
+
+
+def _sooner(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None else min(one, other)
+
+
+def _each_once(filters: Filters) -> Filters:
+    return replace(
+        filters,
+        event_types=tuple(dict.fromkeys(filters.event_types)),
+        site_ids=tuple(dict.fromkeys(filters.site_ids)),
+        campaign_ids=tuple(dict.fromkeys(filters.campaign_ids)),
+    )

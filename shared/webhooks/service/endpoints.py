@@ -1,18 +1,24 @@
 """Endpoints and what was delivered to them, as the API uses them."""
 
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
-import msgspec
-
-from shared.events.rules import ENDPOINT_CHANGES, TEST
+from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.outbound.rules.addresses import AllowList
 from shared.webhooks.errors import EndpointDisabled
-from shared.webhooks.gateway.keys import SecretKeys
-from shared.webhooks.model import Endpoint, EndpointDraft, EndpointId, MessageId, SealedSecret
+from shared.webhooks.gateway.keys import SecretKeys, header_part
+from shared.webhooks.model import (
+    Algorithm,
+    Endpoint,
+    EndpointDraft,
+    EndpointId,
+    Findings,
+    KeyId,
+    MessageId,
+    SigningKey,
+)
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
@@ -24,8 +30,6 @@ from tenant_context.dynamo import Item
 from tenant_context.errors import PreconditionFailed
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
-
-Shown = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +51,53 @@ class Endpoints:
         self._allowed = allowed
         self._new_id = new_id
 
-    def create(self, tx: Transaction, draft: EndpointDraft) -> tuple[Endpoint, str]:
-        """A new endpoint and its secret, which nobody gets to see again. Errors: UrlRefused, UnknownEventTypes."""
+    def create(
+        self, tx: Transaction, draft: EndpointDraft, algorithms: Sequence[Algorithm]
+    ) -> tuple[Endpoint, str | None]:
+        """A new endpoint and its secret, where it has one, which nobody gets to see again.
+
+        Errors: UrlRefused, UnknownEventTypes, EndpointRefused.
+        """
         rules.check(draft, self._allowed)
         endpoint_id = EndpointId(self._new_id())
-        sealed, shown = self._new_secret(tx.tenant, endpoint_id)
-        endpoint = rules.create(endpoint_id, draft, sealed, self._allowed, tx.now)
+        made = [self._new_key(tx, endpoint_id, algorithm) for algorithm in dict.fromkeys(algorithms)]
+        sealed = self._seal(tx.tenant, endpoint_id, draft, {})
+        endpoint = rules.create(endpoint_id, draft, tuple(key for key, _ in made), sealed, tx.tenant.actor, tx.now)
         self._stores.endpoints.insert(tx, endpoint)
         self._tell(tx, "created", endpoint)
-        return endpoint, shown
+        return endpoint, next((secret for _, secret in made if secret), None)
 
-    def amend(self, tx: Transaction, endpoint_id: EndpointId, draft: EndpointDraft, version: int) -> Endpoint:
-        """Other particulars. Errors: PreconditionFailed for a stale version."""
+    def amend(
+        self, tx: Transaction, endpoint_id: EndpointId, draft: EndpointDraft, version: int
+    ) -> tuple[Endpoint, Findings]:
+        """Other particulars. Errors: PreconditionFailed for a stale version, and those of `create`."""
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         if endpoint.version != version:
             raise PreconditionFailed(f"The endpoint is at version {endpoint.version}; read it again.")
-        amended = rules.amend(endpoint, draft, self._allowed, tx.now)
+        rules.check(draft, self._allowed, endpoint.headers)
+        sealed = self._seal(tx.tenant, endpoint_id, draft, endpoint.headers)
+        amended = rules.amend(endpoint, draft, sealed, tx.tenant.actor, tx.now)
         self._stores.endpoints.update(tx, amended)
         self._tell(tx, "updated", amended)
-        return amended
+        return amended, self._found_of(tx.tenant, amended)
 
-    def rotate(self, tx: Transaction, endpoint_id: EndpointId) -> tuple[Endpoint, str]:
-        """A new secret, shown once; the one before it signs as well for 24 hours."""
+    def rotate(
+        self, tx: Transaction, endpoint_id: EndpointId, algorithm: Algorithm, overlap: timedelta
+    ) -> tuple[Endpoint, Findings, str | None]:
+        """A new key, its secret shown once; those of its algorithm sign on for the overlap. Errors: TooManyKeys."""
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
-        sealed, shown = self._new_secret(tx.tenant, endpoint_id)
-        rotated = rules.rotate(endpoint, sealed, tx.now)
+        key, secret = self._new_key(tx, endpoint_id, algorithm)
+        rotated = rules.rotate(endpoint, key, overlap, tx.now)
         self._stores.endpoints.update(tx, rotated)
         self._tell(tx, "secret_rotated", rotated)
-        return rotated, shown
+        return rotated, self._found_of(tx.tenant, rotated), secret
+
+    def end_key(self, tx: Transaction, endpoint_id: EndpointId, key: KeyId) -> None:
+        """Have a key sign no more, at once. Errors: KeyNotFound, LastKey."""
+        endpoint = self._stores.endpoints.lock(tx, endpoint_id)
+        changed = rules.end_key(endpoint, key, tx.now)
+        self._stores.endpoints.update(tx, changed)
+        self._tell(tx, "key_ended", changed)
 
     def delete(self, tx: Transaction, endpoint_id: EndpointId) -> None:
         """Remove it; what still waits for it is stopped."""
@@ -82,26 +105,31 @@ class Endpoints:
         self._stores.endpoints.delete(tx, endpoint_id)
         self._tell(tx, "deleted", endpoint)
 
+    def verify(self, tx: Transaction, endpoint_id: EndpointId) -> tuple[Endpoint, Findings]:
+        """Have its URL challenged once more; one that is verified stays so. Errors: EndpointDisabled."""
+        endpoint = self._stores.endpoints.lock(tx, endpoint_id)
+        self._check_enabled(endpoint)
+        self._tell(tx, "verification_requested", endpoint)
+        return endpoint, self._found_of(tx.tenant, endpoint)
+
     def test(self, tx: Transaction, endpoint_id: EndpointId) -> MessageId:
         """Emit a test event for this endpoint only; answers the id of its message. Errors: EndpointDisabled."""
-        endpoint = self._stores.endpoints.lock(tx, endpoint_id)
-        if not endpoint.enabled:
-            raise EndpointDisabled("Enable the endpoint first.")
+        self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
         data = {"endpoint": str(endpoint_id), "greeting": "It works."}
         event = Event(TEST, _subject(endpoint_id), data, self._new_id())
         tx.emit(event)
         return MessageId(event.id)
 
-    def show(self, tenant: TenantContext, endpoint_id: EndpointId) -> tuple[int, Shown]:
-        """Version and particulars of an endpoint."""
-        version, content = self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
-        return version, self._with_health(tenant, [(content, endpoint_id)])[0]
+    def show(self, tenant: TenantContext, endpoint_id: EndpointId) -> tuple[Endpoint, Findings]:
+        """An endpoint and how it does. Errors: EndpointNotFound."""
+        endpoint = self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
+        return endpoint, self._found_of(tenant, endpoint)
 
-    def page(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[tuple[Shown, UUID]]:
-        """Particulars and id of endpoints, newest first."""
-        rows = self._stores.endpoints.page(self._stores.database, tenant, after=after, limit=limit)
-        shown = self._with_health(tenant, rows)
-        return [(content, row[1]) for content, row in zip(shown, rows, strict=True)]
+    def page(self, tenant: TenantContext, *, after: UUID | None, limit: int) -> list[tuple[Endpoint, Findings]]:
+        """Endpoints and how they do, newest first."""
+        found = self._stores.endpoints.page(self._stores.database, tenant, after=after, limit=limit)
+        findings = self._stores.targets.findings(tenant, [one.id for one in found]) if found else {}
+        return [(one, findings.get(one.id, Findings())) for one in found]
 
     def attempts(
         self, tenant: TenantContext, endpoint_id: EndpointId, *, cursor: str | None, limit: int
@@ -114,13 +142,37 @@ class Endpoints:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""
         return self._stores.deliveries.message(tenant, message)
 
-    def _with_health(self, tenant: TenantContext, rows: Sequence[tuple[str, UUID]]) -> list[Shown]:
-        gone = self._stores.targets.gone(tenant, [EndpointId(row[1]) for row in rows]) if rows else {}
-        return [{**msgspec.json.decode(content), "gone_at": gone.get(UUID(str(row)))} for content, row in rows]
+    def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
+        """The whole event of a message, however long. Errors: MessageNotFound."""
+        return self._stores.deliveries.payload(tenant, message)
 
-    def _new_secret(self, tenant: TenantContext, endpoint: EndpointId) -> tuple[SealedSecret, str]:
-        secret = secrets.token_bytes(signature.SECRET_BYTES)
-        return SealedSecret(self._keys.seal(tenant, endpoint, secret)), signature.shown(secret)
+    def _found_of(self, tenant: TenantContext, endpoint: Endpoint) -> Findings:
+        return self._stores.targets.findings(tenant, [endpoint.id]).get(endpoint.id, Findings())
+
+    def _new_key(self, tx: Transaction, endpoint: EndpointId, algorithm: Algorithm) -> tuple[SigningKey, str | None]:
+        key, public = signature.new_key(algorithm)
+        sealed = self._keys.seal(tx.tenant, endpoint, key)
+        secret = signature.shown(key) if algorithm is Algorithm.HMAC else None
+        return SigningKey(KeyId(self._new_id()), algorithm, sealed, tx.now, public=public), secret
+
+    def _seal(
+        self, tenant: TenantContext, endpoint: EndpointId, draft: EndpointDraft, present: Mapping[str, bytes]
+    ) -> Mapping[str, bytes]:
+        """The headers of a draft, sealed; those without a value as they are."""
+        if draft.headers is None:
+            return present
+        named = {name.lower(): value for name, value in draft.headers.items()}
+        new = {
+            name: self._keys.seal(tenant, endpoint, value.encode(), header_part(name))
+            for name, value in named.items()
+            if value is not None
+        }
+        return {name: new.get(name) or present[name] for name in named}
+
+    @staticmethod
+    def _check_enabled(endpoint: Endpoint) -> None:
+        if not endpoint.enabled:
+            raise EndpointDisabled("Enable the endpoint first.")
 
     @staticmethod
     def _tell(tx: Transaction, change: str, endpoint: Endpoint) -> None:

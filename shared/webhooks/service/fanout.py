@@ -6,16 +6,19 @@ again. A delivery that is queued twice is attempted once (`dispatch`).
 """
 
 from collections import OrderedDict
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from shared.events.rules import ENDPOINT_CHANGES, TEST, delivered, filters_of
+from shared.events.rules.bodies import delivered, filters_of, thin
+from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.webhooks.model import Delivery, Endpoint, EndpointId, Message, MessageId
 from shared.webhooks.repository.deliveries import DeliveryRepository
-from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.endpoints import Audience, EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
-from shared.webhooks.service.queue import to_message
+from shared.webhooks.rules import filters, retention
+from shared.webhooks.service.queue import CHALLENGE, about, to_message
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -23,6 +26,8 @@ from tenant_context.postgres import Database
 from tenant_context.queues import Queue
 
 _KNOWN = 10_000
+LONGEST_PAYLOAD = 20_000
+"""Bytes: Standard Webhooks asks for bodies below 20 kB. What is longer is sent without its data, and fetched."""
 
 
 class Fanout:
@@ -36,6 +41,8 @@ class Fanout:
         deliveries: DeliveryRepository,
         queue: Queue,
         clock: Clock,
+        *,
+        api_url: str,
     ) -> None:
         self._database = database
         self._endpoints = endpoints
@@ -43,6 +50,7 @@ class Fanout:
         self._deliveries = deliveries
         self._queue = queue
         self._clock = clock
+        self._api_url = api_url.rstrip("/")
         self._told: OrderedDict[tuple[UUID, UUID], int] = OrderedDict()
 
     def work(self, tenant: TenantContext, event: QueueMessage) -> None:
@@ -50,12 +58,13 @@ class Fanout:
         envelope = event.data
         if event.kind.startswith(ENDPOINT_CHANGES):
             self._follow(tenant, _endpoint_of(envelope["subject"]))
-        wanted = self._wanted(tenant, event.kind, envelope["subject"])
+        audience = self._audience(tenant, event.kind, envelope["subject"])
+        body = delivered(envelope)
+        wanted = [one for one in audience.endpoints if event.kind == TEST or filters.passes(one.filters, body)]
         if not wanted:
             return
         now = self._clock()
-        payload = msgspec.json.encode(delivered(envelope)).decode()
-        message = Message(MessageId(UUID(envelope["id"])), event.kind, payload)
+        message = self._message(body, retention.keep_until(audience.plan, now))
         if self._deliveries.open_message(tenant, message, now):
             return
         for endpoint in wanted:
@@ -64,19 +73,30 @@ class Fanout:
         self._queue.send([to_message(tenant, Delivery(message, endpoint.id, 1)) for endpoint in wanted])
         self._deliveries.close_message(tenant, message.id)
 
-    def _wanted(self, tenant: TenantContext, kind: str, subject: str) -> list[Endpoint]:
-        if kind != TEST:
-            return self._endpoints.matching(self._database, tenant, filters_of(kind))
-        endpoint = self._endpoints.find(self._database, tenant, _endpoint_of(subject))
-        return [endpoint] if endpoint is not None and endpoint.enabled else []
+    def _message(self, body: dict[str, Any], keep_until: int) -> Message:
+        """What is sent; where that would be too long, a notice with the address of the whole."""
+        message, kind = MessageId(UUID(body["id"])), body["type"]
+        whole = msgspec.json.encode(body)
+        if len(whole) < LONGEST_PAYLOAD:
+            return Message(message, kind, whole.decode(), keep_until)
+        notice = thin(body, f"{self._api_url}/api/v1/webhooks/messages/{message}/payload")
+        return Message(message, kind, msgspec.json.encode(notice).decode(), keep_until, whole.decode())
+
+    def _audience(self, tenant: TenantContext, kind: str, subject: str) -> Audience:
+        if kind == TEST:
+            return self._endpoints.alone(self._database, tenant, _endpoint_of(subject))
+        return self._endpoints.matching(self._database, tenant, filters_of(kind))
 
     def _follow(self, tenant: TenantContext, changed: EndpointId) -> None:
-        """Bring the dispatcher's view of an endpoint up to date."""
+        """Bring the dispatcher's view of an endpoint up to date, and have it challenge a URL that is not proved."""
         endpoint = self._endpoints.find(self._database, tenant, changed)
         if endpoint is None:
             self._targets.bury(tenant, changed, self._clock())
-        else:
-            self._tell(tenant, endpoint)
+            return
+        self._tell(tenant, endpoint)
+        target = self._targets.find(tenant, changed)
+        if target is not None and target.enabled and not target.is_proved:
+            self._queue.send([about(tenant, CHALLENGE, changed)])
 
     def _tell(self, tenant: TenantContext, endpoint: Endpoint) -> None:
         """Give the dispatcher this version of an endpoint, once a sandbox: an event may overtake its change."""

@@ -1,14 +1,26 @@
 """What fan-out and dispatch say to each other through the queue of deliveries."""
 
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from shared.webhooks.model import Delivery, EndpointId, Message, MessageId
+from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
 
 KIND = "webhooks.deliver"
+CHALLENGE = "webhooks.challenge"
+"""Challenge an endpoint's URL, for the so-manieth time."""
+RELEASE = "webhooks.release"
+"""Its URL is verified: queue what waited for that."""
+
+
+def _usually() -> int:
+    """Until when to keep what the release before queued, which did not say."""
+    return int((utc_now() + timedelta(days=30)).timestamp())
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -17,6 +29,13 @@ class _Wanted(msgspec.Struct, frozen=True):
     payload: str
     endpoint: UUID
     attempt: int
+    keep_until: int = 0
+    due: int = 0
+
+
+class _About(msgspec.Struct, frozen=True):
+    endpoint: UUID
+    time: int = 1
 
 
 def to_message(tenant: TenantContext, delivery: Delivery) -> QueueMessage:
@@ -27,6 +46,8 @@ def to_message(tenant: TenantContext, delivery: Delivery) -> QueueMessage:
         payload=delivery.message.payload,
         endpoint=delivery.endpoint,
         attempt=delivery.attempt,
+        keep_until=delivery.message.keep_until,
+        due=delivery.due,
     )
     return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=KIND, data=msgspec.to_builtins(wanted))
 
@@ -34,5 +55,17 @@ def to_message(tenant: TenantContext, delivery: Delivery) -> QueueMessage:
 def to_delivery(message: QueueMessage) -> Delivery:
     """The delivery a message asks for; raises `msgspec.ValidationError` for what is none."""
     wanted = msgspec.convert(message.data, _Wanted)
-    about = Message(MessageId(wanted.message), wanted.type, wanted.payload)
-    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt)
+    about = Message(MessageId(wanted.message), wanted.type, wanted.payload, wanted.keep_until or _usually())
+    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt, wanted.due)
+
+
+def about(tenant: TenantContext, kind: str, endpoint: EndpointId, time: int = 1) -> QueueMessage:
+    """A message about an endpoint: CHALLENGE or RELEASE."""
+    data: dict[str, Any] = {"endpoint": str(endpoint), "time": time}
+    return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=kind, data=data)
+
+
+def read_about(message: QueueMessage) -> tuple[EndpointId, int]:
+    """The endpoint, and for the how-manieth time; raises `msgspec.ValidationError` for what is none."""
+    read = msgspec.convert(message.data, _About)
+    return EndpointId(read.endpoint), read.time

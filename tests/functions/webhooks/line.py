@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from local.rings import publish
+from shared.events.rules.catalogue import BY_NAME
+from shared.webhooks.model import Proof
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import Table
+from tenant_context.dynamo import Table, TenantTable
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
@@ -106,6 +108,7 @@ class Line:
             "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_QUEUE_USAGE": resources.usage,
+            "RMAP_PUBLIC_URL": ISSUER,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,
             "RMAP_TABLE_REVOCATIONS": resources.table,
@@ -153,11 +156,30 @@ class Line:
             self._coming += 1
         return Answer(answer["statusCode"], answer["headers"], content)
 
-    def endpoint(self, tenant: TenantContext, url: str, *types: str) -> Any:
-        """A new endpoint, with its secret."""
-        made = self.api(tenant, "POST", "webhooks/endpoints", {"url": url, "event_types": types or ["*"]})
+    def endpoint(self, tenant: TenantContext, url: str, *types: str, proved: bool = True, **more: Any) -> Any:
+        """A new endpoint, with its secret; its URL counts as verified, unless that is what a test is about."""
+        made = self.api(tenant, "POST", "webhooks/endpoints", {"url": url, "event_types": types or ["*"], **more})
         assert made.status == 201, made
+        if proved:
+            self.prove(tenant, made.json["id"])
         return made.json
+
+    def prove(self, tenant: TenantContext, endpoint: str) -> None:
+        """Take an endpoint's URL for verified, as if it had answered its challenge."""
+        stores = self._modules["webhooks_api"].stores
+        found = stores.endpoints.show(stores.database, tenant, endpoint)
+        stores.targets.put(tenant, found)
+        target = stores.targets.find(tenant, found.id)
+        stores.targets.mark_challenged(tenant, target, Proof.VERIFIED, "", utc_now())
+
+    def target(self, tenant: TenantContext, endpoint: str) -> Any:
+        """An endpoint as the dispatcher sees it."""
+        return self._modules["webhooks_api"].stores.targets.find(tenant, endpoint)
+
+    def ends(self, tenant: TenantContext, message_id: str) -> list[int]:
+        """When each item of a message ends."""
+        table = TenantTable(Table(self.resources.table), tenant)
+        return [int(item["expires_at"]) for item in table.query(f"message#{message_id}")[0]]
 
     def sweep(self) -> int:
         """One run of the relay."""
@@ -224,9 +246,15 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def campaign_event(kind: str, **data: Any) -> Event:
+    """An event of a campaign of its own."""
+    campaign = uuid7()
+    return Event(kind, f"campaign/{campaign}", {**BY_NAME[kind].example, "id": str(campaign), **data})
+
+
 def launched(tenant: TenantContext) -> dict[str, Any]:
     """The envelope of an event as the bus carries it."""
-    event = Event("campaign.launched", f"campaign/{uuid7()}", {"name": "Spring drinks"})
+    event = campaign_event("campaign.launched")
     return event.envelope(tenant.tenant, datetime.now(UTC))
 
 

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -102,10 +102,15 @@ def _record(message: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Receiver:
-    """A tenant's own system: keeps what it gets and answers with the next of `answers`, else 200."""
+    """A tenant's own system: keeps what it gets and answers with the next of `answers`, else 200.
+
+    A challenge is answered as asked, with 200 and the challenge, unless `answers_challenges` says what else.
+    """
 
     received: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    challenges: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answers_challenges: Callable[[str], tuple[int, bytes]] = lambda challenge: (200, challenge.encode())
 
     def __post_init__(self) -> None:
         receiver = self
@@ -115,15 +120,23 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.received.append(
-                    (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-                )
-                status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
+                got = (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                said = json.loads(body)
+                if said["type"] == "webhook.verification":
+                    receiver.challenges.append(got)
+                    status, answer = receiver.answers_challenges(said["data"]["challenge"])
+                    self._say(status, {}, answer)
+                else:
+                    receiver.received.append(got)
+                    status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
+                    self._say(status, headers, b"ok")
+
+            def _say(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
                 self.send_response(status)
-                for name, value in {"content-length": "2", **headers}.items():
+                for name, value in {"content-length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(b"ok")
+                self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it so
                 pass

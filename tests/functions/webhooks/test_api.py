@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.events.rules import CATALOGUE
+from shared.events.rules.catalogue import CATALOGUE
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.permissions import ROLES
@@ -30,10 +30,37 @@ def test_an_endpoint_is_created_read_and_listed(line: Line, two_tenants: Tenants
     secret = made.json.pop("secret")
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
+    [key] = made.json["keys"]
     assert made.json == {
         **BODY,
         "id": made.json["id"],
+        "conditions": [],
+        "site_ids": [],
+        "campaign_ids": [],
+        "headers": {},
+        "payload_version": 1,
+        "retry_schedule": None,
+        "timeout_seconds": 15,
+        "rate_per_second": None,
+        "max_concurrency": None,
+        "ordering": "none",
         "enabled": True,
+        "keys": [
+            {
+                "id": key["id"],
+                "algorithm": "hmac",
+                "public_key": None,
+                "created_at": made.json["created_at"],
+                "ends_at": None,
+            }
+        ],
+        "health": {
+            "state": "pending",
+            "since": None,
+            "by": None,
+            "reason": "Its URL is not verified yet; what is to be sent waits for that.",
+        },
+        "verification": {"state": "pending", "reason": "", "at": None},
         "version": 1,
         "created_at": made.json["created_at"],
         "updated_at": made.json["created_at"],
@@ -171,3 +198,7 @@ def test_the_catalogue_is_served(line: Line, two_tenants: Tenants) -> None:
     assert answer.status == 200
     assert {item["type"] for item in answer.json["items"]} == {kind.name for kind in CATALOGUE}
     assert all(item["description"] and item["example"]["data"] for item in answer.json["items"])
+    one = line.api(acme, "GET", "events/types/campaign.launched")
+    assert (one.status, one.json) == (200, next(i for i in answer.json["items"] if i["type"] == "campaign.launched"))
+    assert one.json["schema"]["properties"]["data"]["properties"]["budget"]["type"] == "string"
+    assert line.api(acme, "GET", "events/types/campaign.exploded").status == 404

@@ -7,11 +7,18 @@ from uuid import UUID
 import pytest
 from standardwebhooks import Webhook
 
-from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
-from tenant_context.events import Event
 from tests.conftest import Clone
-from tests.functions.webhooks.line import Context, Line, bus_record, fan_out, launched, leave_behind, message
+from tests.functions.webhooks.line import (
+    Context,
+    Line,
+    bus_record,
+    campaign_event,
+    fan_out,
+    launched,
+    leave_behind,
+    message,
+)
 from tests.functions.webhooks.stores import Receiver
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -22,7 +29,7 @@ def test_an_event_reaches_the_receiver_signed(
 ) -> None:
     acme, _ = two_tenants
     endpoint = line.endpoint(acme, f"{receiver.url}/hooks", "campaign.*")
-    event = Event("campaign.launched", f"campaign/{uuid7()}", {"name": "Bücher & Söhne"})
+    event = campaign_event("campaign.launched", name="Bücher & Söhne")
     leave_behind(clone, acme, event)
     assert line.sweep() == 1
     line.settle()
@@ -39,7 +46,8 @@ def test_an_event_reaches_the_receiver_signed(
         "time": payload["time"],
         "timestamp": payload["time"],
         "tenant": str(acme.tenant),
-        "data": {"name": "Bücher & Söhne"},
+        "dataschema": "urn:rmap:event:campaign.launched:1",
+        "data": event.data,
     }
     assert headers["webhook-id"] == str(event.id)
     assert headers["content-type"] == "application/json"

@@ -8,17 +8,16 @@ import pytest
 
 from tenant_context.aws import AwsError
 from tenant_context.bus import Bus
-from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.events import Event
 from tests.conftest import Clone
-from tests.functions.webhooks.line import Line, leave_behind
+from tests.functions.webhooks.line import Line, campaign_event, leave_behind
 
 Tenants = tuple[TenantContext, TenantContext]
 
 
 def made(number: int = 0) -> Event:
-    return Event("campaign.updated", f"campaign/{uuid7()}", {"number": number})
+    return campaign_event("campaign.updated", version=number + 1)
 
 
 def arrived(line: Line, count: int) -> list[dict[str, Any]]:
@@ -67,7 +66,7 @@ def test_a_tenant_with_many_is_swept_to_the_end(line: Line, clone: Clone, two_te
     leave_behind(clone, acme, *(made(number) for number in range(450)))
     assert line.sweep() == 450
     assert waiting(clone) == 0
-    assert {envelope["data"]["number"] for envelope in arrived(line, 450)} == set(range(450))
+    assert {envelope["data"]["version"] for envelope in arrived(line, 450)} == set(range(1, 451))
 
 
 def test_a_run_that_is_killed_after_the_bus_took_them_loses_nothing(

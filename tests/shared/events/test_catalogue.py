@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.campaigns.rules import EVENT_OF
-from shared.events.rules import CATALOGUE, catalogue_document, filters_of, is_filter
+from shared.events.rules.bodies import catalogue_document, filters_of, is_filter
+from shared.events.rules.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = {kind.name for kind in CATALOGUE}

@@ -12,7 +12,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def test_eight_attempts_and_no_more() -> None:
     waits = [retries.wait(attempt, luck=0) for attempt in range(1, 9)]
-    assert waits == [5, 300, 900, 900, 900, 900, 900, None]
+    assert waits == [5, 300, 1800, 7200, 18_000, 36_000, 36_000, None]
 
 
 @pytest.mark.parametrize(("luck", "seconds"), [(-1, 4), (0, 5), (1, 6)])
@@ -20,9 +20,19 @@ def test_a_wait_moves_by_a_fifth(luck: int, seconds: int) -> None:
     assert retries.wait(1, luck=luck) == seconds
 
 
-def test_no_wait_is_longer_than_a_queue_can_hold_a_message() -> None:
-    assert retries.wait(4, luck=1) == 900
-    assert retries.wait(1, luck=1, retry_after=10**9) == 900
+def test_an_endpoints_own_schedule_counts() -> None:
+    assert [retries.wait(attempt, (7, 40), luck=0) for attempt in (1, 2, 3)] == [7, 40, None]
+    assert retries.wait(1, (), luck=0) is None
+
+
+@pytest.mark.parametrize("schedule", [None, (), (1,), (36_000,) * 9, (1,) * 12])
+def test_a_schedule_within_bounds_may_be(schedule: tuple[int, ...] | None) -> None:
+    assert retries.wrong_schedule(schedule) is None
+
+
+@pytest.mark.parametrize("schedule", [(0,), (-5,), (36_001,), (1,) * 13, (36_000,) * 10])
+def test_a_schedule_out_of_bounds_may_not_be(schedule: tuple[int, ...]) -> None:
+    assert retries.wrong_schedule(schedule)
 
 
 def test_a_receiver_may_ask_for_more_time_but_not_for_less() -> None:

@@ -1,13 +1,12 @@
-"""The catalogue of event types, and which filters an event passes."""
+"""The catalogue of event types: every kind that the platform tells of, each with an example of its data."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from shared.events.model import EventType
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
-_TENANT = "0193a0c2-0000-7c11-8f5a-3d2e9b1c4a60"
+TENANT = "0193a0c2-0000-7c11-8f5a-3d2e9b1c4a60"
 _SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
 
 
@@ -36,13 +35,13 @@ def _sensor(name: str, description: str, status: str) -> EventType:
 
 def _billing(name: str, description: str, status: str, subscription: str, reason: str) -> EventType:
     data = {
-        "id": _TENANT,
+        "id": TENANT,
         "plan": "starter",
         "status": status,
         "subscription_status": subscription or None,
         "reason": reason,
     }
-    return EventType(f"tenant.{name}", description, "tenant/<id>", data)
+    return EventType(f"tenant.{name}", description, "tenant/<id>", data, nullable=frozenset({"subscription_status"}))
 
 
 def _security(name: str, description: str, details: Mapping[str, Any] | None = None) -> EventType:
@@ -51,7 +50,8 @@ def _security(name: str, description: str, details: Mapping[str, Any] | None = N
 
 
 def _member(name: str, description: str, role: str | None) -> EventType:
-    return EventType(f"member.{name}", description, "user/<id>", {"user": _ID, "from": "member", "to": role})
+    data = {"user": _ID, "from": "member", "to": role}
+    return EventType(f"member.{name}", description, "user/<id>", data, nullable=frozenset({"from", "to"}))
 
 
 def _endpoint(name: str, description: str) -> EventType:
@@ -60,7 +60,7 @@ def _endpoint(name: str, description: str) -> EventType:
 
 
 def _custom_domain(name: str, description: str) -> EventType:
-    data = {"id": _TENANT, "domain": "media.example.com"}
+    data = {"id": TENANT, "domain": "media.example.com"}
     return EventType(f"tenant.custom_domain_{name}", description, "custom-domain/<domain>", data)
 
 
@@ -104,25 +104,27 @@ CATALOGUE: tuple[EventType, ...] = (
         "Timed work that was started by hand has ended; what it did stands beside its name.",
         "job-run/<id>",
         {"id": _ID, "job": "refresh-performance", "campaigns": 3, "days": 28},
+        optional=frozenset({"campaigns", "days"}),
+        open=True,
     ),
     EventType(
         "tenant.created",
         "An organization signed up.",
         "tenant/<id>",
-        {"id": _TENANT, "slug": "acme", "name": "Acme Stores", "email": "owner@example.com"},
+        {"id": TENANT, "slug": "acme", "name": "Acme Stores", "plan": "starter", "email": "owner@example.com"},
     ),
     EventType(
         "tenant.updated",
         "An organization's particulars were changed.",
         "tenant/<id>",
-        {"id": _TENANT, "name": "Acme Stores International"},
+        {"id": TENANT, "name": "Acme Stores International"},
     ),
     EventType(
         "tenant.settings_changed",
         "How an organization counts and writes was changed.",
         "tenant/<id>",
         {
-            "id": _TENANT,
+            "id": TENANT,
             "time_zone": "Europe/Berlin",
             "locale": "de-DE",
             "currency": "EUR",
@@ -134,7 +136,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant.branding_changed",
         "How an organization looks was changed, or taken back to how the platform does.",
         "tenant/<id>",
-        {"id": _TENANT, "display_name": "Acme Media", "version": 2},
+        {"id": TENANT, "display_name": "Acme Media", "version": 2},
     ),
     _custom_domain("added", "A host of an organization's own was claimed."),
     _custom_domain("verified", "The DNS of a host held the challenge: the organization is found there."),
@@ -143,7 +145,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant.state_changed",
         "The organization is in another state of its life: what it permits has changed.",
         "tenant/<id>",
-        {"id": _TENANT, "from": "active", "to": "restricted", "reason": "payment_failed"},
+        {"id": TENANT, "from": "active", "to": "restricted", "reason": "payment_failed"},
     ),
     *(
         EventType(
@@ -159,6 +161,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "An archive of everything an organization has is ready to be loaded down.",
         "export/<id>",
         {"id": _ID, "rows": 120_000, "bytes": 9_437_184, "expires_at": "2026-03-08T09:30:00Z"},
+        nullable=frozenset({"expires_at"}),
     ),
     EventType(
         "tenant.imported",
@@ -170,7 +173,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant.erased",
         "Everything of a closed organization is gone; the counts are its certificate's.",
         "tenant/<id>",
-        {"id": _TENANT, "counts": {"postgresql/campaigns": 12, "dynamodb/sessions": 3, "s3/exports": 1, "people": 2}},
+        {"id": TENANT, "counts": {"postgresql/campaigns": 12, "dynamodb/sessions": 3, "s3/exports": 1, "people": 2}},
     ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
@@ -179,14 +182,15 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant.billing_requested",
         "An owner asked for another plan, or to end the subscription or go on with it.",
         "tenant/<id>",
-        {"id": _TENANT, "action": "change", "plan": "professional"},
+        {"id": TENANT, "action": "change", "plan": "professional"},
+        nullable=frozenset({"plan"}),
     ),
     EventType(
         "usage.threshold_reached",
         "A month's usage reached 50, 80 or 100 % of what the plan includes; told once for each.",
         "tenant/<id>",
         {
-            "id": _TENANT,
+            "id": TENANT,
             "meter": "api_calls",
             "month": "2026-03",
             "threshold": 80,
@@ -199,7 +203,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "Stripe refused an hour's usage for good, such as one that came more than 35 days late.",
         "tenant/<id>",
         {
-            "id": _TENANT,
+            "id": TENANT,
             "meter": "api_calls",
             "hour": "2026-03-02T09:00:00+00:00",
             "part": 2,
@@ -226,7 +230,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "security.provider_removed",
         "The organization's identity provider was taken away.",
         "tenant/<id>",
-        {"id": _TENANT},
+        {"id": TENANT},
     ),
     *(
         EventType(
@@ -285,7 +289,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "security.policy_changed",
         "What the organization asks of its users' log-ins was changed.",
         "tenant/<id>",
-        {"id": _TENANT, "mfa_required": True},
+        {"id": TENANT, "mfa_required": True, "sso_only": False},
     ),
     EventType(
         "security.api_key_rotated",
@@ -313,6 +317,14 @@ CATALOGUE: tuple[EventType, ...] = (
     _endpoint("updated", "A webhook endpoint's particulars were replaced."),
     _endpoint("secret_rotated", "A webhook endpoint has a new signing secret."),
     _endpoint("deleted", "A webhook endpoint was removed."),
+    _endpoint("key_ended", "A signing key of a webhook endpoint signs no more."),
+    _endpoint("verification_requested", "Somebody asked to have a webhook endpoint challenged once more."),
+    EventType(
+        "webhook.verification",
+        "The challenge of an endpoint's owner; it goes to that endpoint alone, which answers with the challenge.",
+        "webhook-endpoint/<id>",
+        {"endpoint": _ID, "challenge": "c_2ZqN0YcJm4V8uB1xWkT7hQ"},
+    ),
     EventType(
         "webhook.test",
         "Somebody asked for a test; it goes to the endpoint that is tested and nowhere else.",
@@ -323,51 +335,9 @@ CATALOGUE: tuple[EventType, ...] = (
 """Every event of the platform; a test holds what the code emits to it."""
 
 TEST = "webhook.test"
+VERIFICATION = "webhook.verification"
 ENDPOINT_CHANGES = "webhook.endpoint_"
 """What the types of changes to endpoints begin with."""
 
-_NAMES = frozenset(kind.name for kind in CATALOGUE)
-_AREAS = frozenset(kind.area for kind in CATALOGUE)
-
-
-def is_filter(text: str) -> bool:
-    """Whether a subscription may say this: a type of the catalogue, `<area>.*` or `*`."""
-    area, _, rest = text.partition(".")
-    return text == "*" or text in _NAMES or (rest == "*" and area in _AREAS)
-
-
-def filters_of(kind: str) -> tuple[str, ...]:
-    """Every filter that an event of a type passes: `campaign.launched` passes itself, `campaign.*` and `*`."""
-    return (kind, f"{kind.partition('.')[0]}.*", "*")
-
-
-def delivered(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    """What receivers get: the envelope, with its time also under the name Standard Webhooks gives it."""
-    return {**envelope, "timestamp": envelope["time"]}
-
-
-@lru_cache(maxsize=1)
-def catalogue_document() -> list[dict[str, Any]]:
-    """The catalogue as the API shows it: each type with the whole body a receiver would get."""
-    return [
-        {"type": kind.name, "area": kind.area, "description": kind.description, "example": _example(kind)}
-        for kind in CATALOGUE
-    ]
-
-
-def _example(kind: EventType) -> dict[str, Any]:
-    name, _, _ = kind.subject.partition("/")
-    known = ("id", "batch", "prefix", "endpoint", "user", "role", "domain")
-    subject = next((kind.example[name] for name in known if name in kind.example), _TENANT)
-    return delivered(
-        {
-            "specversion": "1.0",
-            "id": "0193a0c2-9999-7c11-8f5a-3d2e9b1c4a60",
-            "type": kind.name,
-            "source": "rmap",
-            "subject": f"{name}/{subject}",
-            "time": "2026-03-01T09:30:00Z",
-            "tenant": _TENANT,
-            "data": dict(kind.example),
-        }
-    )
+BY_NAME: Mapping[str, EventType] = {kind.name: kind for kind in CATALOGUE}
+AREAS = frozenset(kind.area for kind in CATALOGUE)

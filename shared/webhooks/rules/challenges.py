@@ -1,0 +1,36 @@
+"""The challenge that shows that an endpoint's URL is its owner's: whoever asked for it can have it answer as told.
+
+A signed POST of the event `webhook.verification` holds a challenge; the answer is 2xx with that challenge as its whole
+body, or as the member `challenge` of a JSON object. A server that sends back whatever it gets does not pass by that.
+"""
+
+import hmac
+import json
+
+from shared.outbound.model import Outcome
+
+SECONDS = 10.0
+WAITS = (10, 60, 300)
+"""Seconds until a challenge that failed comes again by itself: the receiver may not be up yet."""
+LONGEST_ANSWER = 2_000
+KEYLESS = "It has no signing key: make one, POST rotate-secret."
+UNANSWERED = 'The answer has to be the challenge itself, or {"challenge": …} with it; it was something else.'
+
+
+def judge(outcome: Outcome, challenge: str) -> str:
+    """Why an answer does not pass, in a sentence; empty where it does."""
+    if outcome.error:
+        return outcome.error
+    return "" if hmac.compare_digest(_answered(outcome.body), challenge.encode()) else UNANSWERED
+
+
+def _answered(body: bytes) -> bytes:
+    text = body[:LONGEST_ANSWER].strip()
+    if not text.startswith(b"{"):
+        return text.strip(b'"')
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return b""
+    found = said.get("challenge") if isinstance(said, dict) else None
+    return found.encode(errors="replace") if isinstance(found, str) else b""

@@ -1,0 +1,31 @@
+"""Which of the dispatcher's workers a message of its queue is for."""
+
+from shared.webhooks.service.dispatch import Dispatch
+from shared.webhooks.service.proving import Proving
+from shared.webhooks.service.queue import CHALLENGE, RELEASE
+from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
+
+
+class Desk:
+    """Hands each message on; whatever is neither a challenge nor a release is a delivery."""
+
+    def __init__(self, dispatch: Dispatch, proving: Proving) -> None:
+        self._dispatch = dispatch
+        self._proving = proving
+
+    def ahead(self, tenant: TenantContext, message: Message) -> None:
+        """Start what takes long."""
+        if message.kind == CHALLENGE:
+            self._proving.ahead(tenant, message)
+        elif message.kind != RELEASE:
+            self._dispatch.ahead(tenant, message)
+
+    def work(self, tenant: TenantContext, message: Message) -> None:
+        """See it to its end."""
+        if message.kind == CHALLENGE:
+            self._proving.challenge(tenant, message)
+        elif message.kind == RELEASE:
+            self._proving.release(tenant, message)
+        else:
+            self._dispatch.work(tenant, message)

@@ -1,0 +1,137 @@
+"""An endpoint's URL has to answer a challenge before events are sent to it; what comes before is held, not lost."""
+
+import json
+from typing import Any
+
+import pytest
+
+from shared.webhooks.rules import challenges
+from tenant_context.context import TenantContext
+from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
+from tests.functions.webhooks.stores import Receiver
+from tests.shared.webhooks.judges import accepted
+
+Tenants = tuple[TenantContext, TenantContext]
+
+
+def shown(line: Line, tenant: TenantContext, endpoint: Any) -> Any:
+    return line.api(tenant, "GET", f"webhooks/endpoints/{endpoint['id']}").json
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No challenge comes again by itself."""
+    monkeypatch.setattr(challenges, "WAITS", ())
+
+
+def test_a_new_endpoint_is_challenged_by_a_signed_event_and_then_verified(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, f"{receiver.url}/hooks", "site.created", proved=False, headers={"X-Key": "k"})
+    assert (endpoint["verification"]["state"], endpoint["health"]["state"]) == ("pending", "pending")
+    line.settle()
+    [(path, headers, body)] = receiver.challenges
+    assert (path, headers["x-key"]) == ("/hooks", "k")
+    assert accepted([endpoint["secret"]], headers, body)
+    assert json.loads(body)["data"]["endpoint"] == endpoint["id"]
+    now = shown(line, acme, endpoint)
+    assert (now["verification"]["state"], now["verification"]["reason"]) == ("verified", "")
+    assert now["health"]["state"] == "ok"
+    assert receiver.received == []
+
+
+def test_what_comes_before_is_held_and_released_in_order(line: Line, receiver: Receiver, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, "campaign.*", proved=False)
+    envelopes = [launched(acme) for _ in range(3)]
+    for envelope in envelopes:
+        fan_out(line, envelope)
+        line.dispatch()
+    assert [one["state"] for one in message(line, acme, envelopes[0])["deliveries"]] == ["held"]
+    assert receiver.received == []
+    line.settle()
+    assert [json.loads(body)["id"] for _, _, body in receiver.received] == [one["id"] for one in envelopes]
+    for envelope in envelopes:
+        [delivery] = message(line, acme, envelope)["deliveries"]
+        assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+    assert shown(line, acme, endpoint)["verification"]["state"] == "verified"
+
+
+@pytest.mark.usefixtures("once")
+def test_whoever_does_not_answer_gets_nothing_until_asked_again(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, "campaign.*", proved=False)
+    receiver.answers_challenges = lambda _: (200, b"ok")
+    envelope = launched(acme)
+    fan_out(line, envelope)
+    line.settle()
+    failed = shown(line, acme, endpoint)["verification"]
+    assert (failed["state"], failed["reason"]) == ("failed", challenges.UNANSWERED)
+    assert failed["at"] is not None
+    assert receiver.received == []
+
+    receiver.answers_challenges = lambda challenge: (200, json.dumps({"challenge": challenge}).encode())
+    asked = line.api(acme, "POST", f"webhooks/endpoints/{endpoint['id']}/verify")
+    assert asked.status == 202
+    line.settle()
+    assert shown(line, acme, endpoint)["verification"]["state"] == "verified"
+    assert [json.loads(body)["id"] for _, _, body in receiver.received] == [envelope["id"]]
+    line.api(acme, "POST", f"webhooks/endpoints/{endpoint['id']}/verify")
+    line.settle()
+    assert len(receiver.challenges) == 2
+
+
+def test_a_challenge_that_fails_comes_again_and_says_why_meanwhile(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, proved=False)
+    receiver.answers_challenges = lambda challenge: (503, challenge.encode())
+    line.settle()
+    waiting = shown(line, acme, endpoint)["verification"]
+    assert (waiting["state"], waiting["reason"]) == ("pending", "The receiver answered 503.")
+    assert len(receiver.challenges) == 1
+
+
+def test_another_url_is_challenged_and_gets_nothing_before(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, f"{receiver.url}/old", "campaign.*")
+    body = {"url": f"{receiver.url}/new", "event_types": ["campaign.*"]}
+    changed = line.api(acme, "PUT", f"webhooks/endpoints/{endpoint['id']}", body, if_match='"1"')
+    assert changed.json["verification"]["state"] == "pending"
+    fan_out(line, launched(acme))
+    line.dispatch()
+    assert receiver.received == []
+    line.settle()
+    assert [path for path, _, _ in receiver.challenges] == ["/new"]
+    assert [path for path, _, _ in receiver.received] == ["/new"]
+
+
+def test_a_repeated_challenge_and_a_repeated_release_change_nothing(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    line.endpoint(acme, receiver.url, "campaign.*", proved=False)
+    fan_out(line, launched(acme))
+    line.dispatch()
+    line.fan_out()
+    records = line.resources.receive(line.resources.deliveries, seconds=5)
+    for _ in range(3):
+        assert line.dispatcher({"Records": records}, Context()) == {"batchItemFailures": []}
+    line.settle()
+    assert (len(receiver.challenges), len(receiver.received)) == (1, 1)
+
+
+def test_globex_cannot_have_an_endpoint_of_acme_challenged(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, globex = two_tenants
+    endpoint = line.endpoint(acme, receiver.url)
+    key = endpoint["keys"][0]["id"]
+    assert line.api(globex, "POST", f"webhooks/endpoints/{endpoint['id']}/verify").status == 404
+    assert line.api(globex, "DELETE", f"webhooks/endpoints/{endpoint['id']}/keys/{key}").status == 404
