@@ -7,14 +7,14 @@ it replaces is kept as a revision, and the rollup moves by the difference.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
 from psycopg.types.json import Jsonb
 
+from shared.measurements import rules
 from shared.measurements.errors import BatchNotFound, RejectedNotFound
 from shared.measurements.model import Outcome, RejectedRow
 from shared.sites.model import Setup
@@ -22,14 +22,8 @@ from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
-_DEEPEST = 16
 _OF_A_READING = 5
 """Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
-LONGEST = timedelta(hours=24)
-"""Between standings further apart nobody can say when people came: there is no interval, and coverage tells so."""
-LARGEST = 1_000_000
-"""A counter that went further at once was set, and did not count."""
-
 _BEGIN_BATCH: LiteralString = """
     INSERT INTO ingest_batches (tenant_id, id, kind, received_at, parts, rows, rejected, duplicates)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, id) DO NOTHING"""
@@ -124,7 +118,10 @@ _FOLLOWING: LiteralString = """
             WHERE r.tenant_id = %(tenant)s AND r.sensor_id = t.sensor_id AND r.line = t.line AND r.at > t.at
             ORDER BY r.at LIMIT 1) n
     )
-    SELECT e.sensor_id, e.line, b.at, r.at, b.entries, b.exits, r.entries, r.exits
+    SELECT EXISTS (SELECT FROM people_counts c
+                   WHERE c.tenant_id = %(tenant)s AND c.sensor_id = e.sensor_id AND c.line = e.line
+                     AND c.starts_at = b.at),
+           e.sensor_id, e.line, b.at, r.at, b.entries, b.exits, r.entries, r.exits
     FROM ends e
     JOIN counter_readings r
       ON r.tenant_id = %(tenant)s AND r.sensor_id = e.sensor_id AND r.line = e.line AND r.at = e.at
@@ -273,7 +270,7 @@ class RawRepository:
             for sensor, setup in tx.all(_LOCK_COUNTERS, (tx.tenant.tenant, sensors))
         }
         ends = [datetime.fromisoformat(row[2]) for row in readings]
-        starts = [moment.isoformat() for end in ends for moment in (end, end - LONGEST)]
+        starts = [moment.isoformat() for end in ends for moment in (end, end - rules.LONGEST)]
         self._months(tx, "people_counts", [*starts, *(row[2] for row in rows)])
         return setups
 
@@ -292,8 +289,8 @@ class RawRepository:
         sensors, lines, times, entries, exits = (list(column) for column in zip(*rows, strict=True))
         touched = {"sensors": sensors, "lines": lines, "times": times}
         found = self._write(tx, _WRITE_READINGS, data, {**touched, "entries": entries, "exits": exits})
-        following = tx.all(_FOLLOWING, {**touched, "tenant": tx.tenant.tenant, "longest": LONGEST})
-        intervals = [row for one in following if (row := _interval(setups[one[0]], *one)) is not None]
+        following = tx.all(_FOLLOWING, {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST})
+        intervals = [row for known, *one in following if (row := rules.interval(setups[one[0]], *one, known=known))]
         self._write_intervals(tx, data, intervals, derived=True)
         return found
 
@@ -312,7 +309,7 @@ class RawRepository:
                 "currencies": list(columns[3]),
                 "totals": list(columns[4]),
                 "cancels": list(columns[5]),
-                "units": [_units(lines) for lines in columns[6]],
+                "units": [rules.units(lines) for lines in columns[6]],
                 "lines": [Jsonb(lines) for lines in columns[6]],
             },
         )
@@ -320,7 +317,12 @@ class RawRepository:
     def reject(self, tx: Transaction, batch: UUID, refused: Sequence[dict[str, Any]]) -> None:
         """Keep refused rows, so that they can be listed and sent again after a fix."""
         for one in refused:
-            told = (_storable(one["field"]), one["code"], _storable(one["message"]), Jsonb(_storable(one["content"])))
+            told = (
+                rules.storable(one["field"]),
+                one["code"],
+                rules.storable(one["message"]),
+                Jsonb(rules.storable(one["content"])),
+            )
             values = (one["row"], *told, tx.now)
             tx.run(_REJECT, (tx.tenant.tenant, self._new_id(), batch, *values))
 
@@ -370,34 +372,6 @@ class RawRepository:
             for moment in moments
         }
         tx.run(_MONTHS, (table, sorted(first)))
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """What was refused, without the one character that PostgreSQL cannot keep; what is deep within it as text."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
-    if depth == _DEEPEST and isinstance(value, (dict, list)):
-        return msgspec.json.encode(value).decode()
-    if isinstance(value, list):
-        return [_storable(one, depth + 1) for one in value]
-    if isinstance(value, dict):
-        return {_storable(name): _storable(one, depth + 1) for name, one in value.items()}
-    return value
-
-
-def _interval(
-    setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, *standings: int
-) -> list[Any] | None:
-    """What was counted between two standings, or None where that cannot be."""
-    entries, exits = setup.risen(standings[0], standings[2]), setup.risen(standings[1], standings[3])
-    counted = [setup.calibrated(one, start) for one in (entries, exits)]
-    if max(counted) > LARGEST:
-        return None
-    return [str(sensor), line, start.isoformat(), end.isoformat(), *counted]
-
-
-def _units(lines: Sequence[Sequence[Any]]) -> Decimal:
-    return sum((Decimal(line[1]) for line in lines), Decimal(0))
 
 
 class BatchRepository:

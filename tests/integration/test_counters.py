@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import permutations
+from itertools import pairwise, permutations
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,17 @@ def test_what_came_over_more_than_a_day_or_by_being_set_is_no_interval(
     assert database.read(acme, "SELECT count(*) FROM counter_readings") == [(3,)]
 
 
+def test_an_interval_that_turns_out_to_be_none_counts_nothing(
+    database: Database, acme: TenantContext, sensor: UUID
+) -> None:
+    process(database, acme, part([standing(sensor, 0, 5), standing(sensor, 30, 9)]))
+    process(database, acme, part([standing(sensor, 15, 5_000_000)], at=10))
+    assert intervals(database, acme) == [(0, 0, 0, 0), (15, 30, 9, 0)]
+    process(database, acme, part([standing(sensor, 15, 7)], at=20))
+    assert intervals(database, acme) == [(0, 15, 2, 0), (15, 30, 2, 0)]
+    assert footfall(database, acme) == (4, 0, 30)
+
+
 def test_standings_that_come_at_once_see_each_other(
     clone: Clone, database: Database, acme: TenantContext, sensor: UUID
 ) -> None:
@@ -165,3 +177,28 @@ def test_a_month_that_comes_in_one_go_is_counted(database: Database, acme: Tenan
     rows = [standing(sensor, 15 * (step - steps), 2 * step, step) for step in range(steps)]
     process(database, acme, part(rows))
     assert footfall(database, acme) == (2 * (steps - 1), steps - 1, 15 * (steps - 1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_shuffled_repeated_late_and_corrected_standings_equal_a_recomputation(
+    database: Database, acme: TenantContext, sensor: UUID, seed: int
+) -> None:
+    chance = Random(seed)  # noqa: S311  a made-up day, not a secret
+    setup = Setup(rollover_at=chance.choice([None, 1_000]))
+    set_up(database, acme, sensor, setup)
+    told: list[tuple[int, int, int]] = []  # when it came, its minute, what it said
+    for step in chance.sample(range(40), 15):
+        told += [(at, 15 * step, chance.randrange(1_000)) for at in chance.sample(range(100), chance.choice([1, 1, 2]))]
+    sent = told + chance.sample(told, 8)
+    chance.shuffle(sent)
+    for at, minute, value in sent:
+        process(database, acme, part([standing(sensor, minute, value)], at=at))
+    last = {minute: value for _, minute, value in sorted(told)}
+    minutes = sorted(last)
+    expected = [
+        (start, end, setup.risen(last[start], last[end]), 0)
+        for start, end in pairwise(minutes)
+    ]  # fmt: skip
+    assert intervals(database, acme) == expected
+    assert footfall(database, acme)[0] == sum(entries for _, _, entries, _ in expected)
+    assert footfall(database, acme)[2] == minutes[-1] - minutes[0]
