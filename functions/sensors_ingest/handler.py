@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from functions.sensors_ingest.routes import routes
+from functions.sensors_ingest.routes import Door, routes
 from shared.sensors.gateway import BatchQueue
 from shared.sensors.service import Ingest
 from shared.sites.gateway import Directory
+from shared.vendors.service import Vendors
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
@@ -27,8 +28,10 @@ class IngestSettings(Settings):
 
 kernel = Kernel("sensors_ingest")
 settings = IngestSettings.load()
+directory = Directory(Table(settings.table_devices))
 ingest = Ingest(
-    Directory(Table(settings.table_devices)).find,
+    directory.find,
+    directory.look_up,
     BatchQueue(Queue(settings.queue_counts), "counts"),
     BatchQueue(Queue(settings.queue_transactions), "transactions"),
     kernel.clock,
@@ -36,4 +39,4 @@ ingest = Ingest(
     rows=kernel.rows(),
 )
 keys = kernel.keys(settings.table_api_keys, settings.pepper_secret, states=settings.table_revocations)
-handler = kernel.http(routes, ingest, key=keys)
+handler = kernel.http(routes, Door(ingest, Vendors(ingest, directory.look_up)), key=keys)

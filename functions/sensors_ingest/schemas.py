@@ -4,7 +4,14 @@ from uuid import UUID
 
 import msgspec
 
-from shared.sensors.model import CountRow, Receipt, TransactionRow
+from shared.sensors.model import CountRow, Receipt, Reference, TransactionRow
+from shared.vendors.service import Taken
+
+
+class PushQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sensor that a push is from, by id or serial, where the push itself does not say."""
+
+    sensor: Reference | None = None
 
 
 class CountsIn(msgspec.Struct):
@@ -38,6 +45,22 @@ class ReceiptOut(msgspec.Struct):
     rejected_count: int
 
 
+class PushIn(msgspec.Struct):
+    """A document as the vendor's devices send it."""
+
+
+class PushOut(ReceiptOut):
+    """The same of a push in a vendor's format: which it was, and how much of it was no count of people.
+
+    Without anything to count there is no batch.
+    """
+
+    batch: UUID | None  # type: ignore[assignment]
+    vendor: str
+    format: str
+    ignored: int
+
+
 MOST_SHOWN = 1_000
 """Refused rows in one answer; all of them are listed under ingest/rejected."""
 
@@ -51,3 +74,11 @@ def receipt(value: Receipt) -> dict[str, object]:
         "rejected": [one.shown() for one in value.refused[:MOST_SHOWN]],
         "rejected_count": len(value.refused),
     }
+
+
+def taken(value: Taken) -> dict[str, object]:
+    """The answer's form of a vendor's push."""
+    about: dict[str, object] = {"vendor": value.vendor, "format": value.form, "ignored": value.ignored}
+    if value.receipt is None:
+        return {"batch": None, "accepted": 0, "duplicates": 0, "rejected": [], "rejected_count": 0, **about}
+    return {**receipt(value.receipt), **about}

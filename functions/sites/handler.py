@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from functions.sites.routes import Stores, routes
-from shared.measurements.repository import BatchRepository
+from shared.measurements.repository import BatchRepository, RawRepository
+from shared.measurements.service import Resubmission
 from shared.metrics.repository import MetricsRepository
 from shared.metrics.service import Metrics
 from shared.sites.gateway import Directory
@@ -28,9 +29,10 @@ settings = SiteSettings.load()
 database = kernel.database(bus=settings.bus)
 directory = Directory(Table(settings.table_devices))
 stores = Stores(
-    sites=Sites(SiteRepository(database), directory, uuid7),
+    sites=Sites(SiteRepository(database), directory, uuid7, SensorRepository(database)),
     sensors=Sensors(SensorRepository(database), directory, uuid7),
     metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
     batches=BatchRepository(database),
+    resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

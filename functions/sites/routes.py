@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from functions.sites import schemas
 from shared.measurements.repository import BatchRepository
+from shared.measurements.service import Resubmission
 from shared.metrics.service import Metrics
-from shared.sites.model import Sensor, SensorId, Site, SiteId
+from shared.sites.model import Sensor, SensorId, Setup, Site, SiteId
 from shared.sites.service import Sensors, Sites
 from tenant_context.postgres import Transaction
 from tenant_context.routing import Answer, Call, Routes, etag
@@ -25,6 +26,7 @@ class Stores:
     sensors: Sensors
     metrics: Metrics
     batches: BatchRepository
+    resubmission: Resubmission
 
 
 def _site(value: Site) -> Answer:
@@ -118,6 +120,21 @@ def amend_sensor(call: Call[schemas.SensorIn], tx: Transaction, stores: Stores) 
     return _sensor(stores.sensors.amend(tx, sensor_id, call.body.draft(), call.expected_version()))
 
 
+@routes.read(_SENSOR + "/setup", permission="sensors.read", answer=Setup)
+def show_setup(call: Call[None], stores: Stores) -> Answer:
+    """Read how a sensor's pushes are read."""
+    setup, version = stores.sensors.show_setup(call.tenant, SensorId(call.id("sensor_id")))
+    return Answer(setup, headers=etag(version))
+
+
+@routes.write("PUT", _SENSOR + "/setup", permission="sensors.write", body=Setup, answer=Setup)
+def set_up(call: Call[Setup], tx: Transaction, stores: Stores) -> Answer:
+    """Say how a sensor's pushes are read: zone, directions, cumulative or not, calibrations, columns of its CSV."""
+    sensor_id = SensorId(call.id("sensor_id"))
+    sensor = stores.sensors.set_up(tx, sensor_id, call.body, call.expected_version())
+    return Answer(call.body, headers=etag(sensor.version))
+
+
 @routes.write("POST", _SENSOR + "/retire", permission="sensors.write", answer=schemas.SensorOut)
 def retire_sensor(call: Call[None], tx: Transaction, stores: Stores) -> Answer:
     """Take a sensor out of service; what it counted stays."""
@@ -141,3 +158,15 @@ def rejected(call: Call[None], stores: Stores) -> Answer:
     query: schemas.RejectedQuery = call.query
     rows = stores.batches.rejected(call.tenant, batch=query.batch, after=query.after(), limit=query.limit + 1)
     return Answer(page(rows, query.limit))
+
+
+@routes.write(
+    "POST",
+    "/api/v1/ingest/rejected/{rejected_id}/resubmit",
+    permission="sensors.write",
+    body=schemas.ResubmitIn,
+    answer=schemas.ResubmittedOut,
+)
+def resubmit(call: Call[schemas.ResubmitIn], tx: Transaction, stores: Stores) -> Answer:
+    """Send a refused row again, corrected; it counts once, however often that is asked."""
+    return Answer(stores.resubmission(tx, call.id("rejected_id"), call.body.row))

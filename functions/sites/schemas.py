@@ -174,6 +174,23 @@ class RejectedOut(Out):
     message: str
     content: Any
     at: str
+    resubmitted_as: UUID | None
+
+
+class ResubmitIn(In):
+    """The row in the form of ingest/counts or ingest/transactions; left out, it is taken as it was kept."""
+
+    row: dict[str, Any] | None = None
+
+
+class ResubmittedOut(Out):
+    """What became of the row, and the batch that it is now."""
+
+    id: UUID
+    batch: UUID
+    stored: int
+    unchanged: int
+    revised: int
 
 
 class RejectedPage(Out):

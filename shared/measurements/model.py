@@ -1,6 +1,8 @@
 """The words of measurements."""
 
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +13,23 @@ class Outcome:
     unchanged: int
     revised: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A refused row, as it was kept: of counts or of transactions, and the batch it was sent again as, if it was."""
+
+    kind: str
+    content: Any
+    resubmitted_as: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmitted:
+    """What became of a row that was sent again."""
+
+    id: UUID
+    batch: UUID
+    stored: int
+    unchanged: int
+    revised: int

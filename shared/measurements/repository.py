@@ -5,23 +5,25 @@ pin the session (decision record 0007). A row counts once however often it is de
 it replaces is kept as a revision, and the rollup moves by the difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
 from psycopg.types.json import Jsonb
 
-from shared.measurements.errors import BatchNotFound
-from shared.measurements.model import Outcome
+from shared.measurements import rules
+from shared.measurements.errors import BatchNotFound, RejectedNotFound
+from shared.measurements.model import Outcome, RejectedRow
+from shared.sites.model import Setup
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
-_DEEPEST = 16
-
+_OF_A_READING = 5
+"""Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _BEGIN_BATCH: LiteralString = """
     INSERT INTO ingest_batches (tenant_id, id, kind, received_at, parts, rows, rejected, duplicates)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, id) DO NOTHING"""
@@ -53,7 +55,7 @@ _WRITE_COUNTS: LiteralString = """
         SET ends_at = excluded.ends_at, entries = excluded.entries, exits = excluded.exits,
             received_at = excluded.received_at, revision = c.revision + 1, batch_id = excluded.batch_id
         WHERE (c.entries, c.exits, c.ends_at) IS DISTINCT FROM (excluded.entries, excluded.exits, excluded.ends_at)
-          AND (c.received_at, c.batch_id) < (excluded.received_at, excluded.batch_id)
+          AND (%(derived)s OR (c.received_at, c.batch_id) < (excluded.received_at, excluded.batch_id))
         RETURNING old.revision AS old_revision, old.entries AS old_entries, old.exits AS old_exits,
                   old.ends_at AS old_ends_at, old.received_at AS old_received_at, new.*
     ), kept AS (
@@ -78,6 +80,56 @@ _WRITE_COUNTS: LiteralString = """
            (SELECT count(*) FROM written WHERE old_revision IS NOT NULL),
            (SELECT count(*) FROM known),
            ARRAY(SELECT n FROM input WHERE n NOT IN (SELECT n FROM known))"""
+
+_LOCK_COUNTERS: LiteralString = """
+    SELECT id, setup FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+_WRITE_READINGS: LiteralString = """
+    WITH input AS (
+        SELECT n, sensor_id, line, at, entries, exits
+        FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(times)s::timestamptz[], %(entries)s::bigint[],
+                    %(exits)s::bigint[])
+             WITH ORDINALITY AS t (sensor_id, line, at, entries, exits, n)
+    ), known AS (
+        SELECT i.* FROM input i JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
+    ), written AS (
+        INSERT INTO counter_readings AS r (tenant_id, sensor_id, line, at, entries, exits, received_at, batch_id)
+        SELECT %(tenant)s, sensor_id, line, at, entries, exits, %(received)s, %(batch)s
+        FROM known ORDER BY sensor_id, line, at
+        ON CONFLICT (tenant_id, sensor_id, line, at) DO UPDATE
+        SET entries = excluded.entries, exits = excluded.exits, received_at = excluded.received_at,
+            batch_id = excluded.batch_id, revision = r.revision + 1
+        WHERE (r.entries, r.exits) IS DISTINCT FROM (excluded.entries, excluded.exits)
+          AND (r.received_at, r.batch_id) < (excluded.received_at, excluded.batch_id)
+        RETURNING old.revision AS old_revision
+    )
+    SELECT (SELECT count(*) FROM written WHERE old_revision IS NULL),
+           (SELECT count(*) FROM written WHERE old_revision IS NOT NULL),
+           (SELECT count(*) FROM known),
+           ARRAY(SELECT n FROM input WHERE n NOT IN (SELECT n FROM known))"""
+_FOLLOWING: LiteralString = """
+    WITH touched AS (
+        SELECT DISTINCT sensor_id, line, at
+        FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(times)s::timestamptz[]) AS t (sensor_id, line, at)
+    ), ends AS (
+        SELECT sensor_id, line, at FROM touched
+        UNION
+        SELECT t.sensor_id, t.line, n.at FROM touched t CROSS JOIN LATERAL (
+            SELECT r.at FROM counter_readings r
+            WHERE r.tenant_id = %(tenant)s AND r.sensor_id = t.sensor_id AND r.line = t.line AND r.at > t.at
+            ORDER BY r.at LIMIT 1) n
+    )
+    SELECT EXISTS (SELECT FROM people_counts c
+                   WHERE c.tenant_id = %(tenant)s AND c.sensor_id = e.sensor_id AND c.line = e.line
+                     AND c.starts_at = b.at),
+           e.sensor_id, e.line, b.at, r.at, b.entries, b.exits, r.entries, r.exits
+    FROM ends e
+    JOIN counter_readings r
+      ON r.tenant_id = %(tenant)s AND r.sensor_id = e.sensor_id AND r.line = e.line AND r.at = e.at
+    CROSS JOIN LATERAL (
+        SELECT b.at, b.entries, b.exits FROM counter_readings b
+        WHERE b.tenant_id = %(tenant)s AND b.sensor_id = e.sensor_id AND b.line = e.line AND b.at < e.at
+        ORDER BY b.at DESC LIMIT 1) b
+    WHERE r.at - b.at <= %(longest)s"""
 
 _WRITE_TRANSACTIONS: LiteralString = """
     WITH input AS (
@@ -143,9 +195,16 @@ _SHOW_BATCH: LiteralString = """
         'revised', coalesce(sum(p.revised), 0), 'quarantined', coalesce(sum(p.quarantined), 0))::text
     FROM ingest_batches b LEFT JOIN ingest_parts p ON p.tenant_id = b.tenant_id AND p.batch_id = b.id
     WHERE b.tenant_id = %s AND b.id = %s GROUP BY b.tenant_id, b.id"""
+_TAKE_REJECTED: LiteralString = """
+    SELECT b.kind, r.content, r.resubmitted_as
+    FROM rejected_rows r JOIN ingest_batches b ON b.tenant_id = r.tenant_id AND b.id = r.batch_id
+    WHERE r.tenant_id = %s AND r.id = %s FOR UPDATE OF r"""
+_MARK_RESUBMITTED: LiteralString = """
+    UPDATE rejected_rows SET resubmitted_as = %s, resubmitted_at = %s WHERE tenant_id = %s AND id = %s"""
 _PAGE_REJECTED: LiteralString = """
     SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
-                             'message', message, 'content', content, 'at', app.rfc3339(at))::text, id
+                             'message', message, 'content', content, 'at', app.rfc3339(at),
+                             'resubmitted_as', resubmitted_as)::text, id
     FROM rejected_rows
     WHERE tenant_id = %(tenant)s AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
       AND (%(after)s::uuid IS NULL OR id < %(after)s)
@@ -178,22 +237,62 @@ class RawRepository:
         return not (done and done[0])
 
     def write_counts(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
-        """Counts in; answers what became of them and the places of rows whose sensor is not there."""
-        columns = list(zip(*data["rows"], strict=True)) or [()] * 6
-        self._months(tx, "people_counts", columns[2])
-        return self._write(
-            tx,
-            _WRITE_COUNTS,
-            data,
-            {
-                "sensors": list(columns[0]),
-                "lines": list(columns[1]),
-                "starts": list(columns[2]),
-                "ends": list(columns[3]),
-                "entries": list(columns[4]),
-                "exits": list(columns[5]),
-            },
-        )
+        """Counts in; answers what became of them and the places of rows whose sensor is not there.
+
+        Rows with a value less are counters' standings: each is kept, and makes intervals with its neighbours.
+        """
+        places: dict[bool, list[int]] = {True: [], False: []}
+        for place, row in enumerate(data["rows"]):
+            places[len(row) == _OF_A_READING].append(place)
+        if not places[True]:
+            self._months(tx, "people_counts", [row[2] for row in data["rows"]])
+            return self._write_intervals(tx, data, data["rows"])
+        readings, rows = ([data["rows"][place] for place in places[kind]] for kind in (True, False))
+        setups = self._lock(tx, readings, rows)
+        first, unknown = self._write_intervals(tx, data, rows)
+        second, missing = self._write_readings(tx, data, readings, setups)
+        both = zip(astuple(first), astuple(second), strict=True)
+        return Outcome(*map(sum, both)), [places[False][one] for one in unknown] + [
+            places[True][one] for one in missing
+        ]
+
+    def _lock(
+        self, tx: Transaction, readings: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]
+    ) -> dict[UUID, Setup]:
+        """Hold the sensors of standings, one after another as everybody does, and answer how they are read.
+
+        Two who put standings between the same neighbours must see each other's. Months are made before anything is
+        written: whoever makes one waits for those who write, and must not hold what they wait for.
+        """
+        sensors = sorted({row[0] for row in readings})
+        setups = {
+            sensor: msgspec.convert(setup, Setup)
+            for sensor, setup in tx.all(_LOCK_COUNTERS, (tx.tenant.tenant, sensors))
+        }
+        ends = [datetime.fromisoformat(row[2]) for row in readings]
+        starts = [moment.isoformat() for end in ends for moment in (end, end - rules.LONGEST)]
+        self._months(tx, "people_counts", [*starts, *(row[2] for row in rows)])
+        return setups
+
+    def _write_intervals(
+        self, tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], *, derived: bool = False
+    ) -> tuple[Outcome, list[int]]:
+        columns = list(zip(*rows, strict=True)) or [()] * 6
+        names = ("sensors", "lines", "starts", "ends", "entries", "exits")
+        values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+        return self._write(tx, _WRITE_COUNTS, data, {**values, "derived": derived})
+
+    def _write_readings(
+        self, tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], setups: Mapping[UUID, Setup]
+    ) -> tuple[Outcome, list[int]]:
+        """Standings in, and the intervals that end or begin at them anew, whatever came in which order."""
+        sensors, lines, times, entries, exits = (list(column) for column in zip(*rows, strict=True))
+        touched = {"sensors": sensors, "lines": lines, "times": times}
+        found = self._write(tx, _WRITE_READINGS, data, {**touched, "entries": entries, "exits": exits})
+        following = tx.all(_FOLLOWING, {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST})
+        intervals = [row for known, *one in following if (row := rules.interval(setups[one[0]], *one, known=known))]
+        self._write_intervals(tx, data, intervals, derived=True)
+        return found
 
     def write_transactions(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
         """Receipts in, likewise."""
@@ -210,7 +309,7 @@ class RawRepository:
                 "currencies": list(columns[3]),
                 "totals": list(columns[4]),
                 "cancels": list(columns[5]),
-                "units": [_units(lines) for lines in columns[6]],
+                "units": [rules.units(lines) for lines in columns[6]],
                 "lines": [Jsonb(lines) for lines in columns[6]],
             },
         )
@@ -218,9 +317,25 @@ class RawRepository:
     def reject(self, tx: Transaction, batch: UUID, refused: Sequence[dict[str, Any]]) -> None:
         """Keep refused rows, so that they can be listed and sent again after a fix."""
         for one in refused:
-            told = (_storable(one["field"]), one["code"], _storable(one["message"]), Jsonb(_storable(one["content"])))
+            told = (
+                rules.storable(one["field"]),
+                one["code"],
+                rules.storable(one["message"]),
+                Jsonb(rules.storable(one["content"])),
+            )
             values = (one["row"], *told, tx.now)
             tx.run(_REJECT, (tx.tenant.tenant, self._new_id(), batch, *values))
+
+    def take_rejected(self, tx: Transaction, rejected: UUID) -> RejectedRow:
+        """A refused row, held until the transaction ends. Errors: RejectedNotFound."""
+        row = tx.one(_TAKE_REJECTED, (tx.tenant.tenant, rejected))
+        if row is None:
+            raise RejectedNotFound
+        return RejectedRow(*row)
+
+    def mark_resubmitted(self, tx: Transaction, rejected: UUID, batch: UUID) -> None:
+        """Note that a refused row was taken after all."""
+        tx.run(_MARK_RESUBMITTED, (batch, tx.now, tx.tenant.tenant, rejected))
 
     def end(self, tx: Transaction, data: dict[str, Any], outcome: Outcome) -> None:
         """Note the part as done; a second delivery of it breaks here and changes nothing."""
@@ -257,23 +372,6 @@ class RawRepository:
             for moment in moments
         }
         tx.run(_MONTHS, (table, sorted(first)))
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """What was refused, without the one character that PostgreSQL cannot keep; what is deep within it as text."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
-    if depth == _DEEPEST and isinstance(value, (dict, list)):
-        return msgspec.json.encode(value).decode()
-    if isinstance(value, list):
-        return [_storable(one, depth + 1) for one in value]
-    if isinstance(value, dict):
-        return {_storable(name): _storable(one, depth + 1) for name, one in value.items()}
-    return value
-
-
-def _units(lines: Sequence[Sequence[Any]]) -> Decimal:
-    return sum((Decimal(line[1]) for line in lines), Decimal(0))
 
 
 class BatchRepository:

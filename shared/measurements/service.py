@@ -4,11 +4,20 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from shared.measurements.model import Outcome
+import msgspec
+
+from shared.measurements.errors import AlreadyResubmitted
+from shared.measurements.model import Outcome, Resubmitted
 from shared.measurements.repository import RawRepository
+from shared.sensors import rules
+from shared.sensors.gateway import count_row, reading_row, transaction_row
+from shared.sensors.model import Refused
+from shared.sensors.service import Find, Look
 from shared.usage.service.ledger import Ledger
+from tenant_context.clock import NewId, rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
+from tenant_context.errors import FieldError, Invalid
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
@@ -33,16 +42,99 @@ class Processor:
             if not self._raw.begin(tx, self._kind, data):
                 return
             outcome, unknown = self._write(self._raw, tx, data)
-            refused = [*data["refused"], *(_vanished(place, data["rows"][place]) for place in unknown)]
+            refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
             self._raw.reject(tx, batch, refused)
             self._raw.end(tx, data, outcome)
             tx.emit(_processed(self._kind, batch, data, outcome))
             self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
 
 
-def _vanished(place: int, row: Any) -> dict[str, Any]:
+class Resubmission:
+    """Takes a refused row again, mended or because what it named is there by now."""
+
+    def __init__(self, raw: RawRepository, look: Look, find: Find, new_id: NewId) -> None:
+        self._raw = raw
+        self._look = look
+        self._find = find
+        self._new_id = new_id
+        self._ledger = Ledger()
+
+    def __call__(self, tx: Transaction, rejected: UUID, row: dict[str, Any] | None) -> Resubmitted:
+        """Write the row as a batch of its own; without a row, the one that was kept.
+
+        Errors: RejectedNotFound, AlreadyResubmitted, Invalid for a row that is still wrong.
+        """
+        kept = self._raw.take_rejected(tx, rejected)
+        if kept.resubmitted_as is not None:
+            raise AlreadyResubmitted(f"It was taken as batch {kept.resubmitted_as}.")
+        content = msgspec.json.encode(kept.content if row is None else row)
+        counts = kept.kind == "counts"
+        encoded = self._count(tx, content) if counts else self._transaction(tx, content)
+        batch = self._new_id()
+        data = _single(batch, rfc3339(tx.now), msgspec.json.decode(encoded))
+        self._raw.begin(tx, kept.kind, data)
+        write = self._raw.write_counts if counts else self._raw.write_transactions
+        outcome, unknown = write(tx, data)
+        if unknown:
+            raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
+        self._raw.end(tx, data, outcome)
+        self._raw.mark_resubmitted(tx, rejected, batch)
+        tx.emit(_processed(kept.kind, batch, data, outcome))
+        self._ledger.ingested(tx, batch, 0, outcome.stored + outcome.revised)
+        return Resubmitted(rejected, batch, outcome.stored, outcome.unchanged, outcome.revised)
+
+    def _count(self, tx: Transaction, content: bytes) -> bytes:
+        rows = rules.read_counts_json(b'{"counts":[' + content + b"]}")
+        known = self._look(tx.tenant, {row.sensor for _, row in rows.taken})
+        ids = {reference: sensor.id for reference, sensor in known.items()}
+        readings = rules.as_readings(rows, rules.cumulative(known))
+        kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)
+        for one in (*rows.refused, *readings.refused):
+            raise _still_wrong(one)
+        if standings:
+            ((_, reading, sensor),) = standings
+            return reading_row(reading, sensor)
+        ((_, row, sensor),) = kept
+        return count_row(rules.calibrated(row, known[row.sensor]), sensor)
+
+    def _transaction(self, tx: Transaction, content: bytes) -> bytes:
+        rows = rules.read_transactions_json(b'{"transactions":[' + content + b"]}")
+        sites = self._find(tx.tenant, "sites", {row.site for _, row in rows.taken})
+        kept = rules.sift_transactions(rows, sites, tx.now)
+        for one in rows.refused:
+            raise _still_wrong(one)
+        ((_, row, site),) = kept
+        return transaction_row(row, site)
+
+
+def _still_wrong(one: Refused) -> Invalid:
+    return Invalid(errors=(FieldError(f"/row/{one.field}".rstrip("/"), one.code, one.message),))
+
+
+def _single(batch: UUID, received_at: str, row: list[Any]) -> dict[str, Any]:
+    """A batch of one row, in the queue's form."""
+    numbers = {"rows_in_batch": 1, "duplicates": 0, "rejected_in_batch": 0, "part": 0, "parts": 1}
+    return {"batch": str(batch), "received_at": received_at, **numbers, "rows": [row], "refused": []}
+
+
+_QUEUED = {
+    6: ("sensor", "line", "start", "end", "entries", "exits"),
+    5: ("sensor", "line", "end", "entries", "exits"),
+    7: ("site", "id", "time", "currency", "total", "cancels", "lines"),
+}
+"""What the values of a queued row are, by their number."""
+
+
+def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     message = "was there when the row came in, but no longer when it was written"
-    return {"row": place, "field": "", "code": "vanished", "message": message, "content": row}
+    content = dict(zip(_QUEUED[len(row)], row, strict=True))
+    if "end" in content:
+        content.setdefault("start", content["end"])
+    if kind == "transactions":
+        lines = [dict(zip(("sku", "quantity", "unit_price"), line, strict=True)) for line in row[-1]]
+        content = {**content, "lines": lines}
+    field = "sensor" if kind == "counts" else "site"
+    return {"row": place, "field": field, "code": "vanished", "message": message, "content": content}
 
 
 def _processed(kind: str, batch: UUID, data: dict[str, Any], outcome: Outcome) -> Event:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.sensors.model import CountRow, Refused, TransactionRow
+from shared.sensors.model import CountRow, ReadingRow, Refused, TransactionRow
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
@@ -68,6 +68,11 @@ class BatchQueue:
 def count_row(row: CountRow, sensor: UUID) -> bytes:
     """The queue's form of a count."""
     return msgspec.json.encode([sensor, row.line, row.start, row.end, row.entries, row.exits])
+
+
+def reading_row(row: ReadingRow, sensor: UUID) -> bytes:
+    """The queue's form of a counter's standing: one value less than a count, by which they are told apart."""
+    return msgspec.json.encode([sensor, row.line, row.at, row.entries, row.exits])
 
 
 def transaction_row(row: TransactionRow, site: UUID) -> bytes:

@@ -31,6 +31,16 @@ class CountRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
 
 
+class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Where a counter that never goes back by itself stood; the processor makes intervals of it."""
+
+    sensor: Reference
+    at: Aware
+    entries: Annotated[int, Meta(ge=0, le=10**12)]
+    exits: Annotated[int, Meta(ge=0, le=10**12)]
+    line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
+
+
 class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One line of a till receipt; a return has a negative quantity."""
 

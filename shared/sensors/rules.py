@@ -12,7 +12,17 @@ from uuid import UUID
 import msgspec
 
 from shared.sensors.errors import NoRows, TooManyRows, UnreadableCsv
-from shared.sensors.model import MAX_COUNTS, MAX_TRANSACTIONS, CountRow, LineRow, Refused, Sorted, TransactionRow
+from shared.sensors.model import (
+    MAX_COUNTS,
+    MAX_TRANSACTIONS,
+    CountRow,
+    LineRow,
+    ReadingRow,
+    Refused,
+    Sorted,
+    TransactionRow,
+)
+from shared.sites.model import Known
 from tenant_context.errors import BadRequest, FieldError, Invalid
 
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -24,6 +34,9 @@ LARGEST = 10**9
 MONEY_STEP, QUANTITY_STEP = Decimal("0.0001"), Decimal("0.001")
 """As fine as the tables keep them: what is finer would be rounded without a word."""
 
+MOST_COLUMNS = 1_000
+_HEADER = 10_000
+"""Characters in which a header's delimiter is looked for."""
 _COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
 _LINE_COLUMNS = ("sku", "quantity", "unit_price")
 _SALE_COLUMNS = frozenset({"id", "site", "time", "currency", *_LINE_COLUMNS})
@@ -159,14 +172,20 @@ def _csv_rows(raw: bytes, needed: frozenset[str], limit: int) -> Iterator[dict[s
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableCsv("The CSV must be UTF-8.") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    delimiter = ";" if text[:_HEADER].partition("\n")[0].count(";") >= len(needed) - 1 else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
-        missing = needed - {(name or "").strip() for name in reader.fieldnames or ()}
+        header = [(name or "").strip() for name in reader.fieldnames or ()]
+        if len(header) > MOST_COLUMNS:
+            raise UnreadableCsv(f"The CSV has {len(header)} columns; {MOST_COLUMNS} are the most.")
+        missing = needed - set(header)
         if missing:
             raise UnreadableCsv(f"The header lacks: {', '.join(sorted(missing))}.")
         count = 0
         for count, row in enumerate(reader, start=1):
             _check_length(count, limit)
+            if count == 1 and needed <= {str(value).strip() for value in row.values()}:
+                raise UnreadableCsv("The CSV has two header lines; keep one.")
             yield {name.strip(): value.strip() for name, value in row.items() if name is not None and value is not None}
     except csv.Error as error:
         raise UnreadableCsv(f"Line {reader.line_num} of the CSV cannot be read: {error}.") from error
@@ -188,11 +207,64 @@ def sift_counts(rows: Sorted[CountRow], sensors: Mapping[str, UUID], now: dateti
         if earlier is row:
             kept.append((index, row, sensor))
         elif (earlier.entries, earlier.exits, earlier.end) == (row.entries, row.exits, row.end):
-            rows.duplicates += 1
+            rows.duplicates += rows.size(index)
         else:
             message = "another row of this push says something else of the same interval"
             rows.refused.append(_refuse(index, "start", "conflict-in-push", message, row))
     return kept
+
+
+def sift_readings(
+    rows: Sorted[ReadingRow], sensors: Mapping[str, UUID], now: datetime
+) -> list[tuple[int, ReadingRow, UUID]]:
+    """The same for counters' standings."""
+    seen: dict[tuple[UUID, str, datetime], ReadingRow] = {}
+    kept: list[tuple[int, ReadingRow, UUID]] = []
+    for index, row in rows.taken:
+        refused = _reading_fault(index, row, sensors, now)
+        if refused is not None:
+            rows.refused.append(refused)
+            continue
+        earlier = seen.setdefault((sensors[row.sensor], row.line, row.at), row)
+        if earlier is row:
+            kept.append((index, row, sensors[row.sensor]))
+        elif (earlier.entries, earlier.exits) == (row.entries, row.exits):
+            rows.duplicates += rows.size(index)
+        else:
+            message = "another row of this push says something else of the same moment"
+            rows.refused.append(_refuse(index, "end", "conflict-in-push", message, row))
+    return kept
+
+
+def _reading_fault(index: int, row: ReadingRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:
+    told = CountRow(row.sensor, row.at, row.at, row.entries, row.exits, row.line)
+    if row.sensor not in sensors:
+        return _refuse(index, "sensor", "unknown-sensor", "no active sensor has this id or serial", told)
+    return _moment_fault(index, "end", row.at, now, told)
+
+
+def as_readings(rows: Sorted[CountRow], sensors: frozenset[str]) -> Sorted[ReadingRow]:
+    """Take the rows of cumulative counters out: each tells where the counter stood at its end."""
+    readings: Sorted[ReadingRow] = Sorted()
+    for index, row in rows.taken:
+        if row.sensor in sensors:
+            readings.taken.append((index, ReadingRow(row.sensor, row.end, row.entries, row.exits, row.line)))
+    rows.taken = [(index, row) for index, row in rows.taken if row.sensor not in sensors]
+    return readings
+
+
+def calibrated(row: CountRow, sensor: Known) -> CountRow:
+    """The row with its counts as its sensor's calibration of the time has them."""
+    setup = sensor.profile.setup
+    if not setup.calibrations:
+        return row
+    entries, exits = (setup.calibrated(count, row.start) for count in (row.entries, row.exits))
+    return CountRow(row.sensor, row.start, row.end, entries, exits, row.line)
+
+
+def cumulative(known: Mapping[str, Known]) -> frozenset[str]:
+    """The references of sensors that tell where their counters stand."""
+    return frozenset(one for one, sensor in known.items() if sensor.profile.setup.counting == "cumulative")
 
 
 def _count_fault(index: int, row: CountRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:

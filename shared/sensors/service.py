@@ -1,18 +1,21 @@
 """The door of the ingest line: takes a push and queues what is good of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
 from shared.sensors import rules
-from shared.sensors.gateway import BatchQueue, count_row, transaction_row
-from shared.sensors.model import CountRow, Receipt, Refused, Sorted, TransactionRow
+from shared.sensors.gateway import BatchQueue, count_row, reading_row, transaction_row
+from shared.sensors.model import CountRow, ReadingRow, Receipt, Refused, Sorted, TransactionRow
+from shared.sites.model import Known
 from tenant_context.aws import AwsError
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
 
 Find = Callable[[TenantContext, str, set[str]], dict[str, UUID]]
 """Answers the ids behind the tenant's references that exist; the kind is `sensors` or `sites`."""
+Look = Callable[[TenantContext, set[str]], Mapping[str, Known]]
+"""Answers the sensors behind the references that exist, and how each is read."""
 
 
 class Rows(Protocol):
@@ -31,6 +34,7 @@ class Ingest:
     def __init__(
         self,
         find: Find,
+        look: Look,
         counts: BatchQueue,
         transactions: BatchQueue,
         clock: Clock,
@@ -39,6 +43,7 @@ class Ingest:
         rows: Rows,
     ) -> None:
         self._find = find
+        self._look = look
         self._counts = counts
         self._transactions = transactions
         self._clock = clock
@@ -50,11 +55,24 @@ class Ingest:
 
         Errors: RowsOfDayTaken; then none of them is taken.
         """
+        known = self._look(tenant, {row.sensor for _, row in rows.taken})
+        return self.take_known(tenant, rows, rules.as_readings(rows, rules.cumulative(known)), known)
+
+    def take_known(
+        self, tenant: TenantContext, rows: Sorted[CountRow], readings: Sorted[ReadingRow], known: Mapping[str, Known]
+    ) -> Receipt:
+        """Queue intervals, calibrated, and counters' standings of sensors that are looked up already, likewise."""
         now = self._clock()
-        sensors = self._find(tenant, "sensors", {row.sensor for _, row in rows.taken})
-        kept = rules.sift_counts(rows, sensors, now)
-        encoded = [count_row(row, sensor) for _, row, sensor in kept]
-        return self._send(tenant, self._counts, rows, encoded, len(kept))
+        sensors = {reference: sensor.id for reference, sensor in known.items()}
+        kept, standings = rules.sift_counts(rows, sensors, now), rules.sift_readings(readings, sensors, now)
+        encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor) for _, row, sensor in kept]
+        encoded += [reading_row(row, sensor) for _, row, sensor in standings]
+        accepted = sum(rows.size(index) for index, _, _ in kept)
+        accepted += sum(readings.size(index) for index, _, _ in standings)
+        rows.duplicates += readings.duplicates
+        rows.refused += readings.refused
+        rows.members |= readings.members
+        return self._send(tenant, self._counts, rows, encoded, accepted)
 
     def take_transactions(self, tenant: TenantContext, rows: Sorted[TransactionRow]) -> Receipt:
         """Queue receipts, likewise. Errors: RowsOfDayTaken."""

@@ -42,6 +42,15 @@ class UnknownTimeZone(Invalid):
         super().__init__(errors=(FieldError("/time_zone", "time-zone", "must be an IANA name such as Europe/Berlin"),))
 
 
+class WrongSetup(Invalid):
+    """A setup by which nothing could be read."""
+
+    code, title = "wrong-setup", "The setup cannot be"
+
+    def __init__(self, pointer: str, code: str, message: str) -> None:
+        super().__init__(errors=(FieldError(pointer, code, message),))
+
+
 class UnknownSite(Invalid):
     """The sensor's site is none of this tenant's."""
 

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NewType
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
+
+import msgspec
+from msgspec import Meta
 
 SiteId = NewType("SiteId", UUID)
 SensorId = NewType("SensorId", UUID)
@@ -62,3 +66,90 @@ class Sensor:
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+Word = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")]
+_WHOLE = Decimal(1)
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one of a device's lines is read: another name, which way is in, or not at all.
+
+    Lines of a device that get one name are counted together. `in` and `out` are for lines that go one way only.
+    """
+
+    direction: Literal["normal", "reversed", "in", "out", "ignored"] = "normal"
+    name: Word = ""
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a count is multiplied by from a measured moment on, until the next one's."""
+
+    since: Annotated[datetime, Meta(tz=True)]
+    multiplier: Decimal
+
+
+class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which columns of a device's CSV hold what; `time_format` as strptime has it, `date` where it stands apart."""
+
+    start: Word = ""
+    entries: Word = ""
+    exits: Word = ""
+    end: Word = ""
+    line: Word = ""
+    date: Word = ""
+    delimiter: Literal["", ",", ";", "\t", "|"] = ""
+    time_format: Word = ""
+
+
+class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How what a device says is to be read.
+
+    `counting` follows the format unless it is said; `times` tells what a time without an offset is: local to
+    `time_zone` (the site's, where it is empty), UTC, or refused. `lines` by the device's own names or numbers of
+    them. A cumulative counter that is lower than before was reset, or has gone past `rollover_at`. `counts_from` is
+    for Xovis, which can tell intervals and each crossing.
+    """
+
+    model: Word = ""
+    counting: Literal["format", "interval", "cumulative"] = "format"
+    times: Literal["local", "utc", "offset"] = "local"
+    time_zone: Word = ""
+    lines: Annotated[dict[Word, Line], Meta(max_length=64)] = {}
+    calibrations: Annotated[list[Calibration], Meta(max_length=50)] = []
+    rollover_at: Annotated[int, Meta(ge=2, le=2**53)] | None = None
+    counts_from: Literal["records", "events"] = "records"
+    csv: Columns | None = None
+
+    def calibrated(self, count: int, at: datetime) -> int:
+        """A count as the calibration of its moment has it, rounded to whole people."""
+        multiplier = next((one.multiplier for one in reversed(self.calibrations) if one.since <= at), None)
+        if multiplier is None:
+            return count
+        return int((count * multiplier).quantize(_WHOLE, ROUND_HALF_UP))
+
+    def risen(self, before: int, after: int) -> int:
+        """How far a counter went from one standing to the next: past its end where it has one, or from nothing."""
+        if after >= before:
+            return after - before
+        if self.rollover_at is not None:
+            rolled = after + self.rollover_at - before
+            if 0 <= rolled <= self.rollover_at // 2:
+                return rolled
+        return after
+
+
+class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the door knows of a sensor: its setup, its interval, the zone of its times."""
+
+    zone: str = ""
+    interval_minutes: int = 15
+    setup: Setup = Setup()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A sensor behind a reference; entries of the directory that are older than profiles have a plain one."""
+
+    id: UUID
+    profile: Profile

@@ -3,11 +3,12 @@
 from typing import LiteralString
 from uuid import UUID
 
+import msgspec
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from shared.sites.errors import CodeTaken, SensorNotFound, SerialTaken, SiteInUse, SiteNotFound, UnknownSite
-from shared.sites.model import Sensor, SensorId, Site, SiteId
+from shared.sites.model import Known, Profile, Sensor, SensorId, Setup, Site, SiteId
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 
@@ -21,7 +22,6 @@ _PAGE_SITES: LiteralString = f"""
            OR to_tsvector('english', name || ' ' || address) @@ websearch_to_tsquery('english', %(search)s))
     ORDER BY id DESC LIMIT %(limit)s"""
 _SITE_REFERENCES: LiteralString = "SELECT id, code FROM sites WHERE tenant_id = %s"
-_SENSOR_REFERENCES: LiteralString = "SELECT id, serial FROM sensors WHERE tenant_id = %s AND status = 'active'"
 _INSERT_SITE: LiteralString = """
     INSERT INTO sites (tenant_id, id, name, code, address, time_zone, metadata, version, created_at, updated_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
@@ -39,6 +39,14 @@ _PAGE_SENSORS: LiteralString = f"""
     WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
       AND (%(site)s::uuid IS NULL OR site_id = %(site)s)
     ORDER BY id DESC LIMIT %(limit)s"""
+_PROFILES: LiteralString = f"""
+    SELECT {", ".join("n." + column.strip() for column in _SENSOR.split(","))}, s.time_zone, n.setup
+    FROM sensors n JOIN sites s ON s.tenant_id = n.tenant_id AND s.id = n.site_id
+    WHERE n.tenant_id = %(tenant)s AND n.status = 'active'
+      AND (%(site)s::uuid IS NULL OR n.site_id = %(site)s) AND (%(sensor)s::uuid IS NULL OR n.id = %(sensor)s)"""
+_SHOW_SETUP: LiteralString = "SELECT setup, version FROM sensors WHERE tenant_id = %s AND id = %s"
+_KEEP_SETUP: LiteralString = """
+    UPDATE sensors SET setup = %s, version = %s, updated_at = %s WHERE tenant_id = %s AND id = %s RETURNING 1"""
 _INSERT_SENSOR: LiteralString = """
     INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, vendor, interval_minutes, status, version,
                          created_at, updated_at)
@@ -151,9 +159,32 @@ class SensorRepository:
             raise SensorNotFound
         return _sensor(row)
 
-    def references(self, tx: Transaction) -> dict[str, UUID]:
-        """Every name that a sensor in service is known by, its id among them."""
-        return _references(tx.all(_SENSOR_REFERENCES, (tx.tenant.tenant,)))
+    def references(self, tx: Transaction) -> dict[str, tuple[Known, int]]:
+        """Every name that a sensor in service is known by, its id among them; how it is read, and its version."""
+        return {
+            reference: (Known(sensor.id, profile), sensor.version)
+            for sensor, profile in self.profiles(tx)
+            for reference in (str(sensor.id), sensor.serial)
+        }
+
+    def profiles(
+        self, tx: Transaction, *, site: SiteId | None = None, sensor: SensorId | None = None
+    ) -> list[tuple[Sensor, Profile]]:
+        """Sensors in service, all or a site's or one, and how each is read."""
+        values = {"tenant": tx.tenant.tenant, "site": site, "sensor": sensor}
+        return [_profiled(row) for row in tx.all(_PROFILES, values)]
+
+    def show_setup(self, tenant: TenantContext, sensor: SensorId) -> tuple[Setup, int]:
+        """How a sensor is read, and the sensor's version. Errors: SensorNotFound."""
+        rows = self._database.read(tenant, _SHOW_SETUP, (tenant.tenant, sensor))
+        if not rows:
+            raise SensorNotFound
+        return msgspec.convert(rows[0][0], Setup), rows[0][1]
+
+    def keep_setup(self, tx: Transaction, sensor: Sensor, setup: Setup) -> None:
+        """Another way to read it, with the sensor's new version."""
+        values = (Jsonb(msgspec.to_builtins(setup)), sensor.version, sensor.updated_at, tx.tenant.tenant, sensor.id)
+        tx.one(_KEEP_SETUP, values)
 
     def insert(self, tx: Transaction, sensor: Sensor) -> None:
         """A new sensor. Errors: SerialTaken, UnknownSite."""
@@ -208,3 +239,8 @@ def _site(row: Row) -> Site:
 
 def _sensor(row: Row) -> Sensor:
     return Sensor(SensorId(row[0]), SiteId(row[1]), *row[2:])
+
+
+def _profiled(row: Row) -> tuple[Sensor, Profile]:
+    sensor, setup = _sensor(row[:-2]), msgspec.convert(row[-1], Setup)
+    return sensor, Profile(setup.time_zone or row[-2], sensor.interval_minutes, setup)

@@ -1,11 +1,12 @@
 """Sites and sensors, as a function uses them."""
 
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from shared.sites import rules
 from shared.sites.gateway import Directory
-from shared.sites.model import Sensor, SensorDraft, SensorId, Site, SiteDraft, SiteId
+from shared.sites.model import Sensor, SensorDraft, SensorId, Setup, Site, SiteDraft, SiteId
 from shared.sites.repository import SensorRepository, SiteRepository
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
@@ -17,10 +18,13 @@ from tenant_context.postgres import Transaction
 class Sites:
     """Create, change and read the caller's sites."""
 
-    def __init__(self, sites: SiteRepository, directory: Directory, new_id: NewId) -> None:
+    def __init__(
+        self, sites: SiteRepository, directory: Directory, new_id: NewId, sensors: SensorRepository | None = None
+    ) -> None:
         self._sites = sites
         self._directory = directory
         self._new_id = new_id
+        self._sensors = sensors
 
     def create(self, tx: Transaction, draft: SiteDraft) -> Site:
         """A new site; emits site.created. Errors: UnknownTimeZone, CodeTaken."""
@@ -61,6 +65,8 @@ class Sites:
         if after.code != before.code:
             self._directory.list_site(tx.tenant, after)
             tx.after_commit(lambda: self._directory.unlist_code(tx.tenant, site_id, before.code))
+        if after.time_zone != before.time_zone and self._sensors is not None:
+            _tell(tx, self._directory, self._sensors, site=site_id)
         tx.emit(_site_event("site.updated", after))
         return after
 
@@ -103,7 +109,8 @@ class Sensors:
             updated_at=tx.now,
         )
         self._sensors.insert(tx, sensor)
-        self._directory.list_sensor(tx.tenant, sensor)
+        for listed, profile in self._sensors.profiles(tx, sensor=sensor.id):
+            self._directory.list_sensor(tx.tenant, listed, profile)
         tx.emit(_sensor_event("sensor.registered", sensor))
         return sensor
 
@@ -121,10 +128,27 @@ class Sensors:
             updated_at=tx.now,
         )
         self._sensors.update(tx, after)
-        if after.status == "active":
-            self._directory.list_sensor(tx.tenant, after)
+        _tell(tx, self._directory, self._sensors, sensor=sensor_id)
         tx.emit(_sensor_event("sensor.updated", after))
         return after
+
+    def set_up(self, tx: Transaction, sensor_id: SensorId, setup: Setup, version: int) -> Sensor:
+        """Another way to read what it says, from the next push on. Emits sensor.updated.
+
+        Errors: PreconditionFailed, SensorNotFound, WrongSetup.
+        """
+        rules.check_setup(setup)
+        before = self._sensors.lock(tx, sensor_id)
+        _at(before.version, version)
+        after = replace(before, version=before.version + 1, updated_at=tx.now)
+        self._sensors.keep_setup(tx, after, setup)
+        _tell(tx, self._directory, self._sensors, sensor=sensor_id)
+        tx.emit(_sensor_event("sensor.updated", after))
+        return after
+
+    def show_setup(self, tenant: TenantContext, sensor_id: SensorId) -> tuple[Setup, int]:
+        """How a sensor is read, and the sensor's version. Errors: SensorNotFound."""
+        return self._sensors.show_setup(tenant, sensor_id)
 
     def retire(self, tx: Transaction, sensor_id: SensorId) -> Sensor:
         """Take a sensor out of service; its counts stay. Emits sensor.retired."""
@@ -154,13 +178,28 @@ class DirectoryKeeper:
 
     def rebuild(self, tx: Transaction) -> dict[str, int]:
         """List again whatever of the tenant's is missing; answers how many entries were, by their kind."""
-        known = {"sites": self._sites.references(tx), "sensors": self._sensors.references(tx)}
-        return {kind: self._directory.restore(tx.tenant, kind, found) for kind, found in known.items()}
+        return {
+            "sites": self._directory.restore(tx.tenant, self._sites.references(tx)),
+            "sensors": self._directory.restore_sensors(tx.tenant, self._sensors.references(tx)),
+        }
 
 
 def _at(present: int, expected: int) -> None:
     if present != expected:
         raise PreconditionFailed(f"It is at version {present}; read it again.")
+
+
+def _tell(
+    tx: Transaction,
+    directory: Directory,
+    sensors: SensorRepository,
+    *,
+    site: SiteId | None = None,
+    sensor: SensorId | None = None,
+) -> None:
+    """Tell the door of new profiles once they are committed: one that was rolled back must not be read by."""
+    for listed, profile in sensors.profiles(tx, site=site, sensor=sensor):
+        tx.after_commit(partial(directory.tell, tx.tenant, listed, profile))
 
 
 def _site_event(kind: str, site: Site) -> Event:

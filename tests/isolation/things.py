@@ -41,7 +41,8 @@ class Things:
         run = post("/api/v1/jobs/refresh-performance/run")["id"]
         key = post("/api/v1/api-keys", {"name": "till", "scopes": ["ingest.write"]})["prefix"]
         count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
-        batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count]})["batch"]
+        refused = {**count, "sensor": "nobodys"}
+        batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count, refused]})["batch"]
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
         begun = post("/api/v1/auth/mfa/passkeys/begin")
         passkey = {"ticket": begun["ticket"], "credential": Authenticator().create(begun["options"]), "name": "Laptop"}
@@ -79,6 +80,8 @@ class Things:
         # Queues bring these two about.
         wait_for("the message", lambda: made.is_there(f"/api/v1/webhooks/messages/{message}"))
         wait_for("the batch", lambda: made.is_there(f"/api/v1/ingest/batches/{batch}"))
+        rejected = owner.api.get(f"/api/v1/ingest/rejected?batch={batch}")["items"]
+        ids["rejected_id"] = rejected[0]["id"]
         return made
 
     def is_there(self, path: str) -> bool:
@@ -99,6 +102,8 @@ class Things:
             "/api/v1/campaigns/{campaign_id}": {"name": "Taken over", "budget": "1.00"},
             "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
+            "/api/v1/sensors/{sensor_id}/setup": {"times": "utc"},
+            "/api/v1/ingest/rejected/{rejected_id}/resubmit": {},
             "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
             "/api/v1/organizations/{organization_id}/members/{user_id}/role": {"role": "viewer"},
             "/api/v1/organizations/{organization_id}/invitations": {"email": "x@acme.example", "role": "viewer"},

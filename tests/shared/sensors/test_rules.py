@@ -155,7 +155,8 @@ def test_lines_of_a_csv_make_receipts() -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b"\xff\xfe", b"sensor,start\n", b'sensor,start,end,entries,exits\n"door-1,', bytes(range(256)),
-     b"sensor,start,end,entries,exits\n" + b'"' + b"x" * 200_000 + b'",1,2,3,4\n'],
+     b"sensor,start,end,entries,exits\n" + b'"' + b"x" * 200_000 + b'",1,2,3,4\n',
+     b"sensor,start,end,entries,exits\n" * 2, b"sensor,start,end,entries,exits," + b"x," * 1_000_000],
 )  # fmt: skip
 def test_what_is_no_csv_is_told(raw: bytes) -> None:
     with pytest.raises(UnreadableCsv):
@@ -172,6 +173,13 @@ def test_what_is_no_json_is_told(raw: bytes) -> None:
 def test_json_of_another_shape_names_the_field(raw: bytes) -> None:
     with pytest.raises(Invalid):
         rules.read_counts_json(raw)
+
+
+@pytest.mark.parametrize("change", [(",", ";"), ("\n", "\r\n"), ("\n", "\r"), ("sensor", "\ufeffsensor")])
+def test_a_csv_is_read_however_it_is_written(change: tuple[str, str]) -> None:
+    text = "sensor,start,end,entries,exits\ndoor-1,2026-03-02T09:00:00Z,2026-03-02T09:15:00Z,3,2\n"
+    found = rules.read_counts_csv(text.replace(*change).encode())
+    assert [row.entries for _, row in found.taken] == [3]
 
 
 def test_a_push_has_a_row_and_not_too_many() -> None:

@@ -15,6 +15,8 @@ from tenant_context.errors import BadRequest, FieldError, Invalid, TooLarge, Uns
 _MAX_FIELD_ERRORS = 100
 _MAX_PARAMETERS = 100
 _MAX_MEMBERS = 64
+_MOST_PACKED, _SMALL = 200, 1_048_576
+"""What unpacks to more than so many times its size is made to harm, once it is more than this many bytes."""
 _NUL = rb"\u0000"
 
 
@@ -51,6 +53,7 @@ def _utf8(text: str) -> bytes:
 def _gunzip(body: bytes, limit: int) -> bytes:
     """Unpack every member: `cat a.gz b.gz` is gzip too (RFC 1952, section 2.2)."""
     unpacked = b""
+    limit = min(limit, max(_SMALL, _MOST_PACKED * len(body)))
     for _ in range(_MAX_MEMBERS):
         unpacker = zlib.decompressobj(wbits=31)
         try:
@@ -105,6 +108,8 @@ def parse_query(shape: Any, text: str) -> Any:
         if name in values:
             raise BadRequest(f"The parameter {name[:50]} was given more than once.")
         values[name] = value
+    if isinstance(shape, type) and issubclass(shape, msgspec.Struct):
+        return _struct_of(shape, values)
     try:
         return shape.model_validate_strings(values)
     except ValueError as error:
@@ -146,6 +151,15 @@ def _pydantic_errors(error: ValueError, prefix: str = "/") -> tuple[FieldError, 
 def _pointer(location: tuple[int | str, ...], prefix: str) -> str:
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
     return prefix + "/".join(parts) if location else ""
+
+
+def _struct_of(shape: type[msgspec.Struct], values: Mapping[str, str]) -> Any:
+    try:
+        return msgspec.convert(values, shape, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        named = path.rstrip("`").removeprefix("$.")
+        raise Invalid("Some parameters are wrong", errors=(FieldError(f"?{named}", "type", message),)) from error
 
 
 def _parse_struct(shape: type[msgspec.Struct], raw: bytes) -> Any:

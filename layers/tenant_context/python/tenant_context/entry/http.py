@@ -203,6 +203,8 @@ class HttpEntry:
         credential = headers.get("x-api-key", "") if takes_keys else ""
         if not credential and authorization[: len(_BEARER)].lower() == _BEARER:
             credential = authorization[len(_BEARER) :].strip()
+        if not credential and route.proof is Proof.KEY:
+            credential = _password(authorization)
         if not credential:
             raise Unauthenticated("Send Authorization: Bearer <token or API key>.")
         return self._provers[route.proof].prove(credential, request_id, address)
@@ -242,6 +244,17 @@ class HttpEntry:
             "body": "" if head else base64.b64encode(body).decode() if binary else body.decode(),
             "isBase64Encoded": binary and not head,
         }
+
+
+def _password(authorization: str) -> str:
+    """The password of Basic authentication (RFC 7617), where a device that knows nothing else puts its key."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _versioned(path: str, headers: Mapping[str, str]) -> str:

@@ -1,0 +1,51 @@
+"""What rows become on their way into the tables."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.sites.model import Setup
+
+_DEEPEST = 16
+LONGEST = timedelta(hours=24)
+"""Between standings further apart nobody can say when people came: there is no interval, and coverage tells so."""
+LARGEST = 1_000_000
+"""A counter that went further at once was set, and did not count."""
+
+
+def interval(
+    setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, *standings: int, known: bool
+) -> list[Any] | None:
+    """What was counted between two standings, or None where that cannot be told.
+
+    Where something is `known` of the interval by now, it gives way to one without length, which counts nothing.
+    """
+    entries, exits = setup.risen(standings[0], standings[2]), setup.risen(standings[1], standings[3])
+    counted = [setup.calibrated(one, start) for one in (entries, exits)]
+    if max(counted) > LARGEST:
+        end, counted = start, [0, 0]
+        if not known:
+            return None
+    return [str(sensor), line, start.isoformat(), end.isoformat(), *counted]
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """What was refused, without the one character that PostgreSQL cannot keep; what is deep within it as text."""
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")
+    if depth == _DEEPEST and isinstance(value, (dict, list)):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, list):
+        return [storable(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(one, depth + 1) for name, one in value.items()}
+    return value
+
+
+def units(lines: Sequence[Sequence[Any]]) -> Decimal:
+    """How many pieces a receipt's lines are together."""
+    return sum((Decimal(line[1]) for line in lines), Decimal(0))

@@ -1,0 +1,1 @@
+"""People counters' own push formats: what each vendor says, brought to rows like everybody's."""

@@ -1,0 +1,45 @@
+"""What a vendor's push says, before it is known what its sensor is like."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from shared.sensors.model import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing a device counted; moments are as it said them, some without a zone.
+
+    Without a `start` it is told from the end and the sensor's interval. What is `cumulative` tells a counter's
+    standing at `end`, and not what happened in an interval. `one_way` are counts of a line that goes one way, which
+    the sensor's setup has to tell.
+    """
+
+    row: int
+    line: str
+    start: datetime | None
+    end: datetime | None
+    entries: int
+    exits: int
+    cumulative: bool = False
+    one_way: bool = False
+    aliases: tuple[str, ...] = ()
+    """Other names of the line by which the setup may know it."""
+    content: Any = None
+
+
+@dataclass(slots=True)
+class Push:
+    """A push, read: whose format, by which names its device may be known, its rows.
+
+    `ignored` counts what the format holds beside counts of people (states, occupancy, tracks): nothing is lost
+    without being told.
+    """
+
+    vendor: str
+    form: str
+    references: tuple[str, ...] = ()
+    records: list[Record] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    ignored: int = 0

@@ -1,0 +1,1 @@
+"""From a vendor's bytes to rows."""

@@ -1,0 +1,67 @@
+"""The door of vendors' pushes: read, brought to rows, and handed to the door of counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.sensors.model import CountRow, ReadingRow, Receipt, Refused, Sorted
+from shared.sensors.service import Ingest, Look
+from shared.sites.model import Columns, Known
+from shared.vendors.errors import SensorNeeded
+from shared.vendors.model import Push
+from tenant_context.context import TenantContext
+
+Read = Callable[[Columns | None], Push]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was recognised, and what became of its rows; without a receipt there was nothing to count."""
+
+    vendor: str
+    form: str
+    ignored: int
+    receipt: Receipt | None
+
+
+class Vendors:
+    """Takes pushes in vendors' formats."""
+
+    def __init__(self, ingest: Ingest, look: Look) -> None:
+        self._ingest = ingest
+        self._look = look
+
+    def take(self, tenant: TenantContext, read: Read, named: str | None) -> Taken:
+        """Queue a push, likewise. `named` is the sensor of the address. Errors: SensorNeeded, those of `read`."""
+        from shared.vendors.rules.settle import settle, told  # noqa: PLC0415  zones are nothing for pushes of our own
+
+        # A CSV is read by its sensor's mapping, so the sensor comes first where the address names it.
+        found = dict(self._look(tenant, {named})) if named else {}
+        known = found.get(named) if named else None
+        push = read(known.profile.setup.csv if known else None)
+        if not push.records and not push.refused:
+            return Taken(push.vendor, push.form, push.ignored, None)
+        references = (named,) if named else push.references
+        if not references:
+            raise SensorNeeded
+        if not named:
+            found = dict(self._look(tenant, set(references)))
+            known = next((found[one] for one in references if one in found), None)
+        reference = references[0]
+        intervals: Sorted[CountRow] = Sorted()
+        readings: Sorted[ReadingRow] = Sorted()
+        if known is None:
+            _refuse(push, [told(record, reference) for record in push.records], intervals)
+        else:
+            intervals, readings = settle(push, reference, known.profile)
+        if not intervals.taken and not intervals.refused and not readings.taken:
+            return Taken(push.vendor, push.form, push.ignored, None)
+        sensors: dict[str, Known] = {reference: known} if known else {}
+        receipt = self._ingest.take_known(tenant, intervals, readings, sensors)
+        return Taken(push.vendor, push.form, push.ignored, receipt)
+
+
+def _refuse(push: Push, contents: list[dict[str, object]], rows: Sorted[CountRow]) -> None:
+    message = "no active sensor has the id or serial that the push names"
+    rows.refused += push.refused
+    for record, content in zip(push.records, contents, strict=True):
+        rows.refused.append(Refused(record.row, "sensor", "unknown-sensor", message, content))

@@ -1,0 +1,322 @@
+"""The door as devices use it: any bytes at any of its addresses are taken or told off, and nothing is lost between."""
+
+import base64
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.sensors_ingest.routes import Door, routes
+from shared.sensors.gateway import BatchQueue
+from shared.sensors.service import Ingest
+from shared.sites.model import Calibration, Columns, Known, Profile, Setup
+from shared.vendors.service import Vendors
+from tenant_context.aws import AwsError
+from tenant_context.clock import rfc3339, uuid7
+from tenant_context.context import Source, TenantContext, from_credentials
+from tenant_context.entry.http import HttpEntry
+from tenant_context.entry.queue import Message
+from tenant_context.errors import Unauthenticated
+from tenant_context.observability import Observability
+from tenant_context.plans import Rate
+from tenant_context.queues import Queue
+from tenant_context.rate import RateLimiter
+from tenant_context.refusals import RowsOfDayTaken
+from tenant_context.routing import Proof
+from tests.shared.vendors import samples
+
+NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+COUNTS, VENDORS = "/api/v1/ingest/counts", "/api/v1/ingest/vendors"
+OWN: dict[str, Any] = {
+    "sensor": "door", "start": "2026-03-02T09:00:00Z", "end": "2026-03-02T09:15:00Z", "entries": 3, "exits": 2,
+}  # fmt: skip
+
+
+class Kept(Queue):
+    """A queue that keeps what it is sent, or fails when told to."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.failing = False
+
+    def send(self, messages: Any, *, delay_seconds: int = 0) -> None:
+        """Keep them."""
+        del delay_seconds
+        if self.failing:
+            raise AwsError("InternalFailure", "down", 500)
+        self.messages += messages
+
+
+class Holder:
+    """Proves anybody as a device of one tenant."""
+
+    def __init__(self) -> None:
+        self.tenant = uuid4()
+
+    def prove(self, credential: str, request_id: str, address: str = "") -> TenantContext:
+        """The device."""
+        del address
+        if credential != "k":
+            raise Unauthenticated
+        found = from_credentials(self.tenant, uuid4(), Source.KEY, request_id)
+        return replace(found, permissions=frozenset({"ingest.write"}), rate=Rate(10**6, 10**6, None))
+
+
+@dataclass
+class World:
+    """The function, its queue and the sensors that there are."""
+
+    sensors: dict[str, Known] = field(default_factory=dict)
+    queue: Kept = field(default_factory=Kept)
+    rows_left: int = 10**9
+
+    def __post_init__(self) -> None:
+        ingest = Ingest(
+            lambda *_: {}, self.look, BatchQueue(self.queue, "counts"), BatchQueue(Kept(), "transactions"),
+            lambda: NOW, uuid7, rows=self,
+        )  # fmt: skip
+        self.entry = HttpEntry(
+            routes,
+            Door(ingest, Vendors(ingest, self.look)),
+            observability=Observability("door"),
+            limiter=RateLimiter(lambda: NOW),
+            clock=lambda: NOW,
+            provers={Proof.KEY: Holder()},
+        )
+
+    def take(self, tenant: UUID, limit: int | None, rows: int) -> dict[str, str]:
+        """Count a push's rows against what is left of the day; None: no limit."""
+        del tenant, limit
+        if rows > self.rows_left:
+            raise RowsOfDayTaken(self.rows_left, 0, NOW + timedelta(hours=12), NOW.timestamp())
+        self.rows_left -= rows
+        return {"ratelimit": f'"rows";r={self.rows_left}'}
+
+    def give_back(self, tenant: UUID, rows: int) -> None:
+        """What was not kept after all."""
+        del tenant
+        self.rows_left += rows
+
+    def look(self, tenant: TenantContext, references: set[str]) -> dict[str, Known]:
+        """The sensors that there are of those."""
+        del tenant
+        return {name: self.sensors[name] for name in references & self.sensors.keys()}
+
+    def add(self, *names: str, zone: str = "Europe/Berlin", setup: Setup | None = None) -> UUID:
+        """A sensor, by its names."""
+        known = Known(uuid4(), Profile(zone, 15, setup or Setup()))
+        self.sensors |= dict.fromkeys(names, known)
+        return known.id
+
+    def post(
+        self, path: str, body: object, content_type: str = "application/json", query: str = "", **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and answer."""
+        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        event: Mapping[str, Any] = {
+            "rawPath": path,
+            "rawQueryString": query,
+            "headers": {"x-api-key": "k", "content-type": content_type, **headers},
+            "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}, "requestId": "r"},
+            "body": base64.b64encode(raw).decode(),
+            "isBase64Encoded": True,
+        }
+        answer = self.entry(event, None)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def rows(self) -> list[list[Any]]:
+        """What was queued, in the queue's form."""
+        return [msgspec.json.decode(row) for message in self.queue.messages for row in message.data["rows"]]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_vendors_push_is_queued_as_counts(world: World) -> None:
+    sensor = world.add("00:02:D1:00:00:06")
+    status, answer = world.post(VENDORS, samples.VIVOTEK)
+    assert status == 202
+    assert {name: answer[name] for name in ("vendor", "format", "accepted", "rejected_count", "ignored")} == {
+        "vendor": "vivotek", "format": "vivotek-json", "accepted": 1, "rejected_count": 0, "ignored": 1,
+    }  # fmt: skip
+    assert world.rows() == [[str(sensor), "Door", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 1, 2]]
+
+
+@pytest.mark.parametrize("path", [f"{VENDORS}/vivotek", "/api/v1/ingest/vivotek"])
+def test_a_vendor_has_addresses_of_its_own(world: World, path: str) -> None:
+    world.add("000281310008", "00:02:D1:00:00:06")
+    assert world.post(path, samples.VIVOTEK)[1]["accepted"] == 1
+    status, problem = world.post(path.replace("vivotek", "xovis"), samples.VIVOTEK)
+    assert (status, problem["code"]) == (422, "unrecognised-push")
+    assert world.post(path.replace("vivotek", "nobody"), samples.VIVOTEK)[0] == 404
+
+
+def test_a_vendors_push_is_held_to_the_rows_of_the_day(world: World) -> None:
+    world.add("00:02:D1:00:00:06")
+    world.rows_left = 1
+    assert world.post(VENDORS, samples.VIVOTEK)[0] == 202
+    status, problem = world.post(VENDORS, samples.VIVOTEK)
+    assert (status, problem["code"], problem["limit"]) == (429, "limit-reached", "events_per_day")
+    assert len(world.rows()) == 1
+
+
+def test_rows_that_the_queue_did_not_take_are_not_counted(world: World) -> None:
+    world.add("00:02:D1:00:00:06")
+    world.rows_left, world.queue.failing = 1, True
+    assert world.post(VENDORS, samples.VIVOTEK)[0] == 503
+    assert world.rows_left == 1
+
+
+def test_a_standing_is_queued_as_one(world: World) -> None:
+    sensor = world.add("ACCC8E000001")
+    assert world.post(VENDORS, samples.AXIS_LIVE)[1]["accepted"] == 1
+    assert world.rows() == [[str(sensor), "", "2026-03-02T09:15:00Z", 12, 9]]
+
+
+def test_a_device_that_knows_passwords_only_sends_its_key_as_one(world: World) -> None:
+    def asked(authorization: str) -> int:
+        return world.post(VENDORS, samples.XOVIS_STATUS, **{"x-api-key": "", "authorization": authorization})[0]
+
+    assert asked("Basic " + base64.b64encode(b"camera:k").decode()) == 202
+    assert asked("basic " + base64.b64encode(b":k").decode()) == 202
+    for wrong in ("", "Basic", "Basic =", "Basic " + base64.b64encode(b"k").decode(), "Basic " + "/w==", "Digest k"):
+        assert asked(wrong) == 401
+
+
+def test_a_push_without_counts_needs_no_batch(world: World) -> None:
+    status, answer = world.post(VENDORS, samples.XOVIS_STATUS)
+    assert (status, answer["batch"], answer["ignored"], world.queue.messages) == (202, None, 1, [])
+
+
+def test_an_unknown_sensors_rows_are_refused_and_kept(world: World) -> None:
+    status, answer = world.post(VENDORS, samples.VIVOTEK)
+    assert (status, answer["accepted"], [one["code"] for one in answer["rejected"]]) == (202, 0, ["unknown-sensor"])
+    (message,) = world.queue.messages
+    kept = message.data["refused"][0]["content"]
+    assert kept["sensor"] == "00:02:D1:00:00:06"
+    assert kept["start"] == "2026-03-02T09:00:00+00:00"
+
+
+def test_the_address_names_the_sensor_where_the_push_does_not(world: World) -> None:
+    world.add("door-9", setup=Setup(counts_from="events"))
+    nameless = {"live_data": {**samples.XOVIS_LIVE["live_data"], "sensor_info": {}}}
+    status, problem = world.post(VENDORS, nameless)
+    assert (status, problem["code"]) == (422, "sensor-needed")
+    assert world.post(VENDORS, nameless, query="sensor=door-9")[1]["accepted"] == 1
+    assert world.post(VENDORS, nameless, query="door=9")[0] == 422
+
+
+def test_a_csv_is_read_by_its_sensors_mapping(world: World) -> None:
+    columns = Columns(start="Zeit", entries="Zugang", time_format="%d.%m.%Y %H:%M")
+    sensor = world.add("door-9", setup=Setup(csv=columns))
+    text = "Zeit;Zugang\n02.03.2026 10:00;4\n02.03.2026 10:15;x\n"
+    for path in (COUNTS, VENDORS):
+        answer = world.post(path, text, "text/csv", "sensor=door-9")[1]
+        assert (answer["accepted"], answer["rejected_count"]) == (1, 1)
+    assert world.rows()[0] == [str(sensor), "", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 4, 0]
+
+
+def test_own_counts_follow_the_setup_as_well(world: World) -> None:
+    calibrations = [Calibration(NOW - timedelta(days=30), Decimal(2))]
+    world.add("door", setup=Setup(calibrations=calibrations))
+    counter = world.add("counter", setup=Setup(counting="cumulative"))
+    answer = world.post(COUNTS, {"counts": [OWN, {**OWN, "sensor": "counter"}, {**OWN, "sensor": "counter"}]})[1]
+    assert (answer["accepted"], answer["duplicates"]) == (2, 1)
+    assert [row[-2:] for row in world.rows()] == [[6, 4], [3, 2]]
+    assert world.rows()[1][:3] == [str(counter), "", "2026-03-02T09:15:00Z"]
+
+
+def test_nothing_is_acknowledged_that_the_queue_does_not_have(world: World) -> None:
+    world.add("door", "00:02:D1:00:00:06")
+    world.queue.failing = True
+    assert world.post(COUNTS, {"counts": [OWN]})[0] == 503
+    assert world.post(VENDORS, samples.VIVOTEK)[0] == 503
+
+
+@pytest.mark.parametrize(
+    ("moment", "code"),
+    [(datetime(1970, 1, 1, tzinfo=UTC), "too-old"), (datetime(2036, 2, 7, tzinfo=UTC), "future"),
+     (NOW + timedelta(days=7), "future")],
+)  # fmt: skip
+def test_a_wrong_clock_is_told_in_every_format(world: World, moment: datetime, code: str) -> None:
+    world.add("door", "00:02:D1:00:00:06", "ACCC8E000001", "44:47:cc:00:00:07")
+    start, end = rfc3339(moment), rfc3339(moment + timedelta(minutes=15))
+    info = {**samples.VIVOTEK["Data"][0]["CountingInfo"][0], "StartTime": start, "EndTime": end}
+    pushes: list[tuple[str, object]] = [
+        (COUNTS, {"counts": [{**OWN, "start": start, "end": end}]}),
+        (VENDORS, {**samples.VIVOTEK, "Data": [{"RuleType": "Counting", "CountingInfo": [info]}]}),
+        (VENDORS, {**samples.AXIS_LIVE, "timestamp": f"{moment:%Y%m%d%H%M%S}"}),
+        (VENDORS, samples.hikvision("realTime", f"<RealTime><time>{start}</time></RealTime>")),
+    ]
+    for path, push in pushes:
+        status, answer = world.post(path, push)
+        assert (status, answer["accepted"], [one["code"] for one in answer["rejected"]]) == (202, 0, [code])
+
+
+def test_gzip_is_unpacked_within_bounds_and_deflate_is_refused(world: World) -> None:
+    world.add("00:02:D1:00:00:06")
+    raw = json.dumps(samples.VIVOTEK).encode()
+    packed = {"content-encoding": "gzip"}
+    assert world.post(VENDORS, gzip.compress(raw), **packed)[1]["accepted"] == 1
+    assert world.post(VENDORS, gzip.compress(b" " * 6_000_000), **packed)[0] == 413
+    # Below the limit, but no device's counts pack a thousandfold.
+    assert world.post(VENDORS, gzip.compress(b" " * 4_000_000), **packed)[0] == 413
+    assert world.post(VENDORS, gzip.compress(gzip.compress(b" " * 10**7)), **packed)[0] == 400
+    assert world.post(VENDORS, gzip.compress(raw)[:-9], **packed)[0] == 400
+    status, problem = world.post(VENDORS, zlib.compress(raw), **{"content-encoding": "deflate"})
+    assert (status, problem["detail"]) == (415, "Content-Encoding may be gzip or left out.")
+
+
+def test_a_month_comes_in_one_push_and_a_push_has_an_end(world: World) -> None:
+    world.add("door")
+    start = NOW - timedelta(days=31)
+    rows = [
+        {**OWN, "start": rfc3339(start + timedelta(minutes=15 * step)),
+         "end": rfc3339(start + timedelta(minutes=15 * step + 15))}
+        for step in range(31 * 96)
+    ]  # fmt: skip
+    assert world.post(COUNTS, {"counts": rows})[1]["accepted"] == len(rows)
+    assert len(world.rows()) == len(rows)
+    assert world.post(COUNTS, {"counts": [OWN] * 10_001})[0] == 422
+
+
+TYPES = st.sampled_from(["application/json", "text/csv", "application/xml", "text/plain", "multipart/form-data", ""])
+PATHS = st.sampled_from([COUNTS, VENDORS, f"{VENDORS}/axis", "/api/v1/ingest/hikvision", "/api/v1/ingest/transactions"])
+HEADS = st.sampled_from(
+    [b"", b"<a>", b"{", b"[", b'{"counts":[', b"--b\r\n\r\n", b"start,in,out\n", b"\xef\xbb\xbf", b"\x1f\x8b",
+     b"sensor,start,end,entries,exits\ndoor,", json.dumps(samples.IRISYS).encode()[:-1], samples.hikvision("", "")]
+)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(
+    PATHS, TYPES, HEADS, st.binary(max_size=80), st.sampled_from(["identity", "gzip", "deflate", "br"]), st.booleans()
+)
+def test_no_bytes_at_all_are_our_fault(
+    path: str,
+    content_type: str,
+    head: bytes,
+    tail: bytes,
+    encoding: str,
+    named: bool,  # noqa: FBT001  hypothesis calls it
+) -> None:
+    world = World()
+    world.add("door", "V4D-00000005", "44:47:cc:00:00:07")
+    query = "sensor=door" if named else ""
+    status, answer = world.post(path, head + tail, content_type, query, **{"content-encoding": encoding})
+    assert status < 500, answer
+    if status == 202:
+        told = answer["accepted"] + answer["duplicates"] + answer["rejected_count"] + answer.get("ignored", 0)
+        assert told > 0 or answer["vendor"]  # a device may well have nothing to say
