@@ -160,7 +160,7 @@ def test_what_is_owed_is_paid_before_anything_new_begins(
 
 
 def _card(stand_in: StandIn, customer: str) -> str:
-    return stand_in.client.v1.payment_methods.list({"customer": customer}).data[0].id
+    return str(stand_in.client.v1.payment_methods.list({"customer": customer}).data[0].id)
 
 
 def test_while_stripe_is_down_the_answer_is_to_try_again(
