@@ -9,6 +9,8 @@ import msgspec
 from shared.billing.errors import (
     BillingRefused,
     CardRefused,
+    InvoiceOwed,
+    InvoiceUnpaid,
     NoSubscription,
     NothingToChange,
     PaymentRefused,
@@ -57,6 +59,8 @@ def _translated(work: Callable[[Owner, dict[str, Any]], Any]) -> Operation:
             return msgspec.to_builtins(work(owner, data))
         except NothingToChange as error:
             raise NoSubscription(str(error)) from error
+        except InvoiceOwed as error:
+            raise InvoiceUnpaid(str(error)) from error
         except CardRefused as error:
             raise PaymentRefused(str(error)) from error
         except StripeRefused as error:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.billing.repository import BillingRepository
 from shared.billing.service.dunning import Dunning
-from shared.billing.service.waiting import Nightly, Waiting
+from shared.billing.service.waiting import Late, Nightly, Waiting
 from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
 from shared.jobs.model import Job
@@ -49,6 +49,7 @@ others: dict[Job, Share] = {
     Job.DUNNING: Nightly(
         Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
         Waiting(BillingRepository(), Queue(settings.queue_billing)),
+        Late(BillingRepository(), life),
     ),
     Job.USAGE: UsageShare(
         database,

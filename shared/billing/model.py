@@ -86,8 +86,8 @@ class Setback:
 class BillingEvent:
     """What one of Stripe's events says of a tenant; `created` is Stripe's time, in whole seconds.
 
-    Of a subscription: its status, and the plan when its price is one of ours. Of an invoice: its subscription, and
-    in `reason` why its payment failed.
+    Of a subscription: its status, and the plan when its price is one of ours. Of an invoice: its id, its subscription,
+    and in `reason` why its payment failed.
     """
 
     id: str
@@ -107,6 +107,7 @@ class BillingEvent:
     """The plan from the next period on, where a downgrade waits."""
     closing: bool = False
     """Whether it ends because the organization is being closed, and not because an owner cancelled it."""
+    invoice: str = ""
 
 
 class Ends(StrEnum):
@@ -176,6 +177,19 @@ class BillingState:
     dunning_since: datetime | None = None
     dunning_stage: str = ""
     """What not paying has led to: nothing yet, `restricted` or `suspended`."""
+    held: State | None = None
+    """What an operator ordered: billing makes it no less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """What the inbox tells of a customer's invoices; one is unpaid until it is paid or voided, written off or not."""
+
+    since: datetime | None
+    """When the payment of the first one that is unpaid failed; None: there is none."""
+    invoice: str
+    settled: bool
+    """Whether payments had failed, and every one of those invoices was paid or voided by now."""
 
 
 class Outcome(StrEnum):

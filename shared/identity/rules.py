@@ -14,6 +14,7 @@ from uuid import UUID
 from shared.identity.errors import OrganizationClosed, OrganizationSuspended, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 from shared.names.rules import RESERVED_SLUGS
+from tenant_context.permissions import allows
 from tenant_context.plans import plan_of
 from tenant_context.state_news import Allowed
 from tenant_context.states import Need, State, permits, refusal
@@ -61,7 +62,9 @@ def place_of(memberships: Sequence[Membership], organization: str | None) -> Mem
 
 
 def check_open(membership: Membership) -> None:
-    """Raise `OrganizationClosed` for a tenant that nobody may work in."""
+    """Raise `OrganizationClosed` for a tenant that nobody may work in, or that may only be paid for by others."""
+    if membership.status == State.SUSPENDED_UNPAID and not allows(membership.permissions, "billing.read"):
+        raise OrganizationSuspended("The organization is suspended until it has paid; ask its owner.")
     check_status(membership.status)
 
 

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tenant_context.states import State
+from tenant_context.states import State, at_doors
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What an operator ordered of a tenant's state; only operators lift it."""
+
+    state: State
+    reason: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +26,11 @@ class Standing:
     """When it is closed for good; None, while nobody closes it."""
     reopens_as: State | None
     """What it was when it was closed."""
+    held: Hold | None = None
+    in_debt: bool = False
+    """Whether not paying has led to a suspension, whatever else has."""
+
+    @property
+    def door(self) -> State:
+        """The state as doors are told it."""
+        return at_doors(self.state, held=self.held.state if self.held else None, in_debt=self.in_debt)

@@ -8,7 +8,8 @@ import pytest
 from infra import catalog
 from infra.vocabulary import Access, QueueConsumer, Table
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
 WANTS = {
     "billing_outcomes": "SETTLE",
     "export_worker": "PROCESS",
@@ -43,3 +44,17 @@ def test_who_wants_something_of_a_tenant_can_learn_its_state(name: str) -> None:
     asks = "state_of=" in (FUNCTIONS / name / "handler.py").read_text()
     assert row.may(Access.CONNECT) != asks
     assert not asks or row.may(Access.READ_TABLE, Table.REVOCATIONS)
+
+
+def test_only_the_operators_address_orders_a_state() -> None:
+    """Whoever else moves a tenant is held by what was ordered; the hold itself is written in one place."""
+    ordering = {
+        str(path.relative_to(ROOT))
+        for folder in ("functions", "shared")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"life\.order\(|SET held_state", path.read_text())
+    }
+    assert ordering == {"functions/tenants/routes/plans.py", "shared/life/repository.py"}
+    routes = (FUNCTIONS / "tenants/routes/plans.py").read_text()
+    (address,) = re.findall(r"@routes\.act\(([^@]*?)\)\ndef (?:(?!\ndef ).)*?life\.order", routes, re.DOTALL)
+    assert "proof=Proof.OPERATOR" in address

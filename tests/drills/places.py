@@ -67,6 +67,12 @@ class Fuse:
         return done
 
 
+def chosen(kinds: list[str]) -> list[int]:
+    """The first and the last step of each kind, and some evenly between: where a worker is to die."""
+    ends = {place for kind in kinds for place in (kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind))}
+    return sorted(ends | set(range(0, len(kinds), len(kinds) // 12)))
+
+
 class FusedArchives(Archives):
     """S3, each change of which is a step."""
 
@@ -75,13 +81,13 @@ class FusedArchives(Archives):
         self._fuse = fuse
 
     def begin(self, key: str) -> str:
-        return str(self._fuse.step(lambda: super(FusedArchives, self).begin(key)))
+        return str(self._fuse.step(lambda: super(FusedArchives, self).begin(key), "begin"))
 
     def put_part(self, key: str, upload: str, number: int, content: bytes) -> str:
-        return str(self._fuse.step(lambda: super(FusedArchives, self).put_part(key, upload, number, content)))
+        return str(self._fuse.step(lambda: super(FusedArchives, self).put_part(key, upload, number, content), "part"))
 
     def complete(self, key: str, upload: str, etags: Sequence[tuple[int, str]], size: int) -> None:
-        self._fuse.step(lambda: super(FusedArchives, self).complete(key, upload, etags, size))
+        self._fuse.step(lambda: super(FusedArchives, self).complete(key, upload, etags, size), "complete")
 
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedArchives, self).delete(keys), "delete")

@@ -29,7 +29,7 @@ from tenant_context.fields import Unreadable
 from tenant_context.states import Need, permitting
 from tests.conftest import Clone, MakeTenant
 from tests.drills.conftest import fill_every_table, filled, member_of, worker_of
-from tests.drills.places import Place, Sandbox
+from tests.drills.places import Place, Sandbox, chosen
 
 ERASE = "erase"
 
@@ -147,12 +147,6 @@ def test_who_works_elsewhere_too_stays_a_person(
     assert kept == [("owner@acme.example",)]
     assert "people" not in certificate(clone, acme)
     assert place.forgotten == []
-
-
-def chosen(kinds: list[str]) -> list[int]:
-    """The first and the last step of each kind, and some evenly between."""
-    ends = {place for kind in kinds for place in (kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind))}
-    return sorted(ends | set(range(0, len(kinds), len(kinds) // 12)))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a step", "after a step"])

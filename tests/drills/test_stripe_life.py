@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from shared.billing.errors import InvoiceOwed
 from shared.billing.gateway.inbox import _Event, _understood
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
@@ -162,26 +163,76 @@ def test_five_events_of_one_second_are_settled_by_asking_stripe(database: Databa
     assert [end[:5] for end in ends if end] == [("active", "active", "enterprise", None, True)]
 
 
-@pytest.mark.parametrize("is_paid", [True, False], ids=["paid", "let go"])
-def test_a_failed_payment_and_its_end_lead_to_one_state_in_every_order(
-    database: Database, life: Life, *, is_paid: bool
-) -> None:
-    """Invoices have an order of their own, and one that is let go is never paid."""
+INVOICES = (*SUBSCRIPTIONS, "invoice.payment_failed", "invoice.paid", "invoice.voided", "invoice.marked_uncollectible")
+
+
+def owing(life: Life) -> list[BillingEvent]:
+    """A subscription whose first payment failed, and the words that told of it."""
     life.card()
     life.stand_in.control("payments", decline=1)
     life.stand_in.control("clock", advance=14 * DAY + 60)
-    owing = life.events((*SUBSCRIPTIONS, "invoice.payment_failed"))
-    life.stand_in.control("clock", advance=10 * DAY)
-    found = life.events((*SUBSCRIPTIONS, "invoice.payment_failed", "invoice.paid"))
-    told = [one for one in owing if one.status == "past_due" or one.reason] + [
-        one for one in found[-2:] if one.status == "active" or is_paid
-    ]
-    assert len(told) == 3 + is_paid, [(one.type, one.status) for one in found]
+    return [one for one in life.events(INVOICES) if one.status == "past_due" or one.reason]
+
+
+def open_invoice(life: Life) -> str:
+    (found,) = life.stand_in.client.v1.invoices.list({"customer": life.made.customer, "status": "open"}).data
+    return str(found.id)
+
+
+@pytest.mark.parametrize("end", ["paid", "voided", "written off"])
+def test_a_failed_payment_and_its_end_lead_to_one_state_in_every_order(
+    database: Database, life: Life, end: str
+) -> None:
+    """Invoices have an order of their own; one that is written off is owed all the same, as Stripe goes on."""
+    failed = owing(life)
+    (reason,) = {one.reason for one in failed if one.reason}
+    invoice = open_invoice(life)
+    match end:
+        case "paid":
+            life.stand_in.control("clock", advance=10 * DAY)
+        case "voided":
+            life.stand_in.client.v1.invoices.void_invoice(invoice)
+        case _:
+            life.stand_in.client.v1.invoices.mark_uncollectible(invoice)
+    told = failed + life.events(INVOICES)[-2:]
+    assert len(told) == 4, [(one.type, one.status) for one in told]
     ends = in_every_order(database, life, told)
-    assert [(*end[:2], end[-1]) for end in ends if end] == [("active", "active", "")]
-    (reason,) = {one.reason for one in owing if one.reason}
+    owed = ("past_due", "active", f"Invoice {invoice} is not paid.")
+    assert [(*one[:2], one[-1]) for one in ends if one] == [owed if end == "written off" else ("active", "active", "")]
     ends = in_every_order(database, life, told[:2])
-    assert [(*end[:2], end[-1]) for end in ends if end] == [("past_due", "past_due", reason)]
+    assert [(*one[:2], one[-1]) for one in ends if one] == [("past_due", "past_due", reason)]
+
+
+def test_a_debt_is_not_shed_by_cancelling_and_beginning_anew(database: Database, life: Life) -> None:
+    """Nor by a page that was opened before anything was owed."""
+    owing(life)
+    life.stand_in.control("payments", decline=100)
+    life.subscriptions.cancel(life.owner("stop"))
+    life.stand_in.control("clock", advance=40 * DAY)
+    invoice = open_invoice(life)
+    urls = ("https://a.example/", "https://a.example/")
+    with pytest.raises(InvoiceOwed, match=f"/invoice/{invoice}"):
+        life.pages.checkout(life.owner("again"), Plan.FREE, *urls)
+    price = life.stand_in.client.v1.prices.list({"lookup_keys": ["rmap_free"]}).data
+    asked: Any = {
+        "customer": life.made.customer,
+        "items": [{"price": price[0].id if price else life.pages._price_of(life.stand_in.client, Plan.FREE)}],
+        "metadata": {"tenant": str(life.tenant.tenant)},
+    }
+    life.stand_in.client.v1.subscriptions.create(asked)
+    with database.transaction(life.tenant) as tx:
+        luck = random.Random(1)  # noqa: S311  as above
+        life.billing.provisioned(tx, life.made)
+        life.hear(tx, life.events(INVOICES), luck)
+        end = state(tx)
+        assert end is not None
+        assert (end[:3], end[8]) == (("past_due", "active", "free"), False)
+    life.stand_in.client.v1.invoices.pay(invoice, {"paid_out_of_band": True})
+    with database.transaction(life.tenant) as tx:
+        life.hear(tx, life.events(INVOICES)[-1:], luck)
+        end = state(tx)
+        assert end is not None
+        assert (end[:3], end[8]) == (("active", "active", "free"), True)
 
 
 def test_a_second_subscription_of_the_customer_takes_over_when_the_first_has_ended(

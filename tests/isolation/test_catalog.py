@@ -180,7 +180,17 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
            GROUP BY 1""",
     )
     assert {str(table): columns for table, columns in found} == {
-        "tenants": ["mfa_required", "name", "plan", "slug", "sso_only", "status", "tenant_id"],
+        "tenants": [
+            "dunning_stage",
+            "held_state",
+            "mfa_required",
+            "name",
+            "plan",
+            "slug",
+            "sso_only",
+            "status",
+            "tenant_id",
+        ],
         "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
         "roles": ["name", "permissions", "tenant_id"],
         "identity_providers": ["issuer", "tenant_id"],

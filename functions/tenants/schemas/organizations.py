@@ -103,14 +103,24 @@ class BillingOut(Out):
     reason: str
 
 
+class HeldOut(Out):
+    """What the platform ordered of the organization's state, until it lifts it."""
+
+    state: str
+    reason: str
+    since: str
+
+
 class OrganizationOut(Out):
-    """An organization."""
+    """An organization; `status_reason` says why it is in its state."""
 
     id: UUID
     slug: str
     name: str
     plan: str
     status: str
+    status_reason: str
+    held: HeldOut | None
     billing: BillingOut
     mfa_required: bool
     sso_only: bool

@@ -97,9 +97,9 @@ class Subscriptions(Connection):
                 "effective": "now" if now else "period_end",
                 "effective_at": _rfc3339(self._clock() if now or ends is None else ends),
                 "currency": invoice["currency"].upper(),
-                "due_now": _money(invoice["amount_due"]) if charged else "0.00",
+                "due_now": money(invoice["amount_due"]) if charged else "0.00",
                 "lines": [
-                    {"description": line["description"], "amount": _money(line["amount"])}
+                    {"description": line["description"], "amount": money(line["amount"])}
                     for line in invoice["lines"]["data"]
                 ],
             }
@@ -173,16 +173,17 @@ def _invoice(found: dict[str, Any]) -> dict[str, Any]:
         "number": found.get("number"),
         "status": found.get("status"),
         "currency": found["currency"].upper(),
-        "total": _money(found["total"]),
-        "amount_due": _money(found["amount_due"]),
-        "amount_paid": _money(found["amount_paid"]),
+        "total": money(found["total"]),
+        "amount_due": money(found["amount_due"]),
+        "amount_paid": money(found["amount_paid"]),
         "created_at": _rfc3339(datetime.fromtimestamp(found["created"], UTC)),
         "url": found.get("hosted_invoice_url"),
         "pdf": found.get("invoice_pdf"),
     }
 
 
-def _money(cents: int) -> str:
+def money(cents: int) -> str:
+    """An amount as the API tells it."""
     return str((Decimal(cents) / 100).quantize(Decimal("0.01")))
 
 

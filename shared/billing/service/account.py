@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.billing.errors import BillingPending, BillingRefused, NoSubscription, PaymentRefused
+from shared.billing.errors import BillingPending, BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused
 from shared.billing.model import BillingEvent, BillingState
 from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
@@ -17,7 +17,7 @@ from tenant_context.errors import BadRequest, FieldError, Invalid
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 
-REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, NoSubscription, PaymentRefused)}
+REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused)}
 """What Stripe's side refuses, by the code it is told under."""
 _LONGEST_KEY = 255
 

@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.billing import rules
-from shared.billing.model import BillingEvent, BillingState, Doubt, Ending, Moved, Outcome, Provisioned, Setback
+from shared.billing.model import (
+    BillingEvent,
+    BillingState,
+    Doubt,
+    Ending,
+    Moved,
+    Outcome,
+    Provisioned,
+    Setback,
+    Unpaid,
+)
 from shared.billing.repository import BillingRepository
 from shared.life.service import Life
 from tenant_context.events import Event
@@ -95,7 +105,9 @@ class Billing:
         """
         before = self._repository.lock(tx)
         after = replace(rules.follow(before, event), as_of=before.as_of)
-        self._keep(tx, before, rules.owe(after, before.dunning_since if event.status in rules.OWING else None))
+        unpaid = self._repository.unpaid(tx, after)
+        since = before.dunning_since if event.status in rules.OWING or unpaid.since else None
+        self._keep(tx, before, rules.owe(before, after, since or unpaid.since, settled=unpaid.settled))
 
     def replayed(self, tx: Transaction, since: datetime | None) -> dict[Outcome, int]:
         """Judge the inbox's events anew, in their order; ends where they alone would have led."""
@@ -108,17 +120,25 @@ class Billing:
         outcome, after = self._judge(tx, event, before)
         self._repository.record(tx, event, outcome)
         if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
-            self._keep(tx, before, self._owed(tx, after))
+            self._keep(tx, before, self._owed(tx, before, after))
         return outcome
 
-    def _owed(self, tx: Transaction, state: BillingState) -> BillingState:
+    def _owed(self, tx: Transaction, before: BillingState, after: BillingState) -> BillingState:
         """The state with what the inbox tells of its debt: since when, and why the last payment failed."""
-        owing = state.subscription_status not in rules.PAID_UP
-        state = rules.owe(state, self._repository.owing_since(tx) if owing else None)
+        unpaid = self._repository.unpaid(tx, after)
+        status = after.subscription_status
+        owing = status not in rules.PAID_UP and not (unpaid.settled and status in rules.ENDED)
+        known = (self._repository.owing_since(tx) if owing else None, unpaid.since)
+        since = min((one for one in known if one is not None), default=None)
+        state = rules.owe(before, after, since, settled=unpaid.settled)
+        return replace(state, reason=self._complaint(tx, state, unpaid))
+
+    def _complaint(self, tx: Transaction, state: BillingState, unpaid: Unpaid) -> str:
         if state.subscription is None:
-            return state
+            return state.reason
         complains = state.subscription_status in rules.UNPAID
-        return replace(state, reason=self._repository.complaint(tx, state.subscription) if complains else "")
+        reason = self._repository.complaint(tx, state.subscription) if complains else ""
+        return reason or (f"Invoice {unpaid.invoice} is not paid." if unpaid.invoice else "")
 
     def _keep(self, tx: Transaction, before: BillingState, after: BillingState) -> None:
         if after == before:

@@ -147,6 +147,18 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"id": TENANT, "from": "active", "to": "restricted", "reason": "payment_failed"},
     ),
+    EventType(
+        "tenant.held",
+        "The platform ordered a state of the organization; it stays until the platform lifts it.",
+        "tenant/<id>",
+        {"id": TENANT, "state": "restricted", "reason": "complaints about its mails"},
+    ),
+    EventType(
+        "tenant.released",
+        "The platform lifted what it had ordered; the organization is as its billing says.",
+        "tenant/<id>",
+        {"id": TENANT, "state": "active", "reason": "settled with its owner"},
+    ),
     *(
         EventType(
             f"tenant.grant_{what}",
@@ -177,6 +189,13 @@ CATALOGUE: tuple[EventType, ...] = (
     ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
+    _billing(
+        "billing_late",
+        "Billing could not be set up for a week: after another one the organization can only be read.",
+        "billing_pending",
+        "",
+        "Stripe does not answer.",
+    ),
     _billing("trial_ending", "The trial ends in three days.", "active", "trialing", ""),
     EventType(
         "tenant.billing_requested",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.billing.errors import BillingPending, NoSubscription, PaymentRefused
+from shared.billing.errors import BillingPending, InvoiceUnpaid, NoSubscription, PaymentRefused
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.model import Plan, SignUp
 from shared.billing.repository import BillingRepository
@@ -129,6 +129,38 @@ def test_what_has_ended_cannot_be_changed(account: BillingAccount, acme: TenantC
     stand_in.client.v1.subscriptions.cancel(account.show(acme).subscription)
     with pytest.raises(NoSubscription):
         account.change(acme, "resume", None)
+
+
+def test_what_is_owed_is_paid_before_anything_new_begins(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn
+) -> None:
+    customer = account.show(acme).customer
+    assert customer
+    stripe = stand_in.client.v1
+    stripe.payment_methods.attach("pm_card_visa", {"customer": customer})
+    account.change(acme, "change", "k1", plan="professional")
+    stand_in.control("payments", decline=100)
+    stripe.customers.update(customer, {"invoice_settings": {"default_payment_method": _card(stand_in, customer)}})
+    stand_in.control("clock", advance=14 * 86_400 + 60)
+    (owed,) = stripe.invoices.list({"customer": customer, "status": "open"}).data
+    assert owed.id
+    account.change(acme, "cancel", "k2")
+    stand_in.control("clock", advance=40 * 86_400)
+    asked = {"plan": "free", "success_url": "https://a.example/", "cancel_url": "https://a.example/"}
+    for end in (None, stripe.invoices.mark_uncollectible):
+        if end:
+            end(owed.id)
+        with pytest.raises(InvoiceUnpaid) as refused:
+            account.ask(acme, "checkout", None, **asked)
+        assert refused.value.status == 402
+        assert f"Invoice {owed.number} over 199.00 USD" in refused.value.detail
+        assert str(owed.hosted_invoice_url) in refused.value.detail
+    stripe.invoices.void_invoice(owed.id)
+    assert account.ask(acme, "checkout", None, **asked)["purpose"] == "subscription"
+
+
+def _card(stand_in: StandIn, customer: str) -> str:
+    return str(stand_in.client.v1.payment_methods.list({"customer": customer}).data[0].id)
 
 
 def test_while_stripe_is_down_the_answer_is_to_try_again(

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from shared.billing.gateway.provision import StripeGateway
-from shared.billing.model import Kind, Setback, SignUp
+from shared.billing.model import Kind, Plan, Setback, SignUp
 from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
-from shared.billing.service.waiting import PATIENCE, Nightly, Waiting
+from shared.billing.service.waiting import PATIENCE, Late, Nightly, Waiting
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.postgres import Database
-from tests.billing import billing_on
+from tests.billing import billing_on, life_on
 from tests.dynamo import watched
 from tests.functions.billing.fixtures import closed_connections, secret_name, stand_in
 from tests.local.harness import StandIn
@@ -77,3 +77,70 @@ def test_a_sign_up_of_the_last_hour_is_left_to_the_queue(
     acme, _ = two_tenants
     assert night(database, acme, errands, after=PATIENCE / 2) == 0
     assert errands == []
+
+
+@pytest.fixture
+def late(table_name: str) -> Iterator[Late]:
+    with watched(table_name) as table:
+        yield Late(BillingRepository(), life_on(table))
+
+
+def on_day(database: Database, tenant: TenantContext, late: Late, day: float) -> int:
+    with database.transaction(tenant) as tx:
+        born = tx.one("SELECT created_at FROM tenants")
+        assert born is not None
+        tx.now = born[0] + timedelta(days=day)
+        taken: int = late(tx)["late"]
+        return taken
+
+
+def said(database: Database, tenant: TenantContext) -> list[str]:
+    rows = database.read(tenant, "SELECT type FROM outbox WHERE type LIKE 'tenant.%' ORDER BY id")
+    return [row[0] for row in rows]
+
+
+def test_a_plan_is_not_had_for_ever_without_billing(
+    database: Database, two_tenants: Tenants, billing: Billing, late: Late, errands: Errands
+) -> None:
+    acme, globex = two_tenants
+    with database.transaction(acme) as tx:
+        billing.delayed(tx, DOWN)
+    before = said(database, acme)
+    steps = {day: said(database, acme)[len(before) :] for day in range(20) if on_day(database, acme, late, day)}
+    assert steps == {
+        7: ["tenant.billing_late"],
+        14: ["tenant.billing_late", "tenant.state_changed", "tenant.subscription_changed"],
+    }
+    ((status, why),) = database.read(acme, "SELECT status, status_reason FROM tenants")
+    assert (status, why) == ("restricted", "billing could not be set up for 14 days: Stripe does not answer.")
+    assert not database.read(acme, "SELECT 1 WHERE app.has_feature(%s, 'sso', now())", (acme.tenant,))
+    assert database.read(globex, "SELECT status FROM tenants") == [("billing_pending",)]
+    assert night(database, acme, errands) == 1, "it is asked for all the same"
+
+
+def test_it_is_lifted_when_billing_is_set_up(
+    database: Database,
+    two_tenants: Tenants,
+    billing: Billing,
+    late: Late,
+    stand_in: StandIn,
+    secret_name: str,
+) -> None:
+    acme, _ = two_tenants
+    for day in (7, 14):
+        on_day(database, acme, late, day)
+    with closing(StripeGateway(secret_name, stand_in.url)) as gateway:
+        made = gateway.provision(acme, SignUp("Acme", "owner@acme.example", Plan.STARTER, "acme"))
+    with database.transaction(acme) as tx:
+        billing.provisioned(tx, made)
+    assert database.read(acme, "SELECT status, dunning_stage, billing_reason FROM tenants") == [("active", "", "")]
+    assert "tenant.billing_ready" in said(database, acme)
+    assert on_day(database, acme, late, 30) == 0
+
+
+def test_nobody_is_restricted_who_was_not_warned_a_week_before(
+    database: Database, two_tenants: Tenants, late: Late
+) -> None:
+    acme, _ = two_tenants
+    assert [on_day(database, acme, late, day) for day in (100, 106, 107)] == [1, 0, 1]
+    assert database.read(acme, "SELECT status FROM tenants") == [("restricted",)]

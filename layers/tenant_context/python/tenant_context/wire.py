@@ -18,7 +18,13 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from tenant_context.errors import FieldError, Invalid
 
-_MAIL_ADDRESS = r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$"
+_ATOM = r"[^@\s\x00-\x1f\x7f.,:;<>()\[\]\\\"]+"
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_LAST_LABEL = r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])"
+_MAIL_ADDRESS = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LAST_LABEL}$"
+"""What people have, of what RFC 5321 and 6531 allow: letters of any alphabet in front, none quoted; a domain as DNS has
+it (in Punycode), with a dot, and no number at its end."""
+_LOCAL_LONGEST = 64
 _MAIL_LONGEST = 254
 _CENT = Decimal("0.01")
 _MONEY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
@@ -78,9 +84,16 @@ def one_form(value: Any) -> Any:
 def mail_address(value: Any) -> str | None:
     """A mail address in its one form, from somewhere that no model guards; None for what is none."""
     found = one_form(value)
-    if not isinstance(found, str) or len(found) > _MAIL_LONGEST or not found.isprintable():
+    if not isinstance(found, str) or len(found.encode(errors="replace")) > _MAIL_LONGEST or not found.isprintable():
         return None
-    return found if re.match(_MAIL_ADDRESS, found) else None
+    local = found.partition("@")[0].encode(errors="replace")
+    return found if len(local) <= _LOCAL_LONGEST and re.fullmatch(_MAIL_ADDRESS, found) else None
+
+
+def _is_mail_address(value: str) -> str:
+    if mail_address(value) is None:
+        raise ValueError("must be a mail address, as name@example.com")
+    return value
 
 
 Address = Annotated[str, BeforeValidator(one_form), StringConstraints(max_length=254)]
@@ -91,6 +104,7 @@ Email = Annotated[
         max_length=254,
         pattern=_MAIL_ADDRESS,
     ),
+    AfterValidator(_is_mail_address),
 ]
 # Constraints first: those that follow a validator would judge the text before it is stripped.
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(no_nul)]
