@@ -62,6 +62,13 @@ def test_a_limit_says_itself_when_it_is_reached_and_a_grant_widens_it(stack: Sta
     assert limit(owner, "sites")["source"] == "plan"
 
 
+def test_an_organization_that_there_is_not_was_given_nothing(stack: Stack) -> None:
+    where = f"/api/v1/operator/organizations/{uuid4()}/grants"
+    body = {"kind": "feature", "name": "sso", "reason": "x"}
+    asked = (("GET", where, None), ("POST", where, body), ("DELETE", f"{where}/{uuid4()}", None))
+    assert [ask(stack.api_url, stack.operator_secret, *one).status for one in asked] == [404] * 3
+
+
 def test_a_key_of_a_change_of_plan_is_for_one_plan(owner: SignedIn) -> None:
     wait_for("billing", lambda: ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json["subscription"])
     key = uuid4().hex
