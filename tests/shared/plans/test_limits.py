@@ -46,6 +46,13 @@ def test_postgresql_and_the_kernel_say_the_same_of_every_plan(database: Database
     }
 
 
+def test_a_plan_with_room_for_endpoints_has_webhooks() -> None:
+    """A limit without the feature would promise what is refused."""
+    assert {name for name, plan in PLANS.items() if plan.limits["webhook_endpoints"] == 0} == {
+        name for name, plan in PLANS.items() if "webhooks" not in plan.features
+    }
+
+
 def test_of_a_plan_that_is_none_postgresql_gives_what_starter_gives(
     clone: Clone, database: Database, two_tenants: Tenants
 ) -> None:
@@ -195,7 +202,7 @@ def test_only_an_operator_reaches_into_a_tenant(two_tenants: Tenants) -> None:
 @pytest.mark.parametrize(
     ("plan", "subscription", "allowed"),
     [
-        ("free", "active", set()),
+        ("free", "active", {"webhooks"}),
         ("starter", "active", {"webhooks"}),
         ("professional", "active", {"webhooks", "custom_roles"}),
         ("free", "trialing", {"webhooks", "custom_roles"}),
