@@ -16,3 +16,44 @@ RETURN '{
         "limits": {"users": null, "campaigns": null, "sites": null, "sensors": null, "webhook_endpoints": 100,
                    "custom_domains": 10}}
 }'::jsonb;
+
+-- When a row is judged by its tenant's limits and features. What is added is judged when it was made; what comes back,
+-- when it does; what an import adds was made long ago, so its loader says when that is.
+CREATE FUNCTION app.judged_at(made timestamptz) RETURNS timestamptz LANGUAGE sql STABLE
+RETURN coalesce(nullif(current_setting('app.moment', true), '')::timestamptz, made);
+
+-- In place of the same of 0011.
+CREATE OR REPLACE FUNCTION app.keep_limit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    what text := TG_ARGV[0];
+    moment timestamptz;
+    may record;
+    used bigint;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        moment := app.judged_at(NEW.updated_at);
+    ELSE
+        moment := app.judged_at(NEW.created_at);
+    END IF;
+    SELECT * INTO may FROM app.allowance(NEW.tenant_id, what, moment);
+    IF may.allowed IS NULL THEN
+        RETURN NEW;
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended(what || NEW.tenant_id::text, 0));
+    used := app.usage(NEW.tenant_id, what, moment);
+    IF used >= may.allowed THEN
+        RAISE EXCEPTION USING ERRCODE = 'RM402', MESSAGE = 'limit reached', DETAIL = json_build_object(
+            'limit', what, 'value', may.allowed, 'usage', used)::text;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE OR REPLACE FUNCTION app.keep_feature() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT app.has_feature(NEW.tenant_id, TG_ARGV[0], app.judged_at(NEW.updated_at)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RM403', MESSAGE = 'feature not in plan', DETAIL = json_build_object(
+            'feature', TG_ARGV[0])::text;
+    END IF;
+    RETURN NEW;
+END
+$$;
