@@ -143,7 +143,7 @@ def test_nothing_else_serves_rows(world: World) -> None:
     publications = names(world, "SELECT pubname FROM pg_publication")
     assert (relations, rules, publications) == (set(), set(), set())
     # They act as whoever writes, so row security binds them.
-    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature"}
+    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature", "keep_people"}
     definers = names(
         world,
         """SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid

@@ -57,3 +57,25 @@ BEGIN
     RETURN NEW;
 END
 $$;
+
+-- Who goes with a tenant is not for functions to say: who its members were when its erasure began, and of those only
+-- fewer as it goes on. And nothing begins for what is no closed tenant, so that app.being_erased() is false for it.
+CREATE FUNCTION app.keep_people() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT coalesce(OLD.mark -> 'people', '[]') @> coalesce(NEW.mark -> 'people', '[]') THEN
+            RAISE EXCEPTION 'nobody joins who is erased' USING ERRCODE = 'insufficient_privilege';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT FROM tenants t WHERE t.tenant_id = NEW.tenant_id AND t.status = 'closed') THEN
+        RAISE EXCEPTION 'no closed tenant to erase' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    NEW.mark := NEW.mark || jsonb_build_object('people', (
+        SELECT coalesce(jsonb_agg(m.user_id ORDER BY m.user_id), '[]') FROM memberships m
+        WHERE m.tenant_id = NEW.tenant_id));
+    NEW.finished_at := NULL;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER keep_people BEFORE INSERT OR UPDATE ON erasures FOR EACH ROW EXECUTE FUNCTION app.keep_people();
