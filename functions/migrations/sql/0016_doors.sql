@@ -79,3 +79,38 @@ BEGIN
 END
 $$;
 CREATE TRIGGER keep_people BEFORE INSERT OR UPDATE ON erasures FOR EACH ROW EXECUTE FUNCTION app.keep_people();
+
+-- Another organization's DNS said so while this one's record was gone: whose, and since when.
+ALTER TABLE custom_domains ADD COLUMN contested_by uuid, ADD COLUMN contested_at timestamptz;
+GRANT UPDATE (contested_by, contested_at) ON custom_domains TO rmap_app;
+
+GRANT CREATE ON SCHEMA app TO rmap_door;
+GRANT SELECT (challenge) ON custom_domains TO rmap_door;
+-- Who holds a domain that the entered tenant has claimed as well, and what its DNS says while it does.
+CREATE FUNCTION app.holder_of(claimed text) RETURNS TABLE (tenant_id uuid, challenge text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT d.tenant_id, d.challenge FROM custom_domains d
+    WHERE d.domain = claimed AND d.verified_at IS NOT NULL
+          AND EXISTS (SELECT FROM custom_domains mine
+                      WHERE mine.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
+                            AND mine.domain = claimed)
+$$;
+ALTER FUNCTION app.holder_of(text) OWNER TO rmap_door;
+REVOKE ALL ON FUNCTION app.holder_of(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.holder_of(text) TO rmap_app;
+
+-- In place of the same of 0014: nobody logs in to an organization that is suspended, and one that is going is not found.
+CREATE OR REPLACE FUNCTION app.place_at(place_slug text, place_domain text)
+RETURNS TABLE (slug text, tenant_name text, single_sign_on boolean, display_name text, primary_color text,
+               accent_color text, logo_url text, logo_alt text, support_email text, support_url text, footer text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT t.slug, t.name, EXISTS (SELECT FROM identity_providers p WHERE p.tenant_id = t.tenant_id),
+           b.display_name, b.primary_color, b.accent_color, b.logo_url, b.logo_alt, b.support_email, b.support_url,
+           b.footer
+    FROM tenants t LEFT JOIN tenant_branding b ON b.tenant_id = t.tenant_id
+    WHERE t.status NOT IN ('suspended', 'closing', 'closed')
+          AND (t.slug = place_slug
+               OR t.tenant_id = (SELECT d.tenant_id FROM custom_domains d
+                                 WHERE d.domain = place_domain AND d.verified_at IS NOT NULL))
+$$;
+REVOKE CREATE ON SCHEMA app FROM rmap_door;

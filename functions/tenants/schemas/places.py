@@ -131,6 +131,9 @@ class CustomDomainOut(Out):
     challenge: str
     created_at: str
     verified_at: str | None
+    contested_at: str | None
+    """Since when another organization's challenge stands there and yours does not: put it back within three days and
+    verify it, or the domain is theirs."""
 
 
 class CustomDomainsOut(Out):
@@ -197,6 +200,7 @@ def domain(value: CustomDomain) -> dict[str, Any]:
         "challenge": value.challenge,
         "created_at": rfc3339(value.created_at),
         "verified_at": rfc3339(value.verified_at) if value.verified_at else None,
+        "contested_at": rfc3339(value.contested_at) if value.contested_at else None,
     }
 
 
