@@ -11,7 +11,7 @@ from local.stack import Stack
 from shared.erasure import stores as erased
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
-from shared.exports.gateway.archives import Archives
+from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.exports import ExportRepository
 from shared.exports.repository.tables import TableRepository
@@ -216,7 +216,9 @@ class Place:
 
     def loader(self, *, elapsed: Callable[[], float] = lambda: 0.0) -> Loader:
         tables = TableRepository(self.database)
-        return Loader(self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed)  # type: ignore[arg-type]
+        return Loader(
+            self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed,  # type: ignore[arg-type]
+        )  # fmt: skip
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:
         credentials = Table(self.names["credentials"], self.dynamodb)
@@ -228,7 +230,8 @@ class Place:
 
         tables = self.code.tables(self.database)
         return self.code.eraser(
-            self.database, self.code.erasures(self.database), erased.stores_of(self.items, self.archives),
+            self.database, self.code.erasures(self.database),
+            erased.stores_of(self.items, Uploads(self.archives), self.archives),
             lambda: [table.name for table in reversed(tables.all())],
             forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -29,6 +29,7 @@ from tenant_context.errors import NotInState
 from tenant_context.fields import Unreadable
 from tenant_context.states import Need, permitting
 from tests.conftest import Clone, MakeTenant
+from tests.drills.archives import SMALL, asked, message
 from tests.drills.conftest import fill_every_table, filled, member_of, worker_of
 from tests.drills.places import Place, Sandbox
 
@@ -327,6 +328,36 @@ def test_no_erasure_begins_for_what_is_no_closed_tenant(place: Place, acme: Tena
             tx.run("INSERT INTO erasures (tenant_id, started_at) VALUES (%s, now())", (tenant.tenant,))
         with place.database.transaction(tenant) as tx:
             assert tx.one("SELECT app.being_erased()") == (False,)
+
+
+@pytest.mark.parametrize("step", ["the upload was begun", "every part is there"])
+def test_an_archive_that_was_being_made_when_its_tenant_was_erased_is_never_completed(
+    place: Place, clone: Clone, acme: TenantContext, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    export = asked(place, acme)
+    place.fuse.kinds.clear()
+    maker = place.maker(part_bytes=SMALL)
+    if step == "every part is there":
+        complete = place.archives.complete
+
+        def erased_meanwhile(*given: Any) -> None:
+            close(clone, acme.tenant)
+            erase(place, acme)
+            complete(*given)
+
+        monkeypatch.setattr(place.archives, "complete", erased_meanwhile)
+        maker.make(worker_of(acme), message(acme, "export", export))
+    else:
+        place.fuse.left, place.fuse.after = 2, True
+        with pytest.raises(Sandbox):
+            maker.make(worker_of(acme), message(acme, "export", export))
+        place.fuse.left = None
+        assert place.s3.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) != []
+        close(clone, acme.tenant)
+        erase(place, acme)
+    assert place.s3.list_objects_v2(Bucket=place.bucket).get("Contents", []) == []
+    assert place.s3.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
+    assert certificate(clone, acme)["s3/uploads"] == 1
 
 
 @pytest.mark.parametrize(

@@ -88,18 +88,32 @@ class Maker:
             if self._elapsed() > until:
                 return False
             known.append(self._part(tenant, work, tables, known))
+        if not self._still_wanted(tenant, work):
+            raise Abandoned
         self._archives.complete(work.archive, work.upload, etags(known), sum(part.bytes for part in known))
         with self._database.transaction(tenant) as tx:
             told = self._exports.finish(tx, work.id, keeps=KEPT)
             if told is not None:
                 tx.emit(Event("tenant.exported", f"export/{work.id}", {"id": str(work.id), **told}))
+        if told is None:  # it was deleted while its parts were put together
+            self._archives.remove(work.archive)
         return True
 
+    def _still_wanted(self, tenant: TenantContext, work: Work) -> bool:
+        with self._database.transaction(tenant) as tx:
+            return self._exports.is_running(tx, work.id)
+
     def _begin(self, tenant: TenantContext, work: Work, sources: int | None = None) -> None:
+        if not self._still_wanted(tenant, work):
+            raise Abandoned
         upload = self._archives.begin(work.archive)
         count = len(self._tables.all()) - len(LEFT_OUT) + len(ITEMS) + 1 if sources is None else sources
-        with self._database.transaction(tenant) as tx:
-            self._exports.begin(tx, work, upload, count)
+        try:
+            with self._database.transaction(tenant) as tx:
+                self._exports.begin(tx, work, upload, count)
+        except Exception:
+            self._archives.give_up(work.archive, upload)
+            raise
         work.upload, work.mark = upload, Mark()
 
     def _part(self, tenant: TenantContext, work: Work, tables: list[Table], known: list[Part]) -> Part:
