@@ -33,7 +33,13 @@ from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
+PEPPER = "a pepper of the drills"
 _REDEPLOYED = ("shared.exports", "shared.erasure")
+
+
+def pepper() -> str:
+    """What the drills' archives are sealed with."""
+    return PEPPER
 
 
 class Sandbox(BaseException):
@@ -211,13 +217,13 @@ class Place:
         items = {name: self.items(name) for name in ITEMS}
         return self.code.maker(
             self.database, self.code.exports(self.database), tables, items, self.archives, self.queue,  # type: ignore[arg-type]
-            elapsed=elapsed, part_bytes=part_bytes,
+            elapsed=elapsed, part_bytes=part_bytes, pepper=pepper,
         )  # fmt: skip
 
     def loader(self, *, elapsed: Callable[[], float] = lambda: 0.0) -> Loader:
         tables = TableRepository(self.database)
         return Loader(
-            self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed,  # type: ignore[arg-type]
+            self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed, pepper=pepper,  # type: ignore[arg-type]
         )  # fmt: skip
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:

@@ -123,7 +123,10 @@ def test_an_operator_fills_an_empty_organization_and_its_owner_sees_how_it_went(
     address = f"/api/v1/exports/{export}"
     wait_for("the import", lambda: new.api.get(address)["status"] in {"done", "failed"})
     shown = new.api.get(address)
-    assert (shown["status"], shown["reason"]) == ("done", "")
+    told = "Members of the other organization who are none here, and can be invited: 1."
+    assert (shown["status"], shown["reason"]) == ("done", told)
+    members = new.api.get(f"/api/v1/organizations/{new.organization}/members")["items"]
+    assert [one["email"] for one in members] == [new.user.email]
     names = [[site["name"] for site in one.api.get("/api/v1/sites?limit=200")["items"]] for one in (new, acme)]
     assert sorted(names[0]) == sorted(names[1])
 

@@ -21,6 +21,7 @@ from shared.exports.repository.exports import ExportRepository, etags
 from shared.exports.repository.tables import TableRepository
 from shared.exports.rules import archive
 from shared.exports.rules.contents import ITEMS, LEFT_OUT, PEOPLE, without_secrets
+from shared.exports.rules.seal import sealed
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
@@ -36,7 +37,7 @@ KEPT = timedelta(days=7)
 
 
 class Maker:
-    """Makes one export at a time."""
+    """Makes one export at a time; `pepper` is what manifests are sealed with."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Maker:
         archives: Archives,
         queue: Queue,
         *,
+        pepper: Callable[[], str],
         elapsed: Callable[[], float] = time.monotonic,
         part_bytes: int = PART_BYTES,
     ) -> None:
@@ -56,6 +58,7 @@ class Maker:
         self._items = items
         self._archives = archives
         self._queue = queue
+        self._pepper = pepper
         self._elapsed = elapsed
         self._part_bytes = part_bytes
 
@@ -127,7 +130,7 @@ class Maker:
                 break
         else:
             every = [*(file for part in known for file in part.files), *files]
-            last = archive.manifest(tenant.tenant, work.created_at, tables, ITEMS, every)
+            last = sealed(archive.manifest(tenant.tenant, work, tables, ITEMS, every), self._pepper())
             content += archive.member(archive.MANIFEST, last, work.created_at) + archive.END
             mark.closed = True
         number = len(known) + 1
