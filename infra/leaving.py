@@ -44,6 +44,7 @@ LEAVING: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_OBJECTS, Bucket.EXPORTS),
             *may(Access.LIST_OBJECTS, Bucket.EXPORTS),
             *may(Access.SEND, Queue.EXPORTS),  # what one run has no time for
+            *may(Access.READ_SECRET, Secret.PEPPER),  # archives are sealed
             *EVENTS,
         ),
     ),

@@ -25,9 +25,12 @@ from functions.billing.schemas import (
 from shared.billing.errors import BillingPending, PaymentRefused
 from shared.billing.service.account import BillingAccount
 from shared.usage.service.reading import UsageReader
+from tenant_context.idempotency import Attempt
+from tenant_context.postgres import Database
 from tenant_context.routing import Answer, Call, Routes
 
 routes = Routes()
+PLAN = "/api/v1/billing/plan"
 _REFUSED = (PaymentRefused.status, BillingPending.status)
 """What Stripe's side may answer: billing-pending, billing-refused and no-subscription are 409."""
 
@@ -38,6 +41,8 @@ class Desk:
 
     account: BillingAccount
     usage: UsageReader
+    database: Database
+    """Where keys of requests are kept."""
 
 
 def _key(call: Call[Any]) -> str | None:
@@ -86,7 +91,7 @@ def preview(call: Call[PlanIn], desk: Desk) -> Answer:
 
 @routes.act(
     "POST",
-    "/api/v1/billing/plan",
+    PLAN,
     permission="billing.write",
     body=PlanIn,
     answer=SubscriptionOut,
@@ -95,7 +100,11 @@ def preview(call: Call[PlanIn], desk: Desk) -> Answer:
 )
 def change(call: Call[PlanIn], desk: Desk) -> Answer:
     """Change the plan: a higher one now, the rest of the period charged; a lower one when the period ends."""
-    return Answer(desk.account.change(call.tenant, "change", _key(call), plan=call.body.plan))
+    key = _key(call)
+    if key is not None:
+        # Stripe is asked for more than one thing, and does not see that a key comes with another plan.
+        Attempt.of(key, "POST", PLAN, call.raw, "").reserve(desk.database, call.tenant)
+    return Answer(desk.account.change(call.tenant, "change", key, plan=call.body.plan))
 
 
 @routes.act(

@@ -8,7 +8,7 @@ from uuid import UUID
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.rules import stores_of
 from shared.erasure.service import Eraser
-from shared.exports.gateway.archives import Archives
+from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.tables import TableRepository
 from shared.identity.repository.credentials import CredentialRepository
@@ -49,9 +49,8 @@ database = kernel.database()
 dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
 people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
-stores = stores_of(
-    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), Archives(settings.bucket_exports)
-)
+archives = Archives(settings.bucket_exports)
+stores = stores_of(lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), Uploads(archives), archives)
 tables = TableRepository(database)
 
 

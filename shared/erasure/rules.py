@@ -23,6 +23,9 @@ KEPT = {
 """The other tables, and why an erasure leaves them."""
 
 
-def stores_of(items: Callable[[str], Store], archives: Store) -> dict[str, Store]:
-    """The stores by the names that certificates use; `items` opens a table."""
-    return {**{f"dynamodb/{name}": items(name) for name in ITEMS}, "s3/exports": archives}
+def stores_of(items: Callable[[str], Store], uploads: Store, archives: Store) -> dict[str, Store]:
+    """The stores by the names that certificates use; `items` opens a table.
+
+    Uploads before archives: what is completed until then is found, and nothing can be afterwards.
+    """
+    return {**{f"dynamodb/{name}": items(name) for name in ITEMS}, "s3/uploads": uploads, "s3/exports": archives}

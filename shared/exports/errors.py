@@ -45,6 +45,10 @@ class Damaged(NotFilled):
     """An archive is not what its manifest says."""
 
 
+class NotOurs(NotFilled):
+    """An archive that was not made here, or not as it is now."""
+
+
 class ArchiveGone(NotFilled):
     """There is no such archive (any more)."""
 

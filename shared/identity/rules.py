@@ -205,6 +205,12 @@ def claims(
     }
 
 
+def sign_up_scope(sign_up: SignUp, key: str) -> str:
+    """What an Idempotency-Key of a sign-up, at which nobody is proved, is a key of: an address and an organization."""
+    named = "\n".join((sign_up.email, sign_up.slug or "", "" if sign_up.slug else sign_up.organization, key))
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
 def said_at_sign_up(sign_up: SignUp) -> str:
     """A digest of what a sign-up says but for its password, which is compared where passwords are."""
     said = "\n".join((sign_up.email, sign_up.name, sign_up.organization, sign_up.slug or "", sign_up.plan))

@@ -11,7 +11,7 @@ from local.stack import Stack
 from shared.erasure import rules as erased
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
-from shared.exports.gateway.archives import Archives
+from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.exports import ExportRepository
 from shared.exports.repository.tables import TableRepository
@@ -33,7 +33,13 @@ from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
+PEPPER = "a pepper of the drills"
 _REDEPLOYED = ("shared.exports", "shared.erasure")
+
+
+def pepper() -> str:
+    """What the drills' archives are sealed with."""
+    return PEPPER
 
 
 class Sandbox(BaseException):
@@ -217,12 +223,14 @@ class Place:
         items = {name: self.items(name) for name in ITEMS}
         return self.code.maker(
             self.database, self.code.exports(self.database), tables, items, self.archives, self.queue,  # type: ignore[arg-type]
-            elapsed=elapsed, part_bytes=part_bytes,
+            elapsed=elapsed, part_bytes=part_bytes, pepper=pepper,
         )  # fmt: skip
 
     def loader(self, *, elapsed: Callable[[], float] = lambda: 0.0) -> Loader:
         tables = TableRepository(self.database)
-        return Loader(self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed)  # type: ignore[arg-type]
+        return Loader(
+            self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed, pepper=pepper,  # type: ignore[arg-type]
+        )  # fmt: skip
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:
         credentials = Table(self.names["credentials"], self.dynamodb)
@@ -234,7 +242,8 @@ class Place:
 
         tables = self.code.tables(self.database)
         return self.code.eraser(
-            self.database, self.code.erasures(self.database), erased.stores_of(self.items, self.archives),
+            self.database, self.code.erasures(self.database),
+            erased.stores_of(self.items, Uploads(self.archives), self.archives),
             lambda: [table.name for table in reversed(tables.all())],
             forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip

@@ -127,6 +127,24 @@ def test_after_seven_days_it_is_good_for_nothing(stack: Stack, owner: SignedIn) 
     assert listed(stack, owner) == {email: "expired"}
 
 
+@pytest.mark.parametrize("state", ["restricted", "closing", "suspended"])
+def test_nobody_joins_what_is_read_only_or_suspended_and_the_invitation_stays_open(
+    stack: Stack, owner: SignedIn, state: str
+) -> None:
+    invited, user = stranger(), newcomer(stack.api_url, "invited")
+    for email in (invited, user.user.email):
+        assert invite(stack, owner, email).status == 201
+    tokens = [code(stack, email) for email in (invited, user.user.email)]
+    where_state = f"/api/v1/operator/organizations/{owner.organization}/state"
+    moved = post(stack.api_url, where_state, {"state": state, "reason": "x"}, stack.operator_secret)
+    assert moved.status == 200, moved.body
+    accept = "/api/v1/auth/invitations/accept"
+    for refused in (joins(stack, tokens[0]), post(stack.api_url, accept, {"token": tokens[1]}, user.token)):
+        assert (refused.status, refused.json["code"]) == (403, f"organization-{state}"), refused.body
+    post(stack.api_url, where_state, {"state": "active", "reason": "x"}, stack.operator_secret)
+    assert joins(stack, tokens[0]).status == 201
+
+
 def test_only_owners_invite_owners_and_only_admins_invite(stack: Stack, owner: SignedIn) -> None:
     tokens = {}
     for role in ("admin", "member"):

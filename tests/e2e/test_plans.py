@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +60,31 @@ def test_a_limit_says_itself_when_it_is_reached_and_a_grant_widens_it(stack: Sta
     assert ask(owner.api.url, owner.token, "POST", "/api/v1/sites", {**site, "code": "b"}).status == 201
     assert as_operator(stack, owner, "GET", "/grants").json["items"][0]["revoked_at"]
     assert limit(owner, "sites")["source"] == "plan"
+
+
+def test_an_organization_that_there_is_not_was_given_nothing(stack: Stack) -> None:
+    where = f"/api/v1/operator/organizations/{uuid4()}/grants"
+    body = {"kind": "feature", "name": "sso", "reason": "x"}
+    asked = (("GET", where, None), ("POST", where, body), ("DELETE", f"{where}/{uuid4()}", None))
+    assert [ask(stack.api_url, stack.operator_secret, *one).status for one in asked] == [404] * 3
+
+
+def test_a_key_of_a_change_of_plan_is_for_one_plan(owner: SignedIn) -> None:
+    wait_for("billing", lambda: ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json["subscription"])
+    key = uuid4().hex
+
+    def change(plan: str) -> Reply:
+        body = {"plan": plan}
+        return ask(owner.api.url, owner.token, "POST", "/api/v1/billing/plan", body, idempotency_key=key)
+
+    first = change("professional")
+    assert (first.status, first.json["plan"]) == (200, "professional"), first.body
+    for plan in ("enterprise", "starter"):
+        refused = change(plan)
+        assert (refused.status, refused.json["errors"][0]["code"]) == (422, "idempotency-key-reused")
+    assert change("professional").status == 200
+    shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
+    assert (shown["plan"], shown["next_plan"]) == ("professional", None)
 
 
 def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Stack, owner: SignedIn) -> None:

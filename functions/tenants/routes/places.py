@@ -81,7 +81,11 @@ def add_custom_domain(call: Call[wire.CustomDomainIn], tx: Transaction, organiza
     fails=(409,),
 )
 def verify_custom_domain(call: Call[None], organizations: Organizations) -> Answer:
-    """Look for the challenge in DNS; with it, your organization is found at the host. It is looked for once."""
+    """Look for the challenge in DNS; with it, your organization is found at the host. It is looked for once.
+
+    Where another organization has verified the host before, it is told, and keeps it while its own challenge is in DNS
+    too; else the host is yours when you verify it again after three days (409 `domain-contested` says when).
+    """
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     return Answer(wire.domain(organizations.custom_domains.verify(call.tenant, call.path["host"])))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.tenants.model import AuditFilter
-from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul
+from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul, plain_text
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """owner, admin, manager, member, viewer, or a role of the organization's own making."""
@@ -36,7 +36,7 @@ class RoleIn(In):
 class RoleChangeIn(In):
     """What a role may do: permissions, with a wildcard on either side of the dot (`campaigns.*`, `*.read`)."""
 
-    description: Annotated[str, StringConstraints(max_length=255), BeforeValidator(no_nul)] = ""
+    description: Annotated[str, StringConstraints(max_length=255), BeforeValidator(plain_text)] = ""
     permissions: Annotated[list[Grant], Field(min_length=1, max_length=100)]
 
 

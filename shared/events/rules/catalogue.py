@@ -59,8 +59,8 @@ def _endpoint(name: str, description: str) -> EventType:
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
 
 
-def _custom_domain(name: str, description: str) -> EventType:
-    data = {"id": TENANT, "domain": "media.example.com"}
+def _custom_domain(name: str, description: str, **more: str) -> EventType:
+    data = {"id": TENANT, "domain": "media.example.com", **more}
     return EventType(f"tenant.custom_domain_{name}", description, "custom-domain/<domain>", data)
 
 
@@ -141,6 +141,12 @@ CATALOGUE: tuple[EventType, ...] = (
     _custom_domain("added", "A host of an organization's own was claimed."),
     _custom_domain("verified", "The DNS of a host held the challenge: the organization is found there."),
     _custom_domain("removed", "A host of an organization's own was let go."),
+    _custom_domain(
+        "contested",
+        "A host's DNS holds another organization's challenge and not this one's: put it back, or the host is lost.",
+        until="2026-03-05T09:00:00Z",
+    ),
+    _custom_domain("lost", "A host of an organization's own has become another organization's, as its DNS said."),
     EventType(
         "tenant.state_changed",
         "The organization is in another state of its life: what it permits has changed.",

@@ -166,6 +166,10 @@ class ExportRepository:
             raise Busy
         raise Abandoned
 
+    def is_running(self, tx: Transaction, export: ExportId) -> bool:
+        """Whether it is being made."""
+        return tx.one(_STATUS, (tx.tenant.tenant, export)) == ("running",)
+
     def begin(self, tx: Transaction, work: Work, upload: str, sources: int) -> None:
         """Start from the beginning with an upload. Errors: Abandoned."""
         if tx.one(_UPLOAD, (upload, sources, tx.tenant.tenant, work.id)) is None:

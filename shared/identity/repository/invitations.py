@@ -11,6 +11,7 @@ from shared.identity.model import Invitation
 from shared.identity.rules import check_status
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permits, refusal
 
 _ADD: LiteralString = """
     INSERT INTO invitations (tenant_id, id, email, role, invited_by, created_at, expires_at)
@@ -63,11 +64,16 @@ class InvitationRepository:
         return str(row[0]) if row else None
 
     def check_open(self, tx: Transaction) -> None:
-        """Whether people may join by invitation at all. Errors: OrganizationClosed, SsoRequired."""
+        """Whether people may join by invitation at all.
+
+        Errors: OrganizationClosed, OrganizationSuspended, SsoRequired, and what says that it is read-only.
+        """
         row = tx.one("SELECT status, sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
         if row is None:
             raise OrganizationClosed
         check_status(row[0])
+        if not permits(row[0], Need.WRITE):
+            raise refusal(row[0])
         if row[1]:
             raise SsoRequired
 

@@ -93,7 +93,7 @@ class Asked:
         return UUID(item["tenant"]), UUID(item["invitation"]), item["email"]
 
     def check_good(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
-        """Whether the user could join now. Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember."""
+        """Whether the user could join now. Errors: as `enter`."""
         self._invitations.check_open(tx)
         if not self._invitations.is_open(tx, invitation):
             raise TicketEnded
@@ -103,7 +103,8 @@ class Asked:
     def enter(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
         """The user joins; emits member.joined.
 
-        Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember.
+        Errors: OrganizationClosed, OrganizationSuspended, SsoRequired, TicketEnded, AlreadyMember, and what says the
+        state of an organization that is read-only.
         """
         self._invitations.check_open(tx)
         role = self._invitations.accept(tx, invitation)

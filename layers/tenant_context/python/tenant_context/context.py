@@ -25,6 +25,7 @@ class Source(StrEnum):
     SIGN_UP = "sign-up"
     CREDENTIALS = "credentials"
     OPERATOR = "operator"
+    DNS = "dns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,11 @@ def at_tenant(operator: TenantContext, tenant: UUID) -> TenantContext:
     if operator.source is not Source.OPERATOR:
         raise TypeError("only operators reach into tenants")
     return _system(tenant, Source.OPERATOR, operator.request_id)
+
+
+def from_dns(tenant: UUID, request_id: str) -> TenantContext:
+    """Mint for the tenant that holds a domain, once DNS was seen to say that it is another's."""
+    return _system(tenant, Source.DNS, request_id)
 
 
 def _system(tenant: UUID, source: Source, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:

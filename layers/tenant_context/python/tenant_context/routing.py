@@ -83,7 +83,7 @@ class Call(Generic[Body]):
         value = self.headers.get("if-match")
         if value is None:
             raise PreconditionRequired("Send If-Match with the ETag you read, so that no change is lost.")
-        match = re.fullmatch(r'(?:W/)?"(\d{1,18})"', value.strip())
+        match = re.fullmatch(r'(?:W/)?"([0-9]{1,18})"', value.strip())
         if match is None:
             raise BadRequest('If-Match is one ETag as this API gives it, for example "3".')
         return int(match[1])
