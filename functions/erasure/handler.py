@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from shared.erasure.repository import ErasureRepository
+from shared.erasure.rules import stores_of
 from shared.erasure.service import Eraser
-from shared.erasure.stores import stores_of
 from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.tables import TableRepository

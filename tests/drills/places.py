@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from local.stack import Stack
-from shared.erasure import stores as erased
+from shared.erasure import rules as erased
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
 from shared.exports.gateway.archives import Archives, Uploads
