@@ -5,8 +5,9 @@ import json
 import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
@@ -60,10 +61,12 @@ def loaded(link: str) -> int:
             return refused.code
 
 
-def bent(link: str, path: Callable[[str], str] = str, **parameters: str | None) -> str:
+def bent(
+    link: str, parameters: Mapping[str, str | None] = MappingProxyType({}), path: Callable[[str], str] = str
+) -> str:
     """A link with another path, other parameters, or (None) without some."""
     parts = urlsplit(link)
-    query = {name: value for name, value in (dict(parse_qsl(parts.query)) | parameters).items() if value is not None}
+    query = {name: value for name, value in {**dict(parse_qsl(parts.query)), **parameters}.items() if value is not None}
     return parts._replace(path=path(parts.path), query=urlencode(query)).geturl()
 
 
@@ -78,16 +81,17 @@ def test_a_link_is_for_one_archive_and_not_to_be_bent(acme: SignedIn, globex: Si
     began = datetime.strptime(given["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     assert loaded(bent(link)) == 200, "bent to nothing else it is good"
     bends = {
-        "another signature": bent(link, **{"X-Amz-Signature": other + signature[1:]}),
-        "no signature": bent(link, **{"X-Amz-Signature": None}),
+        "another signature": bent(link, {"X-Amz-Signature": other + signature[1:]}),
+        "no signature": bent(link, {"X-Amz-Signature": None}),
         "no parameters": link.partition("?")[0],
-        "good for a week": bent(link, **{"X-Amz-Expires": "604800"}),
-        "signed later": bent(link, **{"X-Amz-Date": (began + timedelta(days=1)).strftime("%Y%m%dT%H%M%SZ")}),
-        "another organization's archive": bent(link, lambda path: path.replace(acme.organization, globex.organization)
-                                               .replace(mine, theirs)),
-        "another archive of one's own": bent(link, lambda path: path.replace(mine, str(uuid4()))),
-        "the list of the bucket": bent(link, lambda path: path.partition(acme.organization)[0]),
-        "another name of the file": bent(link, **{"response-content-disposition": "inline"}),
+        "good for a week": bent(link, {"X-Amz-Expires": "604800"}),
+        "signed later": bent(link, {"X-Amz-Date": (began + timedelta(days=1)).strftime("%Y%m%dT%H%M%SZ")}),
+        "another organization's archive": bent(
+            link, path=lambda path: path.replace(acme.organization, globex.organization).replace(mine, theirs)
+        ),
+        "another archive of one's own": bent(link, path=lambda path: path.replace(mine, str(uuid4()))),
+        "the list of the bucket": bent(link, path=lambda path: path.partition(acme.organization)[0]),
+        "another name of the file": bent(link, {"response-content-disposition": "inline"}),
     }  # fmt: skip
     answers = {what: loaded(one) for what, one in bends.items()}
     assert answers == {**dict.fromkeys(bends, 403), "no signature": 400}

@@ -66,10 +66,11 @@ def test_twenty_beside_each_other_make_one_organization(api_url: str, body: dict
 @pytest.mark.parametrize("change", ["name", "plan"])
 def test_a_key_is_for_one_body(api_url: str, body: dict[str, Any], change: str) -> None:
     organization_of(api_url, send(api_url, body, "key"))
-    other: dict[str, Any] = {
+    others: dict[str, dict[str, Any]] = {
         "name": {"name": "Another"},
         "plan": {"organization": {**body["organization"], "plan": "free"}},
-    }[change]
+    }
+    other = others[change]
     refused = send(api_url, {**body, **other}, "key")
     assert (refused.status, refused.json["errors"][0]["code"]) == (422, "idempotency-key-reused")
 
