@@ -64,18 +64,23 @@ class InvitationRepository:
         return str(row[0]) if row else None
 
     def check_open(self, tx: Transaction) -> None:
-        """Whether people may join by invitation at all.
+        """Whether people may join by invitation at all. Errors: SsoRequired, and those of `check_joining`."""
+        self.check_joining(tx)
+        row = tx.one("SELECT sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        if row and row[0]:
+            raise SsoRequired
 
-        Errors: OrganizationClosed, OrganizationSuspended, SsoRequired, and what says that it is read-only.
+    def check_joining(self, tx: Transaction) -> None:
+        """Whether the organization takes people in.
+
+        Errors: OrganizationClosed, OrganizationSuspended, and what says that it is read-only.
         """
-        row = tx.one("SELECT status, sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        row = tx.one("SELECT status FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
         if row is None:
             raise OrganizationClosed
         check_status(row[0])
         if not permits(row[0], Need.WRITE):
             raise refusal(row[0])
-        if row[1]:
-            raise SsoRequired
 
     def is_open(self, tx: Transaction, invitation: UUID) -> bool:
         """Whether it could be accepted."""
