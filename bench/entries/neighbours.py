@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Self
+from typing import LiteralString, Self
 from uuid import UUID
 
 import msgspec
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bench.contestants import WrongAnswerError
 from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
-from bench.world import AUDIENCE, HOUR, ISSUER, http_event, silence, table, wire_function, world
+from bench.world import AUDIENCE, HOUR, ISSUER, World, http_event, silence, table, wire_function, world
 from shared.signing.gateway import ALGORITHM
 from shared.signing.model import Key, Ring
 from shared.signing.repository import RingRepository
@@ -43,12 +44,24 @@ _COLUMNS = (
     Column("admitted", "let through /s"),
     Column("refused", "refused /s"),
 )
-_NOISY, _FLOODING, _QUIET = 100, 8, 9_900
+_NOISY, _QUIET = 100, 9_900
+_CAMPAIGNS = 10
+"""Of each tenant; what a request reads."""
+_FILL: LiteralString = """
+    WITH tenant AS (
+        INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at)
+        SELECT id, 'bench-' || right(id::text, 12), 'Bench', now(), now() FROM unnest(%(tenants)s::uuid[]) id
+        RETURNING tenant_id)
+    INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, starts_at, ends_at, version,
+                           created_by, created_at, updated_at, launched_at)
+    SELECT tenant_id, uuidv7(), 'Spring offer ' || n, 'in_store', 'active', 1250.00, 'EUR', now(),
+           now() + interval '28 days', 2, %(user)s, now(), now(), now()
+    FROM tenant, generate_series(1, %(campaigns)s) n"""
 _SANDBOXES = 8
 """Sandboxes of noisy tenants, each a process with a handler, a connection and a memory of its own."""
 _OWN_CORE = 0
 """The processor of the quiet tenants' sandbox, as on Lambda; the noisy ones have the others."""
-_FLOOD = Rate(2, 4, None)
+_FLOOD = Rate(1, 1, None)
 """What a tenant that floods may: nearly all it sends is refused."""
 _PAUSE_S = 0.005
 """Between requests of the quiet tenant, so that they meet noise of many moments."""
@@ -69,7 +82,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         place = kept.enter_context(world(campaigns=1))
         rates, ring = kept.enter_context(table(place.stack)), kept.enter_context(table(place.stack))
         tell("tokens of 10,000 tenants")
-        tokens = _tokens(ring)
+        tokens = _tokens(place, ring)
         tell(f"{_SANDBOXES + 1} sandboxes")
         environment = place.environment() | {"RMAP_TABLE_RATES": rates, "RMAP_TABLE_SIGNING_KEYS": ring}
         sandboxes = [kept.enter_context(_Sandbox(environment)) for _ in range(_SANDBOXES)]
@@ -81,7 +94,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         noises = {
             (_ALONE, "nobody else asks"): [],
             (_ADMITTED, f"{_NOISY} tenants, each within starter's rate"): tokens.admitted,
-            (_REFUSALS, f"{_FLOODING} tenants far over theirs"): tokens.flooding,
+            (_REFUSALS, f"{_NOISY} tenants far over theirs"): tokens.flooding,
         }
         turns = {key: _Turns(quiet, sandboxes, tokens, seconds, noise) for key, noise in noises.items()}
         rows = compete([Contestant(*key, one.turn) for key, one in turns.items()], rounds, {}, tell)
@@ -204,7 +217,7 @@ class _Turns:
 
 
 def _handler(environment: dict[str, str]) -> Send:
-    """The real handler of campaigns, with connections of its own; tenants read their lists, which are empty."""
+    """The real handler of campaigns, with connections of its own; tenants read their lists of campaigns."""
     module = wire_function("campaigns", environment)
 
     def send(token: str) -> int:
@@ -215,15 +228,20 @@ def _handler(environment: dict[str, str]) -> Send:
     return send
 
 
-def _tokens(ring: str) -> _Tokens:
-    """Owners' tokens, signed here: KMS would take minutes."""
+def _tokens(place: World, ring: str) -> _Tokens:
+    """Tenants with campaigns, and their owners' tokens, signed here: KMS would take minutes."""
     key = generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     with closing(AwsClient("dynamodb")) as client:
         made = Key(_KID, _KID, ALGORITHM, public, State.SIGNING, made_at=0, signing_at=0)
         RingRepository(Table(ring, client)).save(Ring(keys=(made,)))
-    sorts = ((_NOISY, _STARTER), (_FLOODING, _FLOOD), (_QUIET, _STARTER))
-    return _Tokens(*([_token(key, uuid7(), rate) for _ in range(count)] for count, rate in sorts))
+    noisy, quiet = [uuid7() for _ in range(_NOISY)], [uuid7() for _ in range(_QUIET)]
+    with psycopg.connect(place.stack.database_admin_url, dbname=place.address.name, autocommit=True) as admin:
+        admin.execute("SET session_replication_role = replica")  # the limits of plans are not what is measured
+        admin.execute(_FILL, {"tenants": noisy + quiet, "user": place.user, "campaigns": _CAMPAIGNS})
+        admin.execute("VACUUM ANALYZE campaigns")
+    sorts = ((noisy, _STARTER), (noisy, _FLOOD), (quiet, _STARTER))
+    return _Tokens(*([_token(key, tenant, rate) for tenant in tenants] for tenants, rate in sorts))
 
 
 def _token(key: RSAPrivateKey, tenant: UUID, rate: Rate) -> str:
