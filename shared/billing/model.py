@@ -22,6 +22,8 @@ class Kind(StrEnum):
 
     PROVISION = "billing.provision"
     """To the provisioner: data is a `SignUp`."""
+    CUSTOMER_MADE = "billing.customer_made"
+    """To the outcomes: data is a `CustomerMade`; the subscription is still to come."""
     PROVISIONED = "billing.provisioned"
     """To the outcomes: data is a `Provisioned`."""
     DELAYED = "billing.delayed"
@@ -62,6 +64,15 @@ class SignUp:
     email: str
     plan: Plan
     slug: str
+    customer: str | None = None
+    """Whom Stripe knows it as, where an earlier attempt came so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerMade:
+    """A tenant's customer, kept as soon as it is there: whatever becomes of its owners, it gets no second one."""
+
+    customer: str
 
 
 @dataclass(frozen=True, slots=True)

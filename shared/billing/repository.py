@@ -83,7 +83,7 @@ _OWNERS: LiteralString = """
     WHERE m.tenant_id = %s AND m.role = 'owner' ORDER BY m.created_at"""
 
 _SIGNED_UP: LiteralString = """
-    SELECT t.name, u.email, t.plan, t.slug
+    SELECT t.name, u.email, t.plan, t.slug, t.stripe_customer_id
     FROM tenants t JOIN memberships m USING (tenant_id) JOIN users u USING (user_id)
     WHERE t.tenant_id = %s AND t.created_at <= %s AND m.role = 'owner' ORDER BY m.created_at LIMIT 1"""
 
@@ -171,8 +171,8 @@ class BillingRepository:
         row = tx.one(_SIGNED_UP, (tx.tenant.tenant, before))
         if row is None or row[2] not in set(Plan):
             return None
-        name, email, plan, slug = row
-        return SignUp(name, email, Plan(plan), slug)
+        name, email, plan, slug, customer = row
+        return SignUp(name, email, Plan(plan), slug, customer)
 
     def save(self, tx: Transaction, state: BillingState) -> None:
         """Queue the new state, but for the tenant's status."""

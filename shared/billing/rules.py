@@ -3,7 +3,17 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.billing.model import BillingEvent, BillingState, Ends, Moved, Outcome, Plan, PlanPrice, Reminder
+from shared.billing.model import (
+    BillingEvent,
+    BillingState,
+    CustomerMade,
+    Ends,
+    Moved,
+    Outcome,
+    Plan,
+    PlanPrice,
+    Reminder,
+)
 from tenant_context.states import State, held_to
 
 TRIAL_DAYS = 14
@@ -213,13 +223,15 @@ def standing(state: BillingState, before: State) -> State:
     return _judged(state, before if state.subscription_status else State.BILLING_PENDING)
 
 
-def ending(state: BillingState, why: BillingEvent | Moved) -> Ends | None:
+def ending(state: BillingState, why: BillingEvent | CustomerMade | Moved) -> Ends | None:
     """What is to be asked of Stripe, so that nobody pays for an organization that is given up; None: nothing.
 
     By the state of now and not by the word alone, so that words that come late or twice end in the same.
     """
     if state.customer is None:
         return None
+    if isinstance(why, CustomerMade):
+        return _ENDS_WHEN.get(state.status)
     wanted = _ENDS_WHEN.get(state.status, Ends.NEVER)
     if isinstance(why, Moved):
         return wanted if _GIVEN_UP & {why.before, why.after} else None

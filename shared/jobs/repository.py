@@ -102,9 +102,9 @@ class JobRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tenants(self, after: UUID | None = None) -> Iterator[list[UUID]]:
-        """The ids of tenants with timed work, in order and page by page; those after one where a run went so far."""
-        states = list(permitting(Need.TIMED))
+    def tenants(self, after: UUID | None = None, *, need: Need = Need.TIMED) -> Iterator[list[UUID]]:
+        """The ids of tenants whose state permits it, in order and page by page, or those after one."""
+        states = list(permitting(need))
         while rows := self._database.door(_TENANTS, (states, after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from shared.life.errors import HeldByPlatform, OwnersClose, StateDoesNotLeadThere, TenantNotFound
@@ -28,11 +29,16 @@ class Life:
         repository: LifeRepository | None = None,
         *,
         standing: Callable[[Transaction, State], State] = lambda _, before: _reading_only(before),
+        at_end: Callable[[Transaction], Any] = lambda _: None,
     ) -> None:
-        """`standing` judges what a tenant comes back as, by what it was; without it, that itself."""
+        """`standing` judges what a tenant comes back as, by what it was; without it, that itself.
+
+        `at_end` does what is to be done before one whose grace is over is closed.
+        """
         self._herald = herald
         self._repository = repository or LifeRepository()
         self._standing = standing
+        self._at_end = at_end
 
     def move(self, tx: Transaction, state: State, reason: str) -> Standing:
         """Another state, in force within five seconds; emits tenant.state_changed.
@@ -124,6 +130,7 @@ class Life:
         """A tenant's share of timed work: close it when its grace is over, and mend what was not heard."""
         present = self._repository.lock(tx)
         if present.state is State.CLOSING and present.closes_at is not None and present.closes_at <= tx.now:
+            self._at_end(tx)
             self.move(tx, State.CLOSED, "its grace is over")
             return {"closed": 1}
         return {"closed": 0, "mended": int(self._herald.mend(tx.tenant.tenant, present.door, tx.now))}

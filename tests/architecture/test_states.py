@@ -7,6 +7,8 @@ import pytest
 
 from infra import catalog
 from infra.vocabulary import Access, QueueConsumer, Table
+from shared.jobs.model import NEEDS, Job
+from tenant_context.states import Need
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -36,6 +38,12 @@ def test_a_consumer_of_a_queue_wants_what_was_decided(name: str) -> None:
     said = re.search(r"need=Need\.(\w+)", (FUNCTIONS / name / "handler.py").read_text())
     assert name in WANTS, "decide what it wants of a tenant: tenant_context/states.py, decision 0019"
     assert (said[1] if said else "") == WANTS[name]
+
+
+def test_of_timed_work_only_usage_goes_on_in_every_state() -> None:
+    assert NEEDS == {Job.USAGE: Need.SETTLE}
+    assert "needs=NEEDS" in (FUNCTIONS / "refresh_worker" / "handler.py").read_text()
+    assert "need=NEEDS.get(job, Need.TIMED)" in (FUNCTIONS / "scheduled_refreshes" / "plan.py").read_text()
 
 
 @pytest.mark.parametrize("name", [name for name in CONSUMERS if WANTS.get(name)])

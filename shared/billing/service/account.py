@@ -45,7 +45,7 @@ class BillingAccount:
     def ask(self, tenant: TenantContext, operation: str, key: str | None = None, **data: Any) -> Any:
         """Ask Stripe for something that leaves the subscription as it is."""
         state = self.show(tenant)
-        if state.customer is None:
+        if state.customer is None or state.subscription is None:  # a trial is on its way: nothing begins beside it
             raise BillingPending(state.reason or "It is being set up; try again in a moment.")
         asked = {**data, "customer": state.customer, "key": _digest(tenant, operation, key)}
         return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
@@ -62,7 +62,7 @@ class BillingAccount:
     def invoices(self, tenant: TenantContext, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of invoices, newest first; none before Stripe knows the tenant."""
         after = _invoice(cursor)
-        if self.show(tenant).customer is None:
+        if self.show(tenant).subscription is None:
             return {"items": [], "next_cursor": None}
         page = self.ask(tenant, "invoices", limit=limit, after=after)
         following = None

@@ -9,6 +9,7 @@ from shared.billing import rules
 from shared.billing.model import (
     BillingEvent,
     BillingState,
+    CustomerMade,
     Doubt,
     Ending,
     Moved,
@@ -37,6 +38,14 @@ class Billing:
         self._life = life
         self._doors = doors
         self._repository = repository or BillingRepository()
+
+    def made(self, tx: Transaction, made: CustomerMade) -> Outcome:
+        """There is a customer, and no subscription yet: it is the tenant's for good."""
+        state = self._repository.lock(tx)
+        if state.customer is not None:
+            return Outcome.UNRELATED
+        self._repository.save(tx, replace(state, customer=made.customer))
+        return Outcome.APPLIED
 
     def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
         """Customer and subscription exist; emits tenant.billing_ready when the tenant was waiting for them."""
@@ -92,7 +101,7 @@ class Billing:
         name = event.id.split("/")[1] if event.type == rules.REREAD else event.id
         return Doubt(name, max(event.created, state.as_of or event.created), state.customer or event.customer)
 
-    def ending(self, tx: Transaction, why: BillingEvent | Moved) -> Ending | None:
+    def ending(self, tx: Transaction, why: BillingEvent | CustomerMade | Moved) -> Ending | None:
         """What Stripe is to be asked, so that a tenant that was given up does not go on paying; None: nothing."""
         state = self._repository.lock(tx)
         ends = rules.ending(state, why)

@@ -288,6 +288,13 @@ def test_what_the_owner_cancelled_stays_cancelled(desk: Desk, endings: Endings, 
     assert now_at_stripe(desk) == ("active", True, False)
 
 
+def test_a_customer_without_a_subscription_is_deleted_too(desk: Desk, endings: Endings) -> None:
+    bare = desk.stand_in.customer(card=None)
+    for _ in range(2):
+        endings.settle(bare, Ends.AT_ONCE)
+    assert desk.stand_in.client.v1.customers.retrieve(bare).to_dict()["deleted"] is True
+
+
 def test_who_is_closed_for_good_has_no_subscription_no_open_page_and_no_name_at_stripe(
     desk: Desk, endings: Endings
 ) -> None:

@@ -7,15 +7,18 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from shared.billing.errors import StripeRefused
 from shared.billing.gateway.provision import StripeGateway
-from shared.billing.model import Kind, Plan, Setback, SignUp
+from shared.billing.model import CustomerMade, Kind, Outcome, Plan, Setback, SignUp
 from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
 from shared.billing.service.waiting import PATIENCE, Late, Nightly, Waiting
+from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.postgres import Database
 from tests.billing import billing_on, life_on
+from tests.conftest import Clone
 from tests.dynamo import watched
 from tests.functions.billing.fixtures import closed_connections, secret_name, stand_in
 from tests.local.harness import StandIn
@@ -69,6 +72,57 @@ def test_what_waits_is_asked_for_anew_and_ends_in_one_customer_and_one_subscript
     assert database.read(acme, "SELECT status, billing_reason FROM tenants") == [("active", "")]
     assert night(database, acme, errands) == 0
     assert database.read(globex, "SELECT status FROM tenants") == [("billing_pending",)]
+
+
+def handed_over(clone: Clone, tenant: TenantContext) -> str:
+    """Another owner, with another mail."""
+    heir = uuid7()
+    with clone.connect() as admin:
+        admin.execute("UPDATE memberships SET role = 'viewer' WHERE tenant_id = %s", (tenant.tenant,))
+        admin.execute(
+            "INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at)"
+            " VALUES (%s, %s, 'Heir', '-', now(), now())",
+            (heir, f"{heir}@new.example"),
+        )
+        admin.execute("INSERT INTO memberships VALUES (%s, %s, 'owner', now())", (tenant.tenant, heir))
+    return f"{heir}@new.example"
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["the row knows", "the word is lost"])
+def test_an_organization_that_was_handed_over_keeps_the_customer_of_the_first_attempt(
+    database: Database,
+    two_tenants: Tenants,
+    errands: Errands,
+    billing: Billing,
+    stand_in: StandIn,
+    secret_name: str,
+    clone: Clone,
+    *,
+    heard: bool,
+) -> None:
+    """Its sign-up is asked for anew by its present owner, long after Stripe has forgotten the keys of the first."""
+    acme, _ = two_tenants
+    told: list[str] = []
+    with closing(StripeGateway(secret_name, stand_in.url)) as gateway:
+        stand_in.control("faults", status=400, match="POST /v1/subscriptions")
+        with pytest.raises(StripeRefused):
+            gateway.provision(acme, SignUp("Acme", "first@acme.example", Plan.STARTER, "acme"), told.append)
+        if heard:
+            with database.transaction(acme) as tx:
+                outcomes = [billing.made(tx, CustomerMade(customer)) for customer in told * 2]
+                assert outcomes == [Outcome.APPLIED, Outcome.UNRELATED]
+        heir = handed_over(clone, acme)
+        stand_in.control("keys/forget")
+        stand_in.control("search", lag=3600 if heard else 0)
+        assert night(database, acme, errands) == 1
+        sign_up = msgspec.convert(errands[0].data, SignUp)
+        assert (sign_up.email, sign_up.customer) == (heir, told[0] if heard else None)
+        made = gateway.provision(acme, sign_up)
+    with database.transaction(acme) as tx:
+        billing.provisioned(tx, made)
+    (customer,) = stand_in.client.v1.customers.list().data
+    assert (customer.id, customer.email) == (told[0], heir)
+    assert database.read(acme, "SELECT status, stripe_customer_id FROM tenants") == [("active", told[0])]
 
 
 def test_a_sign_up_of_the_last_hour_is_left_to_the_queue(
