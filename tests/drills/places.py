@@ -100,6 +100,9 @@ class FusedArchives(Archives):
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedArchives, self).delete(keys), "delete")
 
+    def give_up(self, key: str, upload: str) -> None:
+        self._fuse.step(lambda: super(FusedArchives, self).give_up(key, upload), "give_up")
+
 
 class FusedItems(TenantItems):
     """DynamoDB, each deletion of which is a step."""
