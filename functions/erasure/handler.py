@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from shared.erasure.mentions import Mentions
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.rules import stores_of
 from shared.erasure.service import Eraser

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from local.stack import Stack
 from shared.erasure import rules as erased
-from shared.erasure.mentions import Mentions
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
 from shared.exports.gateway.archives import Archives, Uploads

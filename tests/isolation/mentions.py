@@ -108,7 +108,7 @@ def _fields(schema: Json, at: str) -> Iterator[str]:
 
 def _least(schema: Json, own: Callable[[str], str], at: str) -> Any:
     """The least that a schema takes."""
-    ways = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+    ways: list[Json] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or []
     given = [*schema.get("examples", []), *schema.get("enum", []), *([schema["const"]] if "const" in schema else [])]
     if ways or given:
         return given[0] if given else _least(ways[0], own, at)

@@ -168,6 +168,6 @@ def test_the_ciphertexts_of_each_form_are_found_where_only_that_form_holds_them(
                 " secret_headers = '{}', secret_keys = '[]' WHERE id = %s",
                 (soon, bare.id),
             )
-            change = cast("LiteralString", f"UPDATE webhook_endpoints SET {column} = %s WHERE id = %s")
+            change = f"UPDATE webhook_endpoints SET {column} = %s WHERE id = %s"
             admin.execute(change, (forms.get(column, sealed), bare.id))
         assert in_use(clone, acme).keys() == {key_of(sealed)}, column
