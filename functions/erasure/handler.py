@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.rules import stores_of
 from shared.erasure.service import Eraser
@@ -20,6 +21,7 @@ from tenant_context.bus import Bus, OutboxPublisher
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.entry.schedule import ScheduleEntry
+from tenant_context.flags import Shelf
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
@@ -50,7 +52,10 @@ dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
 people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
 archives = Archives(settings.bucket_exports)
-stores = stores_of(lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), Uploads(archives), archives)
+flags = Mentions(Shelf(Table(settings.table_revocations, dynamodb)))
+stores = stores_of(
+    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), flags, Uploads(archives), archives
+)
 tables = TableRepository(database)
 
 

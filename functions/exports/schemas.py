@@ -57,7 +57,10 @@ class FillIn(ImportIn):
 
 
 class CertificateOut(Out):
-    """What was erased of an organization, by store; it ended where `finished_at` is not null. It names no person."""
+    """What was erased of an organization, by store; it ended where `finished_at` is not null. It names no person.
+
+    Backups end later: the keys of sealed fields can be restored for 35 days after it.
+    """
 
     organization: UUID
     started_at: str

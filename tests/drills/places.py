@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from local.stack import Stack
 from shared.erasure import rules as erased
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
 from shared.exports.gateway.archives import Archives, Uploads
@@ -30,6 +31,7 @@ from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item, Table
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
+from tenant_context.flags import Shelf
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
@@ -98,6 +100,9 @@ class FusedArchives(Archives):
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedArchives, self).delete(keys), "delete")
 
+    def give_up(self, key: str, upload: str) -> None:
+        self._fuse.step(lambda: super(FusedArchives, self).give_up(key, upload), "give_up")
+
 
 class FusedItems(TenantItems):
     """DynamoDB, each deletion of which is a step."""
@@ -108,6 +113,17 @@ class FusedItems(TenantItems):
 
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedItems, self).delete(keys), "delete")
+
+
+class FusedShelf(Shelf):
+    """Flags, each change of which is a step."""
+
+    def __init__(self, table: Table, fuse: Fuse) -> None:
+        super().__init__(table)
+        self._fuse = fuse
+
+    def forget(self, name: str, tenant: UUID) -> None:
+        self._fuse.step(lambda: super(FusedShelf, self).forget(name, tenant), "flag")
 
 
 class FusedDatabase:
@@ -218,6 +234,11 @@ class Place:
         """Put an item of somebody's."""
         Table(self.names[name], self.dynamodb).put(item)
 
+    @property
+    def flags(self) -> FusedShelf:
+        """Where flags are kept."""
+        return FusedShelf(Table(self.names["revocations"], self.dynamodb), self.fuse)
+
     def maker(self, *, part_bytes: int, elapsed: Callable[[], float] = lambda: 0.0) -> Maker:
         tables = self.code.tables(self.database)
         items = {name: self.items(name) for name in ITEMS}
@@ -243,7 +264,7 @@ class Place:
         tables = self.code.tables(self.database)
         return self.code.eraser(
             self.database, self.code.erasures(self.database),
-            erased.stores_of(self.items, Uploads(self.archives), self.archives),
+            erased.stores_of(self.items, Mentions(self.flags), Uploads(self.archives), self.archives),
             lambda: [table.name for table in reversed(tables.all())],
             forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip

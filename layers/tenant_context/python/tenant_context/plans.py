@@ -1,6 +1,6 @@
 """Plans as data: what each allows. None is without limit.
 
-What PostgreSQL itself holds creations to is the same data in `app.plans()` (migration 0016); a test holds the two
+What PostgreSQL itself holds creations to is the same data in `app.plans()` (migration 0018); a test holds the two
 together.
 """
 
