@@ -86,6 +86,8 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         tell(f"{_SANDBOXES + 1} sandboxes")
         environment = place.environment() | {"RMAP_TABLE_RATES": rates, "RMAP_TABLE_SIGNING_KEYS": ring}
         sandboxes = [kept.enter_context(_Sandbox(environment)) for _ in range(_SANDBOXES)]
+        for one in sandboxes:
+            one.wait()
         cores = os.sched_getaffinity(0)
         kept.callback(os.sched_setaffinity, 0, cores)
         os.sched_setaffinity(0, {min(cores)})
@@ -116,12 +118,17 @@ class _Sandbox:
 
     def __init__(self, environment: dict[str, str]) -> None:
         spawn = get_context("spawn")
-        self._here, there = spawn.Pipe()
-        self._process = spawn.Process(target=_serve, args=(environment, there), daemon=True)
+        self._here, self._there = spawn.Pipe()
+        self._process = spawn.Process(target=_serve, args=(environment, self._there), daemon=True)
 
     def __enter__(self) -> Self:
         self._process.start()
+        self._there.close()  # so that its end is noticed here
         return self
+
+    def wait(self) -> None:
+        """Until it is ready to be told something."""
+        self._here.recv()
 
     def __exit__(self, *_: object) -> None:
         self._here.send(None)
@@ -145,6 +152,7 @@ def _serve(environment: dict[str, str], pipe: Connection) -> None:
     sys.stdout.flush()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     send = _handler(environment)
+    pipe.send("ready")
     while tokens := pipe.recv():
         mine, found = cycle(tokens), Counter[int]()
         while not pipe.poll():
