@@ -49,9 +49,9 @@ class Life:
         return self._change(tx, before, state, reason, before.held)
 
     def order(self, tx: Transaction, state: State, reason: str) -> Standing:
-        """What an operator orders: a hold, which nobody else lifts, or its end, after which the owner's wish to close
-        stands as before, and else billing decides.
+        """What an operator orders: a hold, which nobody else lifts, or its end.
 
+        After that the owner's wish to close stands as before; without one, billing decides.
         Emits tenant.held or tenant.released, and tenant.state_changed where it is another state. What is so already is
         only made known once more. Errors: TenantNotFound, StateDoesNotLeadThere.
         """
