@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from tenant_context.states import State, at_doors
 
@@ -16,6 +17,15 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """An owner's wish to close the tenant; it stands until an owner takes it back, whatever operators order."""
+
+    closes_at: datetime
+    by: UUID | None
+    """Who wished it; None where it was wished before this was kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Where a tenant is in its life."""
 
@@ -27,6 +37,7 @@ class Standing:
     reopens_as: State | None
     """What it was when it was closed."""
     held: Hold | None = None
+    wish: Wish | None = None
     in_debt: bool = False
     """Whether not paying has led to a suspension, whatever else has."""
 

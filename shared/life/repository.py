@@ -3,19 +3,19 @@
 from typing import LiteralString
 
 from shared.life.errors import TenantNotFound
-from shared.life.model import Hold, Standing
+from shared.life.model import Hold, Standing, Wish
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 from tenant_context.states import State
 
 _SHOW: LiteralString = """
     SELECT status, status_reason, coalesce(status_since, created_at), closes_at, reopens_as,
-           dunning_stage = 'suspended', held_state, held_reason, held_since
+           dunning_stage = 'suspended', wished_closes_at, wished_by, held_state, held_reason, held_since
     FROM tenants WHERE tenant_id = %s"""
 _LOCK: LiteralString = f"{_SHOW} FOR NO KEY UPDATE"
 _SAVE: LiteralString = """
     UPDATE tenants SET status = %s, status_reason = %s, status_since = %s, closes_at = %s, reopens_as = %s,
-           version = version + 1, updated_at = %s
+           wished_closes_at = %s, wished_by = %s, version = version + 1, updated_at = %s
     WHERE tenant_id = %s"""
 _HOLD: LiteralString = """
     UPDATE tenants SET held_state = %s, held_reason = %s, held_since = %s, version = version + 1, updated_at = %s
@@ -39,7 +39,8 @@ class LifeRepository:
         """Queue where it stands now."""
         one = standing
         values = (one.state, one.reason, one.since, one.closes_at, one.reopens_as)
-        tx.run(_SAVE, (*values, tx.now, tx.tenant.tenant))
+        wish = (one.wish.closes_at, one.wish.by) if one.wish else (None, None)
+        tx.run(_SAVE, (*values, *wish, tx.now, tx.tenant.tenant))
 
     def hold(self, tx: Transaction, hold: Hold | None) -> None:
         """Queue what an operator orders; None lifts it."""
@@ -55,6 +56,8 @@ class LifeRepository:
 def _standing(row: Row | None) -> Standing:
     if row is None:
         raise TenantNotFound
-    state, reason, since, closes_at, reopens_as, in_debt, held, *why = row
+    state, reason, since, closes_at, reopens_as, in_debt, wished, by, held, *why = row
     hold = Hold(State(held), *why) if held else None
-    return Standing(State(state), reason, since, closes_at, State(reopens_as) if reopens_as else None, hold, in_debt)
+    wish = Wish(wished, by) if wished else None
+    before = State(reopens_as) if reopens_as else None
+    return Standing(State(state), reason, since, closes_at, before, hold, wish, in_debt)

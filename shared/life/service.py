@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.life.errors import HeldByPlatform, OwnersClose, StateDoesNotLeadThere, TenantNotFound
-from shared.life.model import Hold, Standing
+from shared.life.model import Hold, Standing, Wish
 from shared.life.repository import LifeRepository
 from tenant_context.context import TenantContext
 from tenant_context.events import Event
@@ -17,6 +17,8 @@ from tenant_context.states import HOLDS, LEADS_TO, PERMITS, Need, State, held_to
 
 GRACE = timedelta(days=30)
 """How long a tenant that is being closed can be had back."""
+THINK_AGAIN = timedelta(days=3)
+"""How long it can be had back at least, once a suspension ends that kept its owner from doing so."""
 CLOSED_BY_OWNER = "closed by its owner"
 
 
@@ -53,8 +55,9 @@ class Life:
         return self._change(tx, before, state, reason, before.held)
 
     def order(self, tx: Transaction, state: State, reason: str) -> Standing:
-        """What an operator orders: a hold, which nobody else lifts, or its end, after which billing decides.
+        """What an operator orders: a hold, which nobody else lifts, or its end.
 
+        After that the owner's wish to close stands as before; without one, billing decides.
         Emits tenant.held or tenant.released, and tenant.state_changed where it is another state. What is so already is
         only made known once more. Errors: TenantNotFound, StateDoesNotLeadThere.
         """
@@ -63,7 +66,7 @@ class Life:
         before = self._repository.lock(tx)
         held = _hold(before.held, state, reason, tx.now)
         self._repository.hold(tx, held)
-        target = held_to(held.state if held else None, self._standing(tx, State.ACTIVE))
+        target = self._under(held, before, lambda: self._standing(tx, State.ACTIVE))
         if before.state is not target:
             check(before.state, target)
         elif held == before.held:
@@ -79,14 +82,25 @@ class Life:
         """Where a tenant stands. Errors: TenantNotFound."""
         return self._repository.read(database, tenant)
 
+    @staticmethod
+    def _under(held: Hold | None, before: Standing, standing: Callable[[], State]) -> State:
+        """What a tenant is under a hold or none: an owner's wish is as light as a restriction, and no lighter."""
+        if before.wish is None:
+            return held_to(held.state if held else None, standing())
+        return State.SUSPENDED if held is not None and held.state is State.SUSPENDED else State.CLOSING
+
     def _change(self, tx: Transaction, before: Standing, state: State, reason: str, held: Hold | None) -> Standing:
         after = replace(before, state=state, reason=reason, since=tx.now, held=held)
         if state is not before.state:
             closing = state is State.CLOSING
+            closes_at = before.wish.closes_at if before.wish else tx.now + GRACE
+            if before.state is State.SUSPENDED:
+                closes_at = max(closes_at, tx.now + THINK_AGAIN)
+            back = before.reopens_as or before.state
             after = replace(
                 after,
-                closes_at=tx.now + GRACE if closing else None,
-                reopens_as=before.state if closing else None,
+                closes_at=closes_at if closing else None,
+                reopens_as=back if closing or before.wish else None,
             )
             data = {"id": str(tx.tenant.tenant), "from": before.state, "to": state, "reason": reason}
             tx.emit(Event("tenant.state_changed", f"tenant/{tx.tenant.tenant}", data))
@@ -109,7 +123,15 @@ class Life:
         if not permits(present.state, Need.LOG_IN):
             # A token is believed for some seconds after a suspension; the row knows better.
             raise refusal(present.door)
-        return self.move(tx, State.CLOSING, CLOSED_BY_OWNER)
+        if present.wish is None:
+            wish = Wish(present.closes_at or tx.now + GRACE, tx.tenant.user)
+            present = replace(present, wish=wish)
+            self._repository.save(tx, present)
+        if present.state is State.CLOSING:
+            self._tell_doors(tx, present)
+            return present
+        check(present.state, State.CLOSING)
+        return self._change(tx, present, State.CLOSING, CLOSED_BY_OWNER, present.held)
 
     def reopen(self, tx: Transaction, organization: UUID) -> Standing:
         """Have it back, as what it pays by now and what an operator ordered make it.
@@ -118,13 +140,15 @@ class Life:
         """
         self._check_owner(tx, organization)
         present = self._repository.lock(tx)
-        if present.state is not State.CLOSING:
+        if present.state is not State.CLOSING:  # a wish under a suspension is not taken back: nobody works in it
             raise StateDoesNotLeadThere("The organization is not being closed.")
         held = present.held
         if held is not None and held.state is State.CLOSING:
             raise HeldByPlatform(f"The platform is closing the organization: {held.reason}. Ask its support.")
         state = held_to(held.state if held else None, self._standing(tx, present.reopens_as or State.ACTIVE))
-        return self.move(tx, state, held.reason if held else "had back by its owner")
+        check(present.state, state)
+        reason = held.reason if held else "had back by its owner"
+        return self._change(tx, replace(present, wish=None), state, reason, held)
 
     def tend(self, tx: Transaction) -> dict[str, int]:
         """A tenant's share of timed work: close it when its grace is over, and mend what was not heard."""

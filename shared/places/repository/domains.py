@@ -29,6 +29,9 @@ _CONTEST: LiteralString = """
 _LOSE: LiteralString = """
     UPDATE custom_domains SET verified_at = NULL, contested_by = NULL, contested_at = NULL
     WHERE tenant_id = %s AND domain = %s"""
+_KEEP: LiteralString = """
+    UPDATE custom_domains SET contested_by = NULL, contested_at = NULL
+    WHERE tenant_id = %s AND domain = %s AND contested_at IS NOT NULL"""
 _REMOVE: LiteralString = "DELETE FROM custom_domains WHERE tenant_id = %s AND domain = %s RETURNING 1"
 
 
@@ -72,6 +75,10 @@ class CustomDomainRepository:
         values = {"tenant": tx.tenant.tenant, "domain": domain, "by": by, "now": tx.now, "stale": tx.now - lapse}
         row = tx.one(_CONTEST, values)
         return row[0] if row else None
+
+    def keep(self, tx: Transaction, domain: str) -> None:
+        """The tenant's domain is contested by nobody any more."""
+        tx.run(_KEEP, (tx.tenant.tenant, domain))
 
     def lose(self, tx: Transaction, domain: str) -> None:
         """The tenant's domain is a claim like any other again."""

@@ -15,6 +15,7 @@ from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext, from_dns
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permits, refusal
 
 GRACE = timedelta(days=3)
 """How long who holds a domain can put its challenge back, once another's was seen there instead."""
@@ -69,13 +70,17 @@ class CustomDomains:
         """Look for the challenge in DNS; with it the organization is found at the domain, and nobody else can be.
 
         It is looked for once: what was verified stays so until it is removed, or another organization's challenge
-        stands there and this one's does not. Emits tenant.custom_domain_verified.
-        Errors: CustomDomainNotFound, ChallengeMissing, DomainTaken, DomainContested, NamesUnreachable.
+        stands there and this one's does not. In an organization that is read-only, what it holds already is looked for
+        again, and nothing else. Emits tenant.custom_domain_verified.
+        Errors: CustomDomainNotFound, ChallengeMissing, DomainTaken, DomainContested, NamesUnreachable, and what says
+        the organization's state.
         """
         domain = _named(text)
         found = next((one for one in self._repository.all(tenant) if one.domain == domain), None)
         if found is None:
             raise CustomDomainNotFound
+        if found.verified_at is None and not permits(tenant.state, Need.WRITE):
+            raise refusal(tenant.state)
         if found.verified_at is not None and found.contested_at is None:
             return found
         texts = self._challenges.look(tenant, domain, found.challenge)
@@ -89,6 +94,7 @@ class CustomDomains:
     def _take_over(self, tenant: TenantContext, domain: str, texts: list[str]) -> None:
         """Have a domain that changed hands leave who holds it, who was told `GRACE` before.
 
+        Where the holder's challenge is seen the contest is over: the next one is told again, and takes as long.
         Emits tenant.custom_domain_contested and tenant.custom_domain_lost there.
         Errors: DomainTaken, while the holder's challenge is in DNS as well; DomainContested.
         """
@@ -96,6 +102,8 @@ class CustomDomains:
         if holder is None:  # it was let go a moment ago
             return
         if holder.challenge in texts:
+            with self._database.transaction(from_dns(holder.tenant, tenant.request_id)) as tx:
+                self._repository.keep(tx, domain)
             raise DomainTaken("Another organization has verified this domain, and its challenge is in DNS as well.")
         with self._database.transaction(from_dns(holder.tenant, tenant.request_id)) as tx:
             since = self._repository.contest(tx, domain, tenant.tenant, LAPSE)

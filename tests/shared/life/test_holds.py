@@ -13,7 +13,7 @@ from shared.billing.service.following import Billing
 from shared.billing.service.standing import Standing as Judge
 from shared.life.errors import HeldByPlatform
 from shared.life.model import Standing
-from shared.life.service import Life
+from shared.life.service import THINK_AGAIN, Life
 from shared.plans.service import Doors
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext, at_tenant, from_message, from_operator
@@ -139,13 +139,50 @@ def test_an_owner_may_leave_under_a_hold_and_comes_back_under_it(acme: Office) -
     assert (back.state, back.reason) == (State.RESTRICTED, "complaints")
 
 
+@pytest.mark.parametrize("hold", [State.RESTRICTED, State.SUSPENDED, State.CLOSING])
+def test_what_its_owner_closed_is_closing_again_when_a_hold_is_lifted(acme: Office, hold: State) -> None:
+    acme.hears(PAID)
+    closes_at = acme.closes().closes_at
+    under = acme.orders(hold)
+    assert under.state is (State.SUSPENDED if hold is State.SUSPENDED else State.CLOSING)
+    acme.hears(PAID)
+    lifted = acme.orders(State.ACTIVE)
+    assert (lifted.state, lifted.closes_at, acme.held(), acme.door()) == ("closing", closes_at, None, "closing")
+    assert lifted.wish is not None
+    assert (lifted.wish.closes_at, lifted.wish.by) == (closes_at, acme.tenant.user)
+    back = acme.reopens()
+    assert (back.state, back.closes_at, back.wish) == ("active", None, None)
+    acme.orders(hold)
+    assert acme.orders(State.ACTIVE).state == "active"
+
+
+@pytest.mark.parametrize("hold", [State.RESTRICTED, State.CLOSING])
+def test_what_its_owner_closed_under_a_hold_stays_closing_without_it(acme: Office, hold: State) -> None:
+    acme.hears(PAID)
+    acme.orders(hold)
+    closes_at = acme.closes().closes_at
+    lifted = acme.orders(State.ACTIVE)
+    assert (lifted.state, lifted.closes_at) == ("closing", closes_at)
+    assert acme.reopens().state == "active"
+
+
+def test_a_grace_that_ran_out_under_a_suspension_leaves_days_to_have_it_back(acme: Office) -> None:
+    acme.hears(PAID)
+    acme.closes()
+    acme.orders(State.SUSPENDED)
+    with acme.database.transaction(acme.tenant) as tx:
+        tx.run("UPDATE tenants SET wished_closes_at = now() - interval '1 day'")
+    lifted = acme.orders(State.ACTIVE)
+    assert (lifted.state, lifted.closes_at) == ("closing", lifted.since + THINK_AGAIN)
+    assert acme.reopens().state == "active"
+
+
 def test_what_the_platform_closes_is_not_had_back_by_its_owner(acme: Office) -> None:
     acme.hears(PAID)
     acme.orders(State.CLOSING, "fraud")
     for _ in range(2):
         with pytest.raises(HeldByPlatform, match="fraud"):
             acme.reopens()
-        acme.closes()
     assert acme.state() == "closing"
     assert acme.orders(State.ACTIVE).state is State.ACTIVE
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any, cast
@@ -23,7 +24,7 @@ from shared.places.service.domains import GRACE, LAPSE, CustomDomains
 from shared.places.service.settings import PlaceSettings
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
-from tenant_context.errors import LimitReached, PreconditionFailed
+from tenant_context.errors import Forbidden, LimitReached, PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
@@ -281,7 +282,7 @@ def handed_over(
         challenges = Challenges(cast("Egress", dns))
         domains = CustomDomains(timed, CustomDomainRepository(timed), challenges, base=BASE, own=(BASE,))
         for tenant in two_tenants:
-            on_plan(timed, tenant, "professional")
+            on_plan(timed, tenant, "enterprise")
         dns.hold(claim(timed, domains, acme, "media.example"))
         domains.verify(acme, "media.example")
         dns.texts.clear()
@@ -330,6 +331,44 @@ def test_who_holds_a_domain_keeps_it_by_putting_the_challenge_back(
     assert (kept.verified_at, kept.contested_at) == (mine.verified_at, None)
     assert [one.contested_at for one in domains.all(acme)] == [None]
     assert at(database, None, "media.example") == "acme"
+
+
+def test_a_contest_is_over_where_the_holders_challenge_is_seen_and_another_begins_from_nothing(
+    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], dns: Dns, now: list[datetime]
+) -> None:
+    acme, globex = two_tenants
+    database, domains = handed_over
+    with pytest.raises(DomainContested):
+        domains.verify(globex, "media.example")
+    (mine,) = domains.all(acme)
+    dns.hold(mine)
+    now[0] += GRACE * 2
+    with pytest.raises(DomainTaken):
+        domains.verify(globex, "media.example")
+    assert [one.contested_at for one in domains.all(acme)] == [None]
+    dns.texts[f"{RECORD}.media.example"].remove(mine.challenge)
+    with pytest.raises(DomainContested, match=rfc3339(now[0] + GRACE)):
+        domains.verify(globex, "media.example")
+    assert at(database, None, "media.example") == "acme"
+    assert told(database, acme, "tenant.custom_domain_con") == ["tenant.custom_domain_contested"] * 2
+
+
+@pytest.mark.parametrize("state", ["restricted", "closing"])
+def test_a_holder_that_is_read_only_answers_a_contest_and_verifies_nothing_new(
+    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], dns: Dns, state: str
+) -> None:
+    acme, globex = two_tenants
+    database, domains = handed_over
+    dns.hold(claim(database, domains, acme, "shop.example"))
+    with pytest.raises(DomainContested):
+        domains.verify(globex, "media.example")
+    _, mine = sorted(domains.all(acme), key=lambda one: one.domain == "media.example")
+    dns.hold(mine)
+    read_only = replace(acme, state=state)
+    assert domains.verify(read_only, "media.example").contested_at is None
+    with pytest.raises(Forbidden):
+        domains.verify(read_only, "shop.example")
+    assert {one.domain: one.contested_at for one in domains.all(acme)} == {"media.example": None, "shop.example": None}
 
 
 def test_a_contest_that_was_not_followed_up_is_no_head_start(

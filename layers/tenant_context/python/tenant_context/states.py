@@ -158,8 +158,11 @@ def need_of(permission: str | None, method: str) -> Need:
     return Need.READ if method in _READS else Need.WRITE
 
 
-def admit(state: str, permission: str | None, method: str) -> None:
-    """Raise what says the state and the way out, unless the tenant's state permits a route."""
+def admit(state: str, permission: str | None, method: str, need: Need | None = None) -> None:
+    """Raise what says the state and the way out, unless the tenant's state permits a route.
+
+    `need` is what the route says itself, in place of what its permission and method tell.
+    """
     permitted = PERMITS[State(state)]
-    if permitted is not _ALL and need_of(permission, method) not in permitted:
+    if permitted is not _ALL and (need or need_of(permission, method)) not in permitted:
         raise refusal(state)

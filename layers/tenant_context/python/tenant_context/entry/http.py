@@ -189,7 +189,7 @@ class HttpEntry:
             raise Forbidden("This is for users, not for keys.")
         if route.permission is not None and route.permission != SIGNED_IN:
             tenant.require(route.permission)
-        admit(tenant.state, route.permission, route.method)
+        admit(tenant.state, route.permission, route.method, route.need)
         if tenant.full and stores(route.permission, route.status):
             raise StorageFull(tenant.full.gb, tenant.full.size)
         if route.recent:
