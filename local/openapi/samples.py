@@ -68,6 +68,8 @@ _NAMES = {
     "Member": "Ada Owner",
 }
 """What `name` is, by the beginning of the schema's own name."""
+_WHOLE = {"Setup": {"time_zone": "Europe/Berlin", "lines": {"door": {"direction": "reversed"}}}}
+"""Shapes of which every field at once would make no sense: an example that does what somebody may want."""
 _MOMENTS = {"created_at": "2026-03-02T08:00:00Z", "ends_at": "2026-03-16T08:00:00Z", "end": "2026-03-02T09:15:00Z"}
 _MOMENT = "2026-03-02T09:00:00Z"
 _DAY = "2026-03-02"
@@ -91,7 +93,7 @@ def recorded_body(route: Route) -> Any:
 def sample(schema: Schema, shapes: Shapes, name: str = "", depth: int = 0) -> Any:
     """A value that fits a schema, the more so the better its fields are named."""
     owner = schema.get("$ref", "").rpartition("/")[2]
-    schema = shapes.resolve(schema)
+    schema = {"examples": [_WHOLE[owner]]} if owner in _WHOLE else shapes.resolve(schema)
     for given in ("examples", "enum"):
         if given in schema:
             return schema[given][0]

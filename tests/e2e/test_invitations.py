@@ -81,6 +81,7 @@ def test_a_user_of_another_organization_joins_as_who_they_are(stack: Stack, owne
     assert Wire(stack.api_url, accepted.json["access_token"]).send("GET", "/api/v1/sites").status == 200
     again = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
     assert (again.status, again.json["code"]) == (401, "ticket-ended")
+    assert "accepted already" in again.json["detail"]
 
 
 def test_an_invitation_is_for_one_address(stack: Stack, owner: SignedIn, globex: SignedIn) -> None:

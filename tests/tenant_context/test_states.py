@@ -159,3 +159,17 @@ def test_what_was_not_heard_is_mended_once(table: Watched, time: Time) -> None:
     assert herald.mend(tenant, State.SUSPENDED, time.clock())
     assert not herald.mend(tenant, State.SUSPENDED, time.clock())
     assert States(table, time.clock).of(tenant) == "suspended"
+
+
+def test_who_is_read_only_is_told_of_holds_before_bills() -> None:
+    """The door does not know which of the two it is; the organization's own address does."""
+    with pytest.raises(Forbidden) as caught:
+        admit("restricted", "campaigns.create", "POST")
+    hold, bill = (caught.value.detail.index(word) for word in ("`held` is what the platform ordered", "bill"))
+    assert hold < bill
+
+
+def test_a_route_may_say_itself_what_it_wants() -> None:
+    admit("restricted", "settings.write", "POST", Need.READ)
+    with pytest.raises(Forbidden):
+        admit("suspended", "settings.write", "POST", Need.READ)

@@ -112,7 +112,7 @@ class HeldOut(Out):
 
 
 class OrganizationOut(Out):
-    """An organization; `status_reason` says why it is in its state."""
+    """An organization; `status_reason` says why it is in its state, `closes_at` until when it can be had back."""
 
     id: UUID
     slug: str
@@ -120,6 +120,7 @@ class OrganizationOut(Out):
     plan: str
     status: str
     status_reason: str
+    closes_at: str | None
     held: HeldOut | None
     billing: BillingOut
     mfa_required: bool

@@ -32,6 +32,7 @@ _ACCEPT: LiteralString = """
 _IS_OPEN: LiteralString = """
     SELECT 1 FROM invitations
     WHERE tenant_id = %s AND id = %s AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > %s"""
+_IS_ACCEPTED: LiteralString = "SELECT 1 FROM invitations WHERE tenant_id = %s AND id = %s AND accepted_at IS NOT NULL"
 _IS_MEMBER: LiteralString = "SELECT 1 FROM memberships WHERE tenant_id = %s AND user_id = %s"
 _JOIN: LiteralString = """
     INSERT INTO memberships (tenant_id, user_id, role, created_at)
@@ -85,6 +86,10 @@ class InvitationRepository:
     def is_open(self, tx: Transaction, invitation: UUID) -> bool:
         """Whether it could be accepted."""
         return tx.one(_IS_OPEN, (tx.tenant.tenant, invitation, tx.now)) is not None
+
+    def is_accepted(self, tx: Transaction, invitation: UUID) -> bool:
+        """Whether it was used up by being accepted."""
+        return tx.one(_IS_ACCEPTED, (tx.tenant.tenant, invitation)) is not None
 
     def is_member(self, tx: Transaction, user: UUID) -> bool:
         """Whether the user belongs to the tenant."""

@@ -100,7 +100,10 @@ class OrganizationIsClosed(Forbidden):
 _REFUSALS: Mapping[State, tuple[type[Forbidden], str]] = {
     State.RESTRICTED: (
         OrganizationRestricted,
-        "The organization is read-only. GET …/organizations/{id} says why; a bill is settled under billing.",
+        (
+            "The organization is read-only. GET …/organizations/{id} says why: `held` is what the platform ordered, which"
+            " its support lifts; where that is null, a bill is to be settled under billing."
+        ),
     ),
     State.SUSPENDED: (OrganizationSuspended, "The organization is suspended; ask the platform's support."),
     State.CLOSING: (
