@@ -119,7 +119,7 @@ def test_an_upgrade_without_a_card_is_402_and_changes_nothing(
     stand_in.control("clock", advance=15 * 86_400)
     before = told(database, acme)
     stand_in.client.v1.subscriptions.resume(account.show(acme).subscription)
-    with pytest.raises(PaymentRefused):
+    with pytest.raises(PaymentRefused, match="no card to charge: add one first, by POST /api/v1/billing/checkout"):
         account.change(acme, "change", None, plan="professional")
     assert account.show(acme).plan == "free"
     assert told(database, acme) == before
