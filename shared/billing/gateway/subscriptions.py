@@ -1,7 +1,8 @@
 """What owners do with their subscription at Stripe.
 
 A change is asked for by the state it wants, so asking again finds it done and costs nothing; Stripe's Idempotency-Key,
-made from the request's own, covers what is under way. A plan goes up at once, for the rest of the period's price. It
+made from the request's own, covers what is under way. What Stripe answers to a key may be of yesterday: what is told of
+the subscription is always read after the change. A plan goes up at once, for the rest of the period's price. It
 goes down at the period's end: the lower price is set at once without proration, so that the next invoice is right by
 itself, and `keeps_plan` and `keeps_until` in the metadata say what is paid for until then.
 """
@@ -73,7 +74,7 @@ class Subscriptions(Connection):
             elif plan is not present.price_plan:
                 kept = {"keeps_plan": entitled.value, "keeps_until": str(_seconds(present.period_end))}
                 present = self._set(client, owner, present, plan, "downgrade", metadata=kept)
-            return self._told(owner, present)
+            return self._read(client, owner, present)
 
     def preview(self, owner: Owner, plan: Plan) -> dict[str, Any]:
         """What a change would cost now and then, and when it would take effect. Changes nothing."""
@@ -115,8 +116,8 @@ class Subscriptions(Connection):
             present = self._live(client, owner.customer)
             if present.status == "paused":
                 asked: Any = {"billing_cycle_anchor": "now"}
-                present = thing(client.v1.subscriptions.resume(present.id, asked, owner.once("resume")))
-                return self._told(owner, present)
+                client.v1.subscriptions.resume(present.id, asked, owner.once("resume"))
+                return self._read(client, owner, present)
         return self._ends(owner, ends=False)
 
     def _ends(self, owner: Owner, *, ends: bool) -> BillingEvent:
@@ -125,9 +126,8 @@ class Subscriptions(Connection):
             present = self._live(client, owner.customer)
             if present.cancel_at_period_end is not ends or present.is_closing:
                 asked: Any = {"cancel_at_period_end": ends, "metadata": {ENDS_FOR: ""}}
-                changed = client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
-                present = thing(changed)
-            return self._told(owner, present)
+                client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
+            return self._read(client, owner, present)
 
     def invoices(self, owner: Owner, limit: int, after: str) -> dict[str, Any]:
         """A page of invoices, newest first, and whether more follow."""
@@ -152,10 +152,13 @@ class Subscriptions(Connection):
                 return one
         raise NothingToChange("There is no subscription, or it has ended; check out to begin another one.")
 
-    def _told(self, owner: Owner, present: Thing) -> BillingEvent:
-        if not present.id:
+    def _read(self, client: stripe.StripeClient, owner: Owner, present: Thing) -> BillingEvent:
+        """The subscription as it is now, whatever was answered to the change."""
+        at = self._clock()
+        found = thing(client.v1.subscriptions.retrieve(present.id))
+        if not found.id:
             raise StripeRefused("The answer names no subscription.")
-        return told_of_subscription(present, "", REREAD, self._clock(), owner.tenant)
+        return told_of_subscription(found, "", REREAD, at, owner.tenant)
 
 
 def subscriptions_of(client: stripe.StripeClient, customer: str) -> list[Thing]:

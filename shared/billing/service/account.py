@@ -15,6 +15,7 @@ from shared.billing.service.following import Billing
 from tenant_context.context import TenantContext
 from tenant_context.errors import BadRequest, FieldError, Invalid
 from tenant_context.events import Event
+from tenant_context.idempotency import Attempt
 from tenant_context.postgres import Database
 
 REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused)}
@@ -51,11 +52,20 @@ class BillingAccount:
         return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
 
     def change(self, tenant: TenantContext, operation: str, key: str | None, **data: Any) -> BillingState:
-        """Ask Stripe to change the subscription, and keep what it answers; emits tenant.billing_requested."""
+        """Ask Stripe to change the subscription, and keep what is so afterwards; emits tenant.billing_requested.
+
+        A key whose change was made before changes nothing more, whatever came since. Errors: Invalid, where it was used
+        for another change.
+        """
+        attempt = _attempt(operation, key, data)
+        if attempt and attempt.reserve(self._database, tenant):
+            return self.show(tenant)
         answer = msgspec.convert(self.ask(tenant, operation, key, **data), BillingEvent)
         told = {"id": str(tenant.tenant), "action": operation, "plan": data.get("plan")}
         with self._database.transaction(tenant) as tx:
             tx.emit(Event("tenant.billing_requested", f"tenant/{tenant.tenant}", told))
+            if attempt:
+                attempt.finish(tx)
             self._billing.observed(tx, answer)
         return self.show(tenant)
 
@@ -82,6 +92,13 @@ def _invoice(cursor: str | None) -> str:
     if not found.startswith("in_") or not found.replace("_", "").isalnum():
         raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),))
     return found
+
+
+def _attempt(operation: str, key: str | None, data: dict[str, Any]) -> Attempt | None:
+    """The request, where it may be repeated: Stripe is asked for several things, and sees only each of them."""
+    if key is None:
+        return None
+    return Attempt.of(key, "POST", f"/api/v1/billing/{operation}", msgspec.json.encode(data, order="sorted"), "")
 
 
 def _digest(tenant: TenantContext, operation: str, key: str | None) -> str:

@@ -101,6 +101,45 @@ def test_a_cancellation_and_its_end_are_known_at_once(account: BillingAccount, a
     assert not account.change(acme, "resume", None).cancels
 
 
+def at_stripe(account: BillingAccount, tenant: TenantContext, stand_in: StandIn) -> tuple[bool, str]:
+    """Whether the subscription ends, and which price is paid, as Stripe has it."""
+    found = stand_in.client.v1.subscriptions.retrieve(account.show(tenant).subscription)
+    return found.cancel_at_period_end, str(found["items"].data[0].price.lookup_key)
+
+
+def test_a_key_that_comes_again_after_other_changes_is_answered_by_what_is_there_now(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn, database: Database
+) -> None:
+    account.change(acme, "cancel", "k1")
+    account.change(acme, "resume", "k2")
+    account.change(acme, "change", "p1", plan="enterprise")
+    account.change(acme, "change", "p2", plan="starter")
+    before = told(database, acme)
+    assert not account.change(acme, "cancel", "k1").cancels
+    assert account.change(acme, "change", "p1", plan="enterprise").plan == "starter"
+    assert at_stripe(account, acme, stand_in) == (False, "rmap_starter_monthly")
+    assert told(database, acme) == before
+
+
+def test_a_key_is_of_one_change_alone(account: BillingAccount, acme: TenantContext) -> None:
+    account.change(acme, "change", "key", plan="enterprise")
+    for operation, data in (("change", {"plan": "starter"}), ("cancel", {})):
+        with pytest.raises(Invalid, match="another request"):
+            account.change(acme, operation, "key", **data)
+    assert account.show(acme).plan == "enterprise"
+
+
+def test_a_key_whose_change_was_never_answered_finds_what_stripe_has_by_now(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn
+) -> None:
+    # Two calls with effect and without an answer: the call, and the library's repetition.
+    stand_in.control("faults", drop=True, executed=True, count=2, match="POST /v1/subscriptions/")
+    with pytest.raises(Unavailable):
+        account.change(acme, "cancel", "k1")
+    account.change(acme, "resume", "k2")
+    assert account.change(acme, "cancel", "k1").cancels is at_stripe(account, acme, stand_in)[0] is False
+
+
 def test_before_stripe_knows_the_tenant_the_answer_says_why(
     account: BillingAccount, database: Database, two_tenants: Tenants
 ) -> None:
