@@ -51,9 +51,8 @@ class Subscriptions(Connection):
             found = subscriptions_of(self._connected(), customer)
             if not found:
                 return None
-            present = next((one for one in found if one.status in LIVE), found[0])
             name = f"reread/{event}/{int(created.timestamp())}"
-            return told_of_subscription(present, name, REREAD, created, tenant)
+            return told_of_subscription(_foremost(found), name, REREAD, created, tenant)
 
     def change(self, owner: Owner, plan: Plan) -> BillingEvent:
         """Another plan: a higher one now, a lower one when the period ends; the present one again undoes that."""
@@ -129,6 +128,15 @@ class Subscriptions(Connection):
                 client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
             return self._read(client, owner, present)
 
+    def present(self, owner: Owner) -> BillingEvent:
+        """The subscription as it is now: the living one, else the last."""
+        with translated():
+            client = self._connected()
+            at = self._clock()
+            if not (found := subscriptions_of(client, owner.customer)):
+                raise NothingToChange("There is no subscription.")
+            return told_of_subscription(_foremost(found), "", REREAD, at, owner.tenant)
+
     def invoices(self, owner: Owner, limit: int, after: str) -> dict[str, Any]:
         """A page of invoices, newest first, and whether more follow."""
         with translated():
@@ -159,6 +167,10 @@ class Subscriptions(Connection):
         if not found.id:
             raise StripeRefused("The answer names no subscription.")
         return told_of_subscription(found, "", REREAD, at, owner.tenant)
+
+
+def _foremost(found: list[Thing]) -> Thing:
+    return next((one for one in found if one.status in LIVE), found[0])
 
 
 def subscriptions_of(client: stripe.StripeClient, customer: str) -> list[Thing]:

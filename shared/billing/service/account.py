@@ -21,6 +21,8 @@ from tenant_context.postgres import Database
 REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused)}
 """What Stripe's side refuses, by the code it is told under."""
 _LONGEST_KEY = 255
+_ANEW = 3
+"""How often Stripe is read again where something was kept meanwhile; after that the events have the word."""
 
 
 class Stripe(Protocol):
@@ -45,9 +47,17 @@ class BillingAccount:
 
     def ask(self, tenant: TenantContext, operation: str, key: str | None = None, **data: Any) -> Any:
         """Ask Stripe for something that leaves the subscription as it is."""
+        return self._asked(tenant, self._known(tenant), operation, key, data)
+
+    def _known(self, tenant: TenantContext) -> BillingState:
         state = self.show(tenant)
         if state.customer is None:
             raise BillingPending(state.reason or "It is being set up; try again in a moment.")
+        return state
+
+    def _asked(
+        self, tenant: TenantContext, state: BillingState, operation: str, key: str | None, data: dict[str, Any]
+    ) -> Any:
         asked = {**data, "customer": state.customer, "key": _digest(tenant, operation, key)}
         return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
 
@@ -60,14 +70,26 @@ class BillingAccount:
         attempt = _attempt(operation, key, data)
         if attempt and attempt.reserve(self._database, tenant):
             return self.show(tenant)
-        answer = msgspec.convert(self.ask(tenant, operation, key, **data), BillingEvent)
+        before = self._known(tenant)
+        answer = self._told(tenant, before, operation, key, data)
         told = {"id": str(tenant.tenant), "action": operation, "plan": data.get("plan")}
         with self._database.transaction(tenant) as tx:
             tx.emit(Event("tenant.billing_requested", f"tenant/{tenant.tenant}", told))
             if attempt:
                 attempt.finish(tx)
-            self._billing.observed(tx, answer)
+            kept = self._billing.observed(tx, answer, since=before.version)
+        for _ in range(0 if kept else _ANEW):
+            before = self._known(tenant)
+            answer = self._told(tenant, before, "subscription", None, {})
+            with self._database.transaction(tenant) as tx:
+                if self._billing.observed(tx, answer, since=before.version):
+                    break
         return self.show(tenant)
+
+    def _told(
+        self, tenant: TenantContext, state: BillingState, operation: str, key: str | None, data: dict[str, Any]
+    ) -> BillingEvent:
+        return msgspec.convert(self._asked(tenant, state, operation, key, data), BillingEvent)
 
     def invoices(self, tenant: TenantContext, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of invoices, newest first; none before Stripe knows the tenant."""

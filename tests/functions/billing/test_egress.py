@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -40,6 +41,25 @@ class Invoked:
                 return answer
 
         return {"Payload": Body()}
+
+
+class Late(Egress):
+    """Its first answer arrives after something else."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def __init__(self, *where: Any, **how: Any) -> None:
+        super().__init__(*where, **how)
+        self.asked: list[str] = []
+
+    def call(self, operation: str, data: dict[str, Any], *, tenant: UUID, request_id: str) -> Any:
+        """The answer of before."""
+        self.asked.append(operation)
+        answer = super().call(operation, data, tenant=tenant, request_id=request_id)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return answer
 
 
 @pytest.fixture
@@ -119,6 +139,19 @@ def test_a_key_that_comes_again_after_other_changes_is_answered_by_what_is_there
     assert account.change(acme, "change", "p1", plan="enterprise").plan == "starter"
     assert at_stripe(account, acme, stand_in) == (False, "rmap_starter_monthly")
     assert told(database, acme) == before
+
+
+def test_a_late_answer_does_not_overwrite_what_was_done_meanwhile(
+    database: Database, handler: Handler, billing: Billing, acme: TenantContext, stand_in: StandIn
+) -> None:
+    """It was true when Stripe was read, and comes when the owner has changed their mind."""
+    egress = Late("billing_egress", seconds=5, connect=lambda _: Invoked(handler), refusals=REFUSALS)
+    account = BillingAccount(database, BillingRepository(), billing, egress)
+    egress.meanwhile = lambda: account.change(acme, "resume", None)
+    assert not account.change(acme, "cancel", None).cancels
+    assert egress.asked == ["cancel", "resume", "subscription"]
+    assert not account.show(acme).cancels
+    assert not at_stripe(account, acme, stand_in)[0]
 
 
 def test_a_key_is_of_one_change_alone(account: BillingAccount, acme: TenantContext) -> None:
