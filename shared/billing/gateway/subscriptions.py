@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import stripe
 
 from shared.billing.errors import NothingToChange, StripeRefused
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.shapes import ENDS_FOR, Thing, thing, told_of_subscription
+from shared.billing.gateway.shapes import ENDS_FOR, GOES_DOWN_TO, Thing, thing, told_of_subscription
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import LIVE, REREAD, is_upgrade
 from tenant_context.clock import Clock
 
-_CLEARED = {"keeps_plan": "", "keeps_until": ""}
+_CLEARED = {"keeps_plan": "", "keeps_until": "", GOES_DOWN_TO: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,16 @@ class Subscriptions(Connection):
             entitled = self._entitled(present)
             waits = present.kept_plan(self._clock()) is not None
             if plan is entitled:
-                if waits:
+                if waits or present.goes_down_to(self._clock()):
                     present = self._set(client, owner, present, plan, "undo", metadata=_CLEARED)
             elif present.status in {"trialing", "paused"} or entitled is None:
                 present = self._set(client, owner, present, plan, "swap", metadata=_CLEARED)
             elif is_upgrade(entitled, plan):
-                if waits:  # what was paid for is credited, not what would have come
-                    present = self._set(client, owner, present, entitled, "restore", metadata=_CLEARED)
-                present = self._set(client, owner, present, plan, "upgrade", **_AT_ONCE)
+                if waits:
+                    present = self._restore(client, owner, present, entitled)
+                self._raise(client, owner, present, plan)
             elif plan is not present.price_plan:
-                kept = {"keeps_plan": entitled.value, "keeps_until": str(_seconds(present.period_end))}
-                present = self._set(client, owner, present, plan, "downgrade", metadata=kept)
+                present = self._set(client, owner, present, plan, "downgrade", metadata=_kept(entitled, present))
             return self._read(client, owner, present)
 
     def preview(self, owner: Owner, plan: Plan) -> dict[str, Any]:
@@ -151,6 +150,30 @@ class Subscriptions(Connection):
         asked: Any = {"items": items, "proration_behavior": "none", **more}
         return thing(client.v1.subscriptions.update(present.id, asked, owner.once(f"{step}-{plan}")))
 
+    def _restore(self, client: stripe.StripeClient, owner: Owner, present: Thing, entitled: Plan) -> Thing:
+        """The price of what was paid for, before a downgrade's: that is credited, and not what would have come."""
+        lower = present.price_plan
+        marked = {"keeps_plan": "", GOES_DOWN_TO: lower.value if lower else ""}
+        for turn in ("restore", f"restore-{uuid4().hex}"):
+            self._set(client, owner, present, entitled, turn, metadata=marked)
+            present = thing(client.v1.subscriptions.retrieve(present.id))
+            if present.kept_plan(self._clock()) is None:
+                break  # else the key had been used, and the downgrade put back since
+        return present
+
+    def _raise(self, client: stripe.StripeClient, owner: Owner, present: Thing, plan: Plan) -> None:
+        """A higher plan, now; where that is refused a downgrade that waited waits again."""
+        if present.price_plan is plan:
+            return
+        try:
+            self._set(client, owner, present, plan, "upgrade", **_AT_ONCE, metadata=_CLEARED)
+        except (stripe.CardError, stripe.InvalidRequestError):
+            lower = present.goes_down_to(self._clock())
+            if lower is not None and present.price_plan is not None:
+                kept = _kept(present.price_plan, present)
+                self._set(client, owner, present, lower, f"wait-{uuid4().hex}", metadata=kept)
+            raise
+
     def _entitled(self, present: Thing) -> Plan | None:
         return present.kept_plan(self._clock()) or present.price_plan
 
@@ -176,6 +199,10 @@ def _foremost(found: list[Thing]) -> Thing:
 def subscriptions_of(client: stripe.StripeClient, customer: str) -> list[Thing]:
     """A customer's subscriptions, newest first."""
     return [thing(one) for one in client.v1.subscriptions.list({"customer": customer, "status": "all", "limit": 20})]
+
+
+def _kept(plan: Plan, present: Thing) -> dict[str, str]:
+    return {"keeps_plan": plan.value, "keeps_until": str(_seconds(present.period_end)), GOES_DOWN_TO: ""}
 
 
 _AT_ONCE: dict[str, Any] = {"proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}
