@@ -36,6 +36,5 @@ billing = Billing(life, Doors(Allowances(Table(settings.table_revocations), kern
 desk = Desk(
     BillingAccount(database, repository, billing, stripe),
     UsageReader(database, UsageRepository(), kernel.clock),
-    database,
 )
 handler = kernel.http(routes, desk, database=database, token=kernel.tokens())

@@ -1,7 +1,7 @@
 """The addresses of billing.
 
-Changes ask Stripe first and keep its answer afterwards, so they open no transaction while it is waited for; a
-repeated Idempotency-Key is repeated to Stripe.
+Changes ask Stripe first and keep afterwards what is so there, so they open no transaction while it is waited for. A
+repeated Idempotency-Key is repeated to Stripe until its change was made, and changes nothing from then on.
 """
 
 from dataclasses import dataclass
@@ -25,12 +25,9 @@ from functions.billing.schemas import (
 from shared.billing.errors import BillingPending, PaymentRefused
 from shared.billing.service.account import BillingAccount
 from shared.usage.service.reading import UsageReader
-from tenant_context.idempotency import Attempt
-from tenant_context.postgres import Database
 from tenant_context.routing import Answer, Call, Routes
 
 routes = Routes()
-PLAN = "/api/v1/billing/plan"
 _REFUSED = (PaymentRefused.status, BillingPending.status)
 """What Stripe's side may answer: billing-pending, billing-refused and no-subscription are 409."""
 
@@ -41,8 +38,6 @@ class Desk:
 
     account: BillingAccount
     usage: UsageReader
-    database: Database
-    """Where keys of requests are kept."""
 
 
 def _key(call: Call[Any]) -> str | None:
@@ -91,7 +86,7 @@ def preview(call: Call[PlanIn], desk: Desk) -> Answer:
 
 @routes.act(
     "POST",
-    PLAN,
+    "/api/v1/billing/plan",
     permission="billing.write",
     body=PlanIn,
     answer=SubscriptionOut,
@@ -100,11 +95,7 @@ def preview(call: Call[PlanIn], desk: Desk) -> Answer:
 )
 def change(call: Call[PlanIn], desk: Desk) -> Answer:
     """Change the plan: a higher one now, the rest of the period charged; a lower one when the period ends."""
-    key = _key(call)
-    if key is not None:
-        # Stripe is asked for more than one thing, and does not see that a key comes with another plan.
-        Attempt.of(key, "POST", PLAN, call.raw, "").reserve(desk.database, call.tenant)
-    return Answer(desk.account.change(call.tenant, "change", key, plan=call.body.plan))
+    return Answer(desk.account.change(call.tenant, "change", _key(call), plan=call.body.plan))
 
 
 @routes.act(

@@ -42,6 +42,7 @@ def operations(stripe: Stripe) -> dict[str, Operation]:
         "preview": lambda owner, data: stripe.subscriptions.preview(owner, Plan(data["plan"])),
         "cancel": lambda owner, _: stripe.subscriptions.cancel(owner),
         "resume": lambda owner, _: stripe.subscriptions.resume(owner),
+        "subscription": lambda owner, _: stripe.subscriptions.present(owner),
         "invoices": lambda owner, data: stripe.subscriptions.invoices(owner, data["limit"], data["after"]),
         "checkout": lambda owner, data: stripe.pages.checkout(
             owner, Plan(data["plan"]), data["success_url"], data["cancel_url"]

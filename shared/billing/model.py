@@ -190,6 +190,8 @@ class BillingState:
     """What not paying has led to: nothing yet, `restricted` or `suspended`."""
     held: State | None = None
     """What an operator ordered: billing makes it no less."""
+    version: int = 0
+    """Of the tenant's row: another one says that something was kept since it was read."""
 
 
 @dataclass(frozen=True, slots=True)

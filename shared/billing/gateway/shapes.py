@@ -13,6 +13,8 @@ from shared.billing.rules import PLAN_OF
 
 ENDS_FOR, CLOSING = "ends_for", "closing"
 """The mark in a subscription's metadata that its end is ours to take back: an owner's cancellation bears none."""
+GOES_DOWN_TO = "goes_down_to"
+"""The lower plan of a downgrade, while an upgrade in its place is being paid: it waits again where that fails."""
 _LONGEST_NAME = 255
 _LAST_SECOND = 4_102_444_800
 """The year 2100."""
@@ -92,13 +94,20 @@ class Thing(msgspec.Struct):
         """The end of what is paid for."""
         return moment(self.items.data[0].current_period_end) if self.items.data else None
 
+    def goes_down_to(self, at: datetime) -> Plan | None:
+        """The lower plan, from the next period on, that an upgrade was tried in the place of."""
+        return self._until_kept(at, GOES_DOWN_TO)
+
     def kept_plan(self, at: datetime) -> Plan | None:
         """The plan that a downgrade leaves in force until the period that was paid for ends."""
+        return self._until_kept(at, "keeps_plan")
+
+    def _until_kept(self, at: datetime, name: str) -> Plan | None:
         metadata = self.metadata or {}
         until = metadata.get("keeps_until", "")
         if re.fullmatch(r"[0-9]{1,12}", until) is None or int(until) <= at.timestamp():
             return None
-        return next((plan for plan in Plan if plan == metadata.get("keeps_plan")), None)
+        return next((plan for plan in Plan if plan == metadata.get(name)), None)
 
 
 def moment(seconds: int | None) -> datetime | None:

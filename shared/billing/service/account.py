@@ -15,11 +15,14 @@ from shared.billing.service.following import Billing
 from tenant_context.context import TenantContext
 from tenant_context.errors import BadRequest, FieldError, Invalid
 from tenant_context.events import Event
+from tenant_context.idempotency import Attempt
 from tenant_context.postgres import Database
 
 REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused)}
 """What Stripe's side refuses, by the code it is told under."""
 _LONGEST_KEY = 255
+_ANEW = 3
+"""How often Stripe is read again where something was kept meanwhile; after that the events have the word."""
 
 
 class Stripe(Protocol):
@@ -44,20 +47,49 @@ class BillingAccount:
 
     def ask(self, tenant: TenantContext, operation: str, key: str | None = None, **data: Any) -> Any:
         """Ask Stripe for something that leaves the subscription as it is."""
+        return self._asked(tenant, self._known(tenant), operation, key, data)
+
+    def _known(self, tenant: TenantContext) -> BillingState:
         state = self.show(tenant)
         if state.customer is None or state.subscription is None:  # a trial is on its way: nothing begins beside it
             raise BillingPending(state.reason or "It is being set up; try again in a moment.")
+        return state
+
+    def _asked(
+        self, tenant: TenantContext, state: BillingState, operation: str, key: str | None, data: dict[str, Any]
+    ) -> Any:
         asked = {**data, "customer": state.customer, "key": _digest(tenant, operation, key)}
         return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
 
     def change(self, tenant: TenantContext, operation: str, key: str | None, **data: Any) -> BillingState:
-        """Ask Stripe to change the subscription, and keep what it answers; emits tenant.billing_requested."""
-        answer = msgspec.convert(self.ask(tenant, operation, key, **data), BillingEvent)
+        """Ask Stripe to change the subscription, and keep what is so afterwards; emits tenant.billing_requested.
+
+        A key whose change was made before changes nothing more, whatever came since. Errors: Invalid, where it was used
+        for another change.
+        """
+        attempt = _attempt(operation, key, data)
+        if attempt and attempt.reserve(self._database, tenant):
+            return self.show(tenant)
+        before = self._known(tenant)
+        answer = self._told(tenant, before, operation, key, data)
         told = {"id": str(tenant.tenant), "action": operation, "plan": data.get("plan")}
         with self._database.transaction(tenant) as tx:
             tx.emit(Event("tenant.billing_requested", f"tenant/{tenant.tenant}", told))
-            self._billing.observed(tx, answer)
+            if attempt:
+                attempt.finish(tx)
+            kept = self._billing.observed(tx, answer, since=before.version)
+        for _ in range(0 if kept else _ANEW):
+            before = self._known(tenant)
+            answer = self._told(tenant, before, "subscription", None, {})
+            with self._database.transaction(tenant) as tx:
+                if self._billing.observed(tx, answer, since=before.version):
+                    break
         return self.show(tenant)
+
+    def _told(
+        self, tenant: TenantContext, state: BillingState, operation: str, key: str | None, data: dict[str, Any]
+    ) -> BillingEvent:
+        return msgspec.convert(self._asked(tenant, state, operation, key, data), BillingEvent)
 
     def invoices(self, tenant: TenantContext, *, limit: int, cursor: str | None) -> dict[str, Any]:
         """A page of invoices, newest first; none before Stripe knows the tenant."""
@@ -82,6 +114,13 @@ def _invoice(cursor: str | None) -> str:
     if not found.startswith("in_") or not found.replace("_", "").isalnum():
         raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),))
     return found
+
+
+def _attempt(operation: str, key: str | None, data: dict[str, Any]) -> Attempt | None:
+    """The request, where it may be repeated: Stripe is asked for several things, and sees only each of them."""
+    if key is None:
+        return None
+    return Attempt.of(key, "POST", f"/api/v1/billing/{operation}", msgspec.json.encode(data, order="sorted"), "")
 
 
 def _digest(tenant: TenantContext, operation: str, key: str | None) -> str:

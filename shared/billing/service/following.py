@@ -107,16 +107,24 @@ class Billing:
         ends = rules.ending(state, why)
         return Ending(state.customer, ends) if ends and state.customer else None
 
-    def observed(self, tx: Transaction, event: BillingEvent) -> None:
-        """What Stripe answered just now to a change of ours; the events that tell of it are still to come.
+    def observed(self, tx: Transaction, event: BillingEvent, *, since: int) -> bool:
+        """What Stripe has after a change of ours; the events that tell of it are still to come.
 
-        It takes no place in their order: the last word stays with the newest event.
+        It takes no place in their order: the last word stays with the newest event. `since` is the version that was
+        kept before Stripe was read. False, where it is another one by now: what was read may be older than what is
+        kept, and is let go.
         """
         before = self._repository.lock(tx)
+        if before.version != since:
+            return False
         after = replace(rules.follow(before, event), as_of=before.as_of)
         unpaid = self._repository.unpaid(tx, after)
-        since = before.dunning_since if event.status in rules.OWING or unpaid.since else None
-        self._keep(tx, before, rules.owe(before, after, since or unpaid.since, settled=unpaid.settled))
+        owed = before.dunning_since if event.status in rules.OWING or unpaid.since else None
+        after = rules.owe(before, after, owed or unpaid.since, settled=unpaid.settled)
+        if after == before:
+            self._repository.save(tx, after)  # so that a reading from before this one is known to be older
+        self._keep(tx, before, after)
+        return True
 
     def replayed(self, tx: Transaction, since: datetime | None) -> dict[Outcome, int]:
         """Judge the inbox's events anew, in their order; ends where they alone would have led."""

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -40,6 +41,25 @@ class Invoked:
                 return answer
 
         return {"Payload": Body()}
+
+
+class Late(Egress):
+    """Its first answer arrives after something else."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def __init__(self, *where: Any, **how: Any) -> None:
+        super().__init__(*where, **how)
+        self.asked: list[str] = []
+
+    def call(self, operation: str, data: dict[str, Any], *, tenant: UUID, request_id: str) -> Any:
+        """The answer of before."""
+        self.asked.append(operation)
+        answer = super().call(operation, data, tenant=tenant, request_id=request_id)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return answer
 
 
 @pytest.fixture
@@ -101,6 +121,58 @@ def test_a_cancellation_and_its_end_are_known_at_once(account: BillingAccount, a
     assert not account.change(acme, "resume", None).cancels
 
 
+def at_stripe(account: BillingAccount, tenant: TenantContext, stand_in: StandIn) -> tuple[bool, str]:
+    """Whether the subscription ends, and which price is paid, as Stripe has it."""
+    found = stand_in.client.v1.subscriptions.retrieve(account.show(tenant).subscription)
+    return found.cancel_at_period_end, str(found["items"].data[0].price.lookup_key)
+
+
+def test_a_key_that_comes_again_after_other_changes_is_answered_by_what_is_there_now(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn, database: Database
+) -> None:
+    account.change(acme, "cancel", "k1")
+    account.change(acme, "resume", "k2")
+    account.change(acme, "change", "p1", plan="enterprise")
+    account.change(acme, "change", "p2", plan="starter")
+    before = told(database, acme)
+    assert not account.change(acme, "cancel", "k1").cancels
+    assert account.change(acme, "change", "p1", plan="enterprise").plan == "starter"
+    assert at_stripe(account, acme, stand_in) == (False, "rmap_starter_monthly")
+    assert told(database, acme) == before
+
+
+def test_a_late_answer_does_not_overwrite_what_was_done_meanwhile(
+    database: Database, handler: Handler, billing: Billing, acme: TenantContext, stand_in: StandIn
+) -> None:
+    """It was true when Stripe was read, and comes when the owner has changed their mind."""
+    egress = Late("billing_egress", seconds=5, connect=lambda _: Invoked(handler), refusals=REFUSALS)
+    account = BillingAccount(database, BillingRepository(), billing, egress)
+    egress.meanwhile = lambda: account.change(acme, "resume", None)
+    assert not account.change(acme, "cancel", None).cancels
+    assert egress.asked == ["cancel", "resume", "subscription"]
+    assert not account.show(acme).cancels
+    assert not at_stripe(account, acme, stand_in)[0]
+
+
+def test_a_key_is_of_one_change_alone(account: BillingAccount, acme: TenantContext) -> None:
+    account.change(acme, "change", "key", plan="enterprise")
+    for operation, data in (("change", {"plan": "starter"}), ("cancel", {})):
+        with pytest.raises(Invalid, match="another request"):
+            account.change(acme, operation, "key", **data)
+    assert account.show(acme).plan == "enterprise"
+
+
+def test_a_key_whose_change_was_never_answered_finds_what_stripe_has_by_now(
+    account: BillingAccount, acme: TenantContext, stand_in: StandIn
+) -> None:
+    # Two calls with effect and without an answer: the call, and the library's repetition.
+    stand_in.control("faults", drop=True, executed=True, count=2, match="POST /v1/subscriptions/")
+    with pytest.raises(Unavailable):
+        account.change(acme, "cancel", "k1")
+    account.change(acme, "resume", "k2")
+    assert account.change(acme, "cancel", "k1").cancels is at_stripe(account, acme, stand_in)[0] is False
+
+
 def test_before_stripe_knows_the_tenant_the_answer_says_why(
     account: BillingAccount, database: Database, two_tenants: Tenants
 ) -> None:
@@ -119,7 +191,7 @@ def test_an_upgrade_without_a_card_is_402_and_changes_nothing(
     stand_in.control("clock", advance=15 * 86_400)
     before = told(database, acme)
     stand_in.client.v1.subscriptions.resume(account.show(acme).subscription)
-    with pytest.raises(PaymentRefused):
+    with pytest.raises(PaymentRefused, match="no card to charge: add one first, by POST /api/v1/billing/checkout"):
         account.change(acme, "change", None, plan="professional")
     assert account.show(acme).plan == "free"
     assert told(database, acme) == before

@@ -61,7 +61,7 @@ class Office:
         )
         with self.database.transaction(self.tenant) as tx:
             if at_once:
-                self.billing.observed(tx, event)
+                assert self.billing.observed(tx, event, since=BillingRepository().lock(tx).version)
             else:
                 self.billing.followed(tx, event)
 
