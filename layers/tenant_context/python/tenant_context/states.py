@@ -101,8 +101,8 @@ _REFUSALS: Mapping[State, tuple[type[Forbidden], str]] = {
     State.RESTRICTED: (
         OrganizationRestricted,
         (
-            "The organization is read-only. GET …/organizations/{id} says why: `held` is what the platform ordered, which"
-            " its support lifts; where that is null, a bill is to be settled under billing."
+            "The organization is read-only. GET …/organizations/{id} says why: `held` is what the platform ordered,"
+            " which its support lifts; where that is null, a bill is to be settled under billing."
         ),
     ),
     State.SUSPENDED: (OrganizationSuspended, "The organization is suspended; ask the platform's support."),
