@@ -201,4 +201,5 @@ def _state(row: Row | None, tenant: TenantContext) -> BillingState:
     if row is None:
         raise TenantMissing(f"There is no tenant {tenant.tenant}.")
     plan, status, *rest, held, version = row
-    return BillingState(plan, State(status), *rest, State(held) if held else None, version)
+    rest += [State(held) if held else None, version]
+    return BillingState(plan, State(status), *rest)

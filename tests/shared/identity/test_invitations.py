@@ -13,7 +13,7 @@ from shared.identity.repository.invitations import InvitationRepository
 from shared.identity.service.callers import user_of
 from shared.identity.service.invitations import Asked
 from shared.identity.service.mailed_codes import MailedCodes
-from tenant_context.context import TenantContext
+from tenant_context.context import TenantContext, UserId
 from tenant_context.postgres import Database
 
 
@@ -30,7 +30,7 @@ def test_an_invitation_that_was_accepted_says_so_and_one_that_was_taken_back_doe
             until = tx.now + timedelta(days=7)
             repository.add(tx, Invitation(one, email, "member", user_of(acme), tx.now, until, "open"))
         repository.revoke(tx, revoked)
-    as_guest = replace(acme, user=guest)
+    as_guest = replace(acme, user=UserId(guest))
     with database.transaction(as_guest) as tx:
         asked.enter(tx, accepted, guest)
     for look in (asked.enter, asked.check_good):
