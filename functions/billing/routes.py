@@ -29,7 +29,7 @@ from tenant_context.routing import Answer, Call, Routes
 
 routes = Routes()
 _REFUSED = (PaymentRefused.status, BillingPending.status)
-"""What Stripe's side may answer: billing-pending, billing-refused and no-subscription are 409."""
+"""What Stripe's side may answer: billing-pending, billing-refused, no-subscription and organization-closing are 409."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ def portal(call: Call[PortalIn], desk: Desk) -> Answer:
 
 @routes.act("POST", "/api/v1/billing/preview", permission="billing.read", body=PlanIn, answer=PreviewOut, fails=(409,))
 def preview(call: Call[PlanIn], desk: Desk) -> Answer:
-    """See what another plan would cost, now and at the period's end; nothing is changed."""
+    """See what another plan would cost, now and at the period's end; nothing is changed.
+
+    No plan is bought, nor gone on with, while the organization is being closed, held by the platform or suspended.
+    """
     return Answer(desk.account.ask(call.tenant, "preview", plan=call.body.plan))
 
 

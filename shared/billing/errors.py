@@ -33,6 +33,18 @@ class PaymentRefused(PaymentNeeded):
     code, title = "payment-refused", "The payment did not go through"
 
 
+class BillingClosing(Conflict):
+    """Nothing is bought for an organization that is being closed."""
+
+    code, title = "organization-closing", "The organization is being closed"
+
+
+class BillingHeld(Conflict):
+    """Nothing is bought for an organization that the platform holds."""
+
+    code, title = "held-by-platform", "The platform holds the organization"
+
+
 class InvoiceUnpaid(PaymentNeeded):
     """Nothing new begins beside an invoice that is owed; the detail says which, and where it is paid."""
 

@@ -55,6 +55,8 @@ def test_who_is_suspended_for_a_debt_logs_in_and_pays_and_does_nothing_else(debt
     assert (opened.status, opened.json["purpose"]) == (200, "card"), opened.body
     assert asks("POST", "/api/v1/billing/portal", {"return_url": "https://a.example/"}).status == 200
     for method, path, body in (
+        ("POST", "/api/v1/billing/plan", {"plan": "enterprise"}),
+        ("POST", "/api/v1/billing/preview", {"plan": "enterprise"}),
         ("GET", "/api/v1/campaigns", None),
         ("POST", "/api/v1/sites", {"name": "Flagship"}),
         ("POST", "/api/v1/exports", {}),

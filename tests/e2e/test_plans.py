@@ -164,5 +164,9 @@ def test_what_is_being_closed_stops_paying_and_pays_on_when_it_is_had_back(owner
     wait_for("its subscription", lambda: billing()["subscription_status"] == "trialing", seconds=90)
     assert as_owner(owner, "POST", "/close").status == 200
     wait_for("Stripe's word of its end", lambda: billing()["cancels"], seconds=60)
+    again = log_in(owner.api.url, owner.user)
+    for act in ("plan", "preview"):
+        refused = ask(again.api.url, again.token, "POST", f"/api/v1/billing/{act}", {"plan": "enterprise"})
+        assert (refused.status, refused.json["code"]) == (409, "organization-closing"), refused.body
     assert as_owner(log_in(owner.api.url, owner.user), "POST", "/reopen").json["state"] == "active"
     wait_for("Stripe's word that it goes on", lambda: not billing()["cancels"], seconds=60)

@@ -8,18 +8,29 @@ from uuid import UUID
 
 import msgspec
 
-from shared.billing.errors import BillingPending, BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused
+from shared.billing.errors import (
+    BillingClosing,
+    BillingHeld,
+    BillingPending,
+    BillingRefused,
+    InvoiceUnpaid,
+    NoSubscription,
+    PaymentRefused,
+)
 from shared.billing.model import BillingEvent, BillingState
 from shared.billing.repository import BillingRepository
+from shared.billing.rules import LIVE
 from shared.billing.service.following import Billing
 from tenant_context.context import TenantContext
 from tenant_context.errors import BadRequest, FieldError, Invalid
 from tenant_context.events import Event
 from tenant_context.idempotency import Attempt
 from tenant_context.postgres import Database
+from tenant_context.states import State, refusal
 
 REFUSALS = {refusal.code: refusal for refusal in (BillingRefused, InvoiceUnpaid, NoSubscription, PaymentRefused)}
 """What Stripe's side refuses, by the code it is told under."""
+_BUYS = frozenset({"change", "resume", "preview"})
 _LONGEST_KEY = 255
 _ANEW = 3
 """How often Stripe is read again where something was kept meanwhile; after that the events have the word."""
@@ -33,7 +44,11 @@ class Stripe(Protocol):
 
 
 class BillingAccount:
-    """One tenant's dealings with Stripe. Errors: BillingPending, the REFUSALS, Unavailable."""
+    """One tenant's dealings with Stripe.
+
+    Errors: BillingPending, the REFUSALS, Unavailable; where a plan is bought: BillingClosing, BillingHeld,
+    OrganizationSuspended.
+    """
 
     def __init__(self, database: Database, repository: BillingRepository, billing: Billing, stripe: Stripe) -> None:
         self._database = database
@@ -58,6 +73,7 @@ class BillingAccount:
     def _asked(
         self, tenant: TenantContext, state: BillingState, operation: str, key: str | None, data: dict[str, Any]
     ) -> Any:
+        _check_may_buy(state, operation)
         asked = {**data, "customer": state.customer, "key": _digest(tenant, operation, key)}
         return self._stripe.call(operation, asked, tenant=tenant.tenant, request_id=tenant.request_id)
 
@@ -101,6 +117,22 @@ class BillingAccount:
         if page["more"]:
             following = base64.urlsafe_b64encode(page["items"][-1]["id"].encode()).decode().rstrip("=")
         return {"items": page["items"], "next_cursor": following}
+
+
+def _check_may_buy(state: BillingState, operation: str) -> None:
+    """Raise for what buys something that could not be used. Debts are paid in every state, and cancelling is free."""
+    begins = operation == "checkout" and state.subscription_status not in LIVE
+    if operation not in _BUYS and not begins:
+        return
+    if state.status in {State.CLOSING, State.CLOSED}:
+        raise BillingClosing(
+            "The organization is being closed: have it back first, at POST …/organizations/{id}/reopen. "
+            "What is owed can be paid, by the portal or a card."
+        )
+    if state.held is not None:
+        raise BillingHeld("The platform holds the organization: no plan lifts that. Ask the platform's support.")
+    if state.status is State.SUSPENDED and not begins:
+        raise refusal(State.SUSPENDED_UNPAID)
 
 
 def _invoice(cursor: str | None) -> str:

@@ -3,12 +3,12 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import pytest
 
-from shared.billing.errors import BillingPending, InvoiceUnpaid, NoSubscription, PaymentRefused
+from shared.billing.errors import BillingClosing, BillingPending, InvoiceUnpaid, NoSubscription, PaymentRefused
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.model import Plan, SignUp
 from shared.billing.repository import BillingRepository
@@ -16,7 +16,7 @@ from shared.billing.service.account import REFUSALS, BillingAccount
 from shared.billing.service.following import Billing
 from shared.identity.gateway.egress import Egress
 from tenant_context.context import TenantContext
-from tenant_context.errors import Invalid, Unavailable
+from tenant_context.errors import Invalid, RmapError, Unavailable
 from tenant_context.postgres import Database
 from tests.billing import billing_on
 from tests.dynamo import watched
@@ -195,6 +195,51 @@ def test_an_upgrade_without_a_card_is_402_and_changes_nothing(
         account.change(acme, "change", None, plan="professional")
     assert account.show(acme).plan == "free"
     assert told(database, acme) == before
+
+
+PAGES = {"success_url": "https://a.example/", "cancel_url": "https://a.example/"}
+BUYS: tuple[tuple[str, dict[str, Any]], ...] = (("change", {"plan": "enterprise"}), ("resume", {}))
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "status"),
+    [
+        ("status = 'closing'", "organization-closing", 409),
+        (
+            "status = 'restricted', held_state = 'restricted', held_reason = 'x', held_since = now()",
+            "held-by-platform",
+            409,
+        ),
+        ("status = 'suspended', dunning_stage = 'suspended'", "organization-suspended", 403),
+    ],
+)
+def test_nothing_is_bought_that_could_not_be_used_and_debts_are_paid_all_the_same(
+    account: BillingAccount, acme: TenantContext, database: Database, stand_in: StandIn, state: LiteralString,
+    code: str, status: int,
+) -> None:  # fmt: skip
+    with database.transaction(acme) as tx:
+        tx.run("UPDATE tenants SET " + state)
+    before = at_stripe(account, acme, stand_in)
+    for operation, data in BUYS:
+        with pytest.raises(RmapError) as refused:
+            account.change(acme, operation, None, **data)
+        assert (refused.value.code, refused.value.status) == (code, status)
+    with pytest.raises(RmapError) as refused:
+        account.ask(acme, "preview", plan="enterprise")
+    assert refused.value.code == code
+    assert at_stripe(account, acme, stand_in) == before
+    assert account.ask(acme, "checkout", None, plan="starter", **PAGES)["purpose"] == "card"
+    assert account.ask(acme, "portal", None, return_url="https://a.example/")["url"]
+    assert account.change(acme, "cancel", None).cancels
+
+
+def test_an_organization_that_is_being_closed_begins_no_subscription(
+    account: BillingAccount, acme: TenantContext, database: Database
+) -> None:
+    with database.transaction(acme) as tx:
+        tx.run("UPDATE tenants SET status = 'closing', subscription_status = 'canceled'")
+    with pytest.raises(BillingClosing, match="have it back first"):
+        account.ask(acme, "checkout", None, plan="starter", **PAGES)
 
 
 def test_what_has_ended_cannot_be_changed(account: BillingAccount, acme: TenantContext, stand_in: StandIn) -> None:
