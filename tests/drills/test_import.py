@@ -289,3 +289,42 @@ def test_an_archive_of_other_files_than_its_manifest_names_is_not_trusted(
         place.s3.put_object(Bucket=place.bucket, Key=key, Body=whole[: whole.rindex(b"manifest.json")])
     failed = fill_from(place, empty_tenant(clone), acme, export)
     assert (failed["status"], "manifest" in failed["reason"]) == ("failed", True)
+
+
+def test_an_import_that_is_deleted_leaves_the_archive_to_whom_it_belongs(
+    place: Place, acme: TenantContext, clone: Clone
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    whole = content(place, acme.tenant, export)
+    new = empty_tenant(clone)
+    assert fill_from(place, new, acme, export)["status"] == "done"
+    with place.database.transaction(new) as tx:
+        place.requests.delete(tx, export)
+    assert place.queue.messages == [], "nothing in the bucket is the importer's"
+    place.maker(part_bytes=600).remove(worker_of(new), message(new, "delete", export))
+    assert content(place, acme.tenant, export) == whole
+    assert status(place, acme, export)["status"] == "done"
+
+
+def test_an_import_that_is_deleted_while_it_runs_stops(place: Place, acme: TenantContext, clone: Clone) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    new = empty_tenant(clone)
+    with place.database.transaction(new) as tx:
+        place.imports.ask(tx, acme.tenant, export)
+    with place.database.transaction(new) as tx:
+        place.requests.delete(tx, export)
+    place.loader().load(worker_of(new), place.queue.messages.pop())
+    assert status(place, new, export)["status"] == "deleted"
+    assert not place.tables.has_rows(worker_of(new), next(one for one in place.tables.all() if one.name == "sites"))
+
+
+def test_the_bucket_gives_up_nothing_of_another_tenant(
+    place: Place, acme: TenantContext, globex: TenantContext
+) -> None:
+    export = asked(place, acme)
+    make(place, acme, export)
+    with pytest.raises(ValueError, match="not of the tenant"):
+        place.archives.remove(globex.tenant, f"{acme.tenant}/{export}.tar")
+    assert content(place, acme.tenant, export)

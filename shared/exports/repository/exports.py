@@ -40,7 +40,7 @@ _READY: LiteralString = """
     WHERE tenant_id = %s AND id = %s AND status <> 'deleted'"""
 _DELETE: LiteralString = """
     UPDATE exports SET status = 'deleted', finished_at = coalesce(finished_at, %s), updated_at = %s
-    WHERE tenant_id = %s AND id = %s AND status <> 'deleted' RETURNING archive, upload"""
+    WHERE tenant_id = %s AND id = %s AND status <> 'deleted' RETURNING kind"""
 _CLAIM: LiteralString = """
     UPDATE exports SET status = 'running', claimed_until = %(until)s, updated_at = %(now)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND status IN ('queued', 'running')
@@ -142,16 +142,18 @@ class ExportRepository:
             raise ExportNotReady
         return str(rows[0][0])
 
-    def delete(self, tx: Transaction, export: ExportId) -> None:
-        """Forget an export, in whatever state it is. Errors: ExportNotFound."""
-        if tx.one(_DELETE, (tx.now, tx.now, tx.tenant.tenant, export)) is None:
+    def delete(self, tx: Transaction, export: ExportId) -> str:
+        """Forget an export or an import, in whatever state it is; answers which of them it is. Errors: ExportNotFound."""
+        row = tx.one(_DELETE, (tx.now, tx.now, tx.tenant.tenant, export))
+        if row is None:
             raise ExportNotFound
+        return str(row[0])
 
     def deleted(self, tenant: TenantContext, export: ExportId) -> tuple[str, str] | None:
-        """The object and the upload of an export that was deleted."""
+        """The object and the upload of an export that was deleted; never those of an import, which are another's."""
         query: LiteralString = """
             SELECT archive, coalesce(upload, '') FROM exports
-            WHERE tenant_id = %s AND id = %s AND status = 'deleted'"""
+            WHERE tenant_id = %s AND id = %s AND kind = 'export' AND status = 'deleted'"""
         rows = self._database.read(tenant, query, (tenant.tenant, export))
         return (rows[0][0], rows[0][1]) if rows else None
 
