@@ -85,19 +85,20 @@ def test_updates_ask_for_the_version_and_writes_take_a_key(document: dict[str, A
 FORMATS = FormatChecker(())
 
 
-@FORMATS.checks("uuid", ValueError)
 def is_uuid(text: object) -> bool:
     return not isinstance(text, str) or str(UUID(text)) == text
 
 
-@FORMATS.checks("date-time", ValueError)
 def is_moment(text: object) -> bool:
     return not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is not None
 
 
-@FORMATS.checks("date", ValueError)
 def is_day(text: object) -> bool:
     return not isinstance(text, str) or bool(date.fromisoformat(text))
+
+
+for form, check in {"uuid": is_uuid, "date-time": is_moment, "date": is_day}.items():
+    FORMATS.checks(form, ValueError)(check)
 
 
 def examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
