@@ -54,7 +54,7 @@ class Exports:
         return {"url": self._archives.link(key, f"{export}.tar", LINK_SECONDS), "expires_at": rfc3339(until)}
 
     def delete(self, tx: Transaction, export: ExportId) -> None:
-        """Delete an archive, or stop its making; of an import, stop it: the archive is another's. Errors: ExportNotFound."""
+        """Delete an archive, or stop its making; an import stops, and its archive stays. Errors: ExportNotFound."""
         if self._exports.delete(tx, export) == "export":
             self._start(tx, "delete", export)
 
