@@ -51,7 +51,7 @@ def export(database: Database, tenant: TenantContext) -> None:
     queue: Any = none
     maker = Maker(database, exports, TableRepository(database), items, archives, queue, elapsed=lambda: 0.0, pepper=str)
     maker.make(tenant, Message(tenant.tenant, "bench", "export", {"export": str(made)}))
-    archives.remove(key)
+    archives.remove(tenant.tenant, key)
     s3.delete_bucket(Bucket=bucket)
 
 

@@ -15,12 +15,13 @@ class ProgressOut(Out):
 
 
 class ExportOut(Out):
-    """An archive; `kind` is `import` for one that this organization was filled from."""
+    """An archive; `kind` is `import` for one that filled this organization, `organization` then whose it is."""
 
     id: UUID
     kind: str
     status: str
     requested_by: UUID | None
+    organization: UUID | None
     progress: ProgressOut
     reason: str
     created_at: str

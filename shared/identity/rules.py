@@ -86,6 +86,11 @@ def check_way(membership: Membership, assurance: Assurance) -> None:
         raise SsoRequired
 
 
+def is_restricted(membership: Membership, assurance: Assurance) -> bool:
+    """Whether permissions are withheld until there is a second factor, which the tenant asks for."""
+    return membership.mfa_required and assurance.level < 2  # noqa: PLR2004  two proofs
+
+
 def holds(membership: Membership, assurance: Assurance) -> bool:
     """Whether a session still stands: its tenant has the provider that vouched, and asks for no other way."""
     if assurance.is_federated and membership.provider != assurance.issuer:
@@ -181,7 +186,7 @@ def claims(
 ) -> dict[str, Any]:
     """The claims of an access token; `allowed` is what was told of its tenant beside its plan."""
     issued = int(now.timestamp())
-    restricted = membership.mfa_required and session.assurance.level < 2  # noqa: PLR2004  two proofs
+    restricted = is_restricted(membership, session.assurance)
     allowed = allowed or Allowed(plan_of(membership.plan).rate)
     return {
         **({"restricted": "mfa"} if restricted else {}),

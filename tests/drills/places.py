@@ -24,7 +24,9 @@ from shared.exports.service.requests import Exports
 from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.passkeys import PasskeyRepository
+from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
+from shared.identity.service.ways_in import WaysIn
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
@@ -224,7 +226,8 @@ class Place:
         self.archives = FusedArchives(self.bucket, self.fuse)
         self.exports = ExportRepository(self.database)
         self.tables = TableRepository(self.database)
-        self.imports = Imports(self.exports, self.queue.send)
+        factors = FactorRepository(Table(self.names["credentials"], self.dynamodb))
+        self.imports = Imports(self.exports, self.queue.send, WaysIn(UserRepository(self.database), factors).check)
         self.requests = Exports(self.exports, self.archives, self.queue.send, uuid7, database.clock)
 
     def items(self, name: str) -> FusedItems:

@@ -82,8 +82,13 @@ class Archives:
         found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         return int(found[0]["Size"]) if found else -1
 
-    def remove(self, key: str, upload: str = "") -> None:
-        """Delete an archive, and give up what was put of it; nothing there is no error."""
+    def remove(self, tenant: UUID, key: str, upload: str = "") -> None:
+        """Delete an archive of a tenant's own, and give up what was put of it; nothing there is no error.
+
+        Errors: ValueError for what is another's: whoever asks for that is wrong, whatever a row says.
+        """
+        if not key.startswith(f"{tenant}/"):
+            raise ValueError("The archive is not of the tenant for whom it was to be removed.")
         if upload:
             self.give_up(key, upload)
         self._s3.delete_object(Bucket=self._bucket, Key=key)

@@ -15,10 +15,11 @@ import hashlib
 import tarfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, suppress
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from shared.exports.errors import Abandoned, Damaged, NotEmpty, NotFilled, NotOurs
@@ -32,7 +33,7 @@ from shared.exports.rules.seal import opened
 from shared.exports.rules.unpacking import check_sizes, lines
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
-from tenant_context.errors import NotInState, PaymentNeeded
+from tenant_context.errors import FeatureNotInPlan, LimitReached, NotInState
 from tenant_context.events import Event
 from tenant_context.postgres import Database
 from tenant_context.queues import Queue
@@ -90,7 +91,7 @@ class Loader:
                 ended = self._go_on(tenant, work, key)
             except NotInState:
                 raise
-            except (NotFilled, PaymentNeeded) as error:
+            except NotFilled as error:
                 with self._database.transaction(tenant) as tx:
                     self._exports.finish(tx, export, reason=str(error))
                 return
@@ -108,6 +109,8 @@ class Loader:
             state = self._exports.state(tx)
         if not permits(state, Need.WRITE):
             raise NotFilled(refusal(state).detail)
+        if barred := self._exports.barred(UUID(key.partition("/")[0])):
+            raise NotFilled(f"Of the organization whose archive it is: {refusal(barred).detail}")
         if not work.upload:
             self._begin(tenant, work, tables)
         told = self._fill(tenant, work, key, tables)
@@ -124,15 +127,25 @@ class Loader:
             name for name, table in tables.items() if name not in ITS_OWN and self._tables.has_rows(tenant, table)
         ]
         if filled:
-            raise NotEmpty(f"The organization has rows already, in {', '.join(filled)}.")
+            raise NotEmpty(self._not_empty(tenant, filled))
         with self._database.transaction(tenant) as tx:
             self._exports.begin(tx, work, _BEGUN, len(tables))
         work.upload, work.mark = _BEGUN, Mark()
 
+    def _not_empty(self, tenant: TenantContext, filled: Sequence[str]) -> str:
+        """What is there, and the way out: where an import stopped, that one goes on, and no other begins."""
+        with self._database.transaction(tenant) as tx:
+            stopped = self._exports.stopped(tx)
+        goes_on = f" Some came by the import {stopped}: ask for that one again, and it goes on." if stopped else ""
+        return (
+            f"The organization has rows already, in {', '.join(filled)}.{goes_on}"
+            " Another archive is for another organization, which has nothing yet: sign one up, and fill that."
+        )
+
     def _fill(self, tenant: TenantContext, work: Work, key: str, tables: dict[str, Table]) -> str | None:
         """Add what is in the files that are not noted yet; None when time ran out before the archive's end.
 
-        Answers what was left out, in words; empty where that is nothing. Errors: Damaged.
+        Answers what was left out, in words; empty where that is nothing. Errors: Damaged, NotFilled.
         """
         until = self._elapsed() + BUDGET_SECONDS
         said = self._said(key)
@@ -151,7 +164,12 @@ class Loader:
                         raise Damaged(f"{entry.name[:100]} in the archive is no file.")
                     if entry.name == archive.MANIFEST:
                         continue
-                    file = self._add(tenant, _judged(entry, stream.read, said), tables)
+                    try:
+                        file = self._add(tenant, _judged(entry, stream.read, said), tables)
+                    except LimitReached as error:
+                        raise NotFilled(_too_small(error.members, said)) from error
+                    except FeatureNotInPlan as error:
+                        raise NotFilled(f"{error.detail} Then ask again: it goes on.") from error
                     length = start + entry.offset_data + archive.padded(entry.size) - sum(part.bytes for part in parts)
                     parts.append(self._note(tenant, work, Part(len(parts) + 1, "", length, [file])))
         except tarfile.TarError as error:
@@ -213,6 +231,14 @@ def _judged(entry: tarfile.TarInfo, read: Callable[[], bytes], said: dict[str, F
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise _distrusted({entry.name})
     return file, content
+
+
+def _too_small(told: Mapping[str, Any], said: Mapping[str, File]) -> str:
+    """A limit that is reached, by what the archive brings where that can be told, and the way out."""
+    limit, value = told["limit"], told["value"]
+    brought = sum(file.rows for file in said.values() if file.source == f"tables/{limit}")
+    begun = f"The archive has {brought} {limit}; this plan allows" if brought else f"The limit {limit} is"
+    return f"{begun} {value}. Change the plan, then ask again: it goes on where it stopped."
 
 
 def _distrust(names: AbstractSet[str]) -> None:

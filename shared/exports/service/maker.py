@@ -99,7 +99,7 @@ class Maker:
             if told is not None:
                 tx.emit(Event("tenant.exported", f"export/{work.id}", {"id": str(work.id), **told}))
         if told is None:  # it was deleted while its parts were put together
-            self._archives.remove(work.archive)
+            self._archives.remove(tenant.tenant, work.archive)
         return True
 
     def _still_wanted(self, tenant: TenantContext, work: Work) -> bool:
@@ -187,4 +187,4 @@ class Maker:
         """Take what is in S3 of an export that was deleted."""
         gone = self._exports.deleted(tenant, ExportId(UUID(message.data["export"])))
         if gone is not None:
-            self._archives.remove(*gone)
+            self._archives.remove(tenant.tenant, *gone)

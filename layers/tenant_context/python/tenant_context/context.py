@@ -44,6 +44,10 @@ class TenantContext:
     """Of a device key: what it is bound to, for example `{"site": …}`."""
     authenticated_at: int = 0
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
+    level: int = 0
+    """By how many proofs a user is proved; 0 for anyone else."""
+    proofs: tuple[str, ...] = ()
+    """Which they were, as the access token names them (`amr`)."""
     state: str = "active"
     """Of the tenant, as far as whoever proved the caller knows; `tenant_context.states` says what it permits."""
     states: tuple[str, ...] = ()
@@ -90,7 +94,9 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
         source=Source.TOKEN,
         request_id=request_id,
         session=str(claims["sid"]),
-        authenticated_at=_seconds(claims.get("auth_time", 0)),
+        authenticated_at=_number(claims.get("auth_time", 0)),
+        level=_number(claims.get("aal", 0)),
+        proofs=_words(claims.get("amr")),
         source_ip=source_ip,
         restricted=str(claims.get("restricted", "")),
         state=str(claims.get("state", "active")),
@@ -99,8 +105,12 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
     )
 
 
-def _seconds(value: object) -> int:
+def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(str(word) for word in value) if isinstance(value, list) else ()
 
 
 def from_key(
