@@ -192,6 +192,8 @@ class BillingState:
     """What an operator ordered: billing makes it no less."""
     version: int = 0
     """Of the tenant's row: another one says that something was kept since it was read."""
+    leaving: bool = False
+    """Whether its owner wishes to close it, whatever its state is meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

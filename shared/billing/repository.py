@@ -16,7 +16,7 @@ from tenant_context.states import State
 _STATE: LiteralString = """
     SELECT plan, status, billing_reason, billing_as_of, stripe_customer_id, stripe_subscription_id,
            subscription_status, billing_period_end, billing_trial_end, billing_cancels, billing_next_plan,
-           dunning_since, dunning_stage, held_state, version
+           dunning_since, dunning_stage, held_state, version, wished_closes_at IS NOT NULL
     FROM tenants WHERE tenant_id = %s"""
 _LOCK: LiteralString = f"{_STATE} FOR UPDATE"
 # A tenant has one customer, ever: what is there stays.
@@ -200,6 +200,6 @@ class BillingRepository:
 def _state(row: Row | None, tenant: TenantContext) -> BillingState:
     if row is None:
         raise TenantMissing(f"There is no tenant {tenant.tenant}.")
-    plan, status, *rest, held, version = row
-    rest += [State(held) if held else None, version]
+    plan, status, *rest, held, version, leaving = row
+    rest += [State(held) if held else None, version, leaving]
     return BillingState(plan, State(status), *rest)

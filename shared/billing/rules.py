@@ -232,7 +232,8 @@ def ending(state: BillingState, why: BillingEvent | CustomerMade | Moved) -> End
         return None
     if isinstance(why, CustomerMade):
         return _ENDS_WHEN.get(state.status)
-    wanted = _ENDS_WHEN.get(state.status, Ends.NEVER)
+    # Who was suspended while closing wishes to close all the same.
+    wanted = _ENDS_WHEN.get(state.status, Ends.WITH_PERIOD if state.leaving else Ends.NEVER)
     if isinstance(why, Moved):
         return wanted if _GIVEN_UP & {why.before, why.after} else None
     if why.status in {None, *ENDED}:

@@ -68,6 +68,9 @@ BEGIN
         END IF;
         RETURN NEW;
     END IF;
+    IF NEW.tenant_id IS DISTINCT FROM nullif(current_setting('app.tenant_id', true), '')::uuid THEN
+        RETURN NEW;  -- row security refuses it, in words that are the same for every table
+    END IF;
     IF NOT EXISTS (SELECT FROM tenants t WHERE t.tenant_id = NEW.tenant_id AND t.status = 'closed') THEN
         RAISE EXCEPTION 'no closed tenant to erase' USING ERRCODE = 'insufficient_privilege';
     END IF;
