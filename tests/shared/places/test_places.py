@@ -1,81 +1,29 @@
 """Settings, branding and custom domains on PostgreSQL: two tenants, and many hands at once."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from shared.identity.errors import ChallengeMissing, DomainTaken
 from shared.identity.gateway.egress import Egress
-from shared.identity.service.challenges import RECORD, Challenges
-from shared.places.errors import CustomDomainNotFound, DomainContested, DomainRefused
-from shared.places.model import Branding, CustomDomain, OwnSettings
+from shared.identity.service.challenges import Challenges
+from shared.places.errors import CustomDomainNotFound, DomainRefused
+from shared.places.model import Branding, OwnSettings
 from shared.places.repository.branding import BrandingRepository
 from shared.places.repository.domains import CustomDomainRepository
 from shared.places.repository.settings import SettingsRepository
 from shared.places.service.branding import Brandings
-from shared.places.service.domains import GRACE, LAPSE, CustomDomains
+from shared.places.service.domains import CustomDomains
 from shared.places.service.settings import PlaceSettings
-from tenant_context.clock import rfc3339
-from tenant_context.context import TenantContext
-from tenant_context.errors import Forbidden, LimitReached, PreconditionFailed
+from tenant_context.errors import LimitReached, PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-
-Tenants = tuple[TenantContext, TenantContext]
-BASE, HANDS = "rmap.example", 12
-
-
-class Dns:
-    """The names that somebody holds, asked as the function with the internet would."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, list[str]] = {}
-
-    def call(self, operation: str, data: dict[str, Any], **_: object) -> list[str]:
-        assert operation == "texts"
-        return self.texts.get(data["name"], [])
-
-    def hold(self, claimed: CustomDomain) -> None:
-        """Put a challenge into DNS, beside what is there."""
-        self.texts.setdefault(f"{RECORD}.{claimed.domain}", ["v=spf1 -all"]).append(claimed.challenge)
-
-
-@pytest.fixture
-def dns() -> Dns:
-    return Dns()
-
-
-@pytest.fixture
-def domains(database: Database, dns: Dns) -> CustomDomains:
-    challenges = Challenges(cast("Egress", dns))
-    return CustomDomains(database, CustomDomainRepository(database), challenges, base=BASE, own=(BASE,))
-
-
-def on_plan(database: Database, tenant: TenantContext, plan: str) -> None:
-    with database.transaction(tenant) as tx:
-        tx.run("UPDATE tenants SET plan = %s WHERE tenant_id = %s", (plan, tenant.tenant))
-
-
-def claim(database: Database, domains: CustomDomains, tenant: TenantContext, name: str) -> CustomDomain:
-    with database.transaction(tenant) as tx:
-        return domains.add(tx, name)
-
-
-def at(database: Database, slug: str | None, domain: str | None) -> str | None:
-    found = BrandingRepository(database).place(slug, domain)
-    return found.slug if found else None
-
-
-def told(database: Database, tenant: TenantContext, area: str) -> list[str]:
-    query = "SELECT action FROM audit_log WHERE action LIKE %s ORDER BY id"
-    return [action for (action,) in database.read(tenant, query, (f"{area}%",))]
+from tests.shared.places.conftest import BASE, HANDS, Dns, Tenants, at, claim, on_plan, told
 
 
 def test_settings_are_changed_one_by_one_at_the_version_that_was_read(database: Database, two_tenants: Tenants) -> None:
@@ -264,135 +212,6 @@ def test_an_organization_is_found_by_its_slug_until_it_is_closed(
         tx.run("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (acme.tenant,))
     assert (at(database, "acme", None), at(database, None, "media.example")) == (None, None)
     assert at(database, "globex", None) == "globex", globex
-
-
-@pytest.fixture
-def now() -> list[datetime]:
-    """The time, which a test may move."""
-    return [datetime.now(UTC)]
-
-
-@pytest.fixture
-def handed_over(
-    clone: Clone, two_tenants: Tenants, dns: Dns, now: list[datetime]
-) -> Iterator[tuple[Database, CustomDomains]]:
-    """A domain that acme has verified, and globex claims with the only challenge in its DNS."""
-    acme, globex = two_tenants
-    with closing(Database(clone.settings(), clock=lambda: now[0])) as timed:
-        challenges = Challenges(cast("Egress", dns))
-        domains = CustomDomains(timed, CustomDomainRepository(timed), challenges, base=BASE, own=(BASE,))
-        for tenant in two_tenants:
-            on_plan(timed, tenant, "enterprise")
-        dns.hold(claim(timed, domains, acme, "media.example"))
-        domains.verify(acme, "media.example")
-        dns.texts.clear()
-        dns.hold(claim(timed, domains, globex, "media.example"))
-        yield timed, domains
-
-
-def test_a_domain_that_changed_hands_is_taken_over_after_days_in_which_its_holder_was_told(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], now: list[datetime]
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    begun = now[0]
-    for moment in (begun, begun + GRACE - timedelta(seconds=1)):
-        now[0] = moment
-        with pytest.raises(DomainContested, match=rfc3339(begun + GRACE)):
-            domains.verify(globex, "media.example")
-        assert at(database, None, "media.example") == "acme"
-        assert [one.contested_at for one in domains.all(acme)] == [begun]
-    assert told(database, acme, "tenant.custom_domain_con") == ["tenant.custom_domain_contested"], "once"
-    now[0] = begun + GRACE
-    assert domains.verify(globex, "media.example").verified_at == now[0]
-    assert at(database, None, "media.example") == "globex"
-    assert told(database, acme, "tenant.custom_domain_lost") == ["tenant.custom_domain_lost"]
-    assert told(database, globex, "tenant.custom_domain") == [
-        f"tenant.custom_domain_{what}" for what in ("added", "verified")
-    ]
-    assert [(one.verified_at, one.contested_at) for one in domains.all(acme)] == [(None, None)]
-
-
-def test_who_holds_a_domain_keeps_it_by_putting_the_challenge_back(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], dns: Dns, now: list[datetime]
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    with pytest.raises(DomainContested):
-        domains.verify(globex, "media.example")
-    with pytest.raises(ChallengeMissing):
-        domains.verify(acme, "media.example")
-    (mine,) = domains.all(acme)
-    dns.hold(mine)
-    now[0] += GRACE * 2
-    with pytest.raises(DomainTaken):
-        domains.verify(globex, "media.example")
-    kept = domains.verify(acme, "media.example")
-    assert (kept.verified_at, kept.contested_at) == (mine.verified_at, None)
-    assert [one.contested_at for one in domains.all(acme)] == [None]
-    assert at(database, None, "media.example") == "acme"
-
-
-def test_a_contest_is_over_where_the_holders_challenge_is_seen_and_another_begins_from_nothing(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], dns: Dns, now: list[datetime]
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    with pytest.raises(DomainContested):
-        domains.verify(globex, "media.example")
-    (mine,) = domains.all(acme)
-    dns.hold(mine)
-    now[0] += GRACE * 2
-    with pytest.raises(DomainTaken):
-        domains.verify(globex, "media.example")
-    assert [one.contested_at for one in domains.all(acme)] == [None]
-    dns.texts[f"{RECORD}.media.example"].remove(mine.challenge)
-    with pytest.raises(DomainContested, match=rfc3339(now[0] + GRACE)):
-        domains.verify(globex, "media.example")
-    assert at(database, None, "media.example") == "acme"
-    assert told(database, acme, "tenant.custom_domain_con") == ["tenant.custom_domain_contested"] * 2
-
-
-@pytest.mark.parametrize("state", ["restricted", "closing"])
-def test_a_holder_that_is_read_only_answers_a_contest_and_verifies_nothing_new(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], dns: Dns, state: str
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    dns.hold(claim(database, domains, acme, "shop.example"))
-    with pytest.raises(DomainContested):
-        domains.verify(globex, "media.example")
-    _, mine = sorted(domains.all(acme), key=lambda one: one.domain == "media.example")
-    dns.hold(mine)
-    read_only = replace(acme, state=state)
-    assert domains.verify(read_only, "media.example").contested_at is None
-    with pytest.raises(Forbidden):
-        domains.verify(read_only, "shop.example")
-    assert {one.domain: one.contested_at for one in domains.all(acme)} == {"media.example": None, "shop.example": None}
-
-
-def test_a_contest_that_was_not_followed_up_is_no_head_start(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains], now: list[datetime]
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    for _ in range(2):
-        with pytest.raises(DomainContested, match=rfc3339(now[0] + GRACE)):
-            domains.verify(globex, "media.example")
-        now[0] += LAPSE
-    assert told(database, acme, "tenant.custom_domain_con") == ["tenant.custom_domain_contested"] * 2
-
-
-def test_who_holds_a_domain_is_told_to_nobody_who_has_not_claimed_it(
-    two_tenants: Tenants, handed_over: tuple[Database, CustomDomains]
-) -> None:
-    acme, globex = two_tenants
-    database, domains = handed_over
-    holder = CustomDomainRepository(database).holder(globex, "media.example")
-    assert (holder.tenant if holder else None) == acme.tenant
-    with database.transaction(globex) as tx:
-        domains.remove(tx, "media.example")
-    assert CustomDomainRepository(database).holder(globex, "media.example") is None
 
 
 @pytest.mark.parametrize("state", ["suspended", "closed"])
