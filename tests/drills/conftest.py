@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from local.stack import Stack
+from shared.exports.rules import archive
 from shared.exports.rules.contents import LEFT_OUT
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
@@ -148,4 +149,4 @@ def worker_of(tenant: TenantContext) -> TenantContext:
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.exports.rules.archive.FILE_ROWS", 16)
+    monkeypatch.setattr(archive, "FILE_ROWS", 16)

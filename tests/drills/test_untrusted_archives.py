@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.exports.model import ExportId
+from shared.exports.rules import unpacking
 from shared.exports.rules.seal import sealed
-from shared.exports.rules.unpacking import MOST_UNPACKED
 from shared.jobs.repository import JobRepository
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
@@ -129,9 +129,9 @@ def test_what_a_sealed_archive_should_not_hold_ends_the_import_with_its_reason(
     name = "tables/sites/000001.jsonl.gz"
     rows, packed = gzip.decompress(archive.files[name]), archive.files[name]
     archive.files[name] = {
-        "a bomb": gzip.compress((bytes(MOST_UNPACKED // 2 + 1) + b"\n") * rows.count(b"\n")),
-        "many rows": gzip.compress(b"{}\n" * (MOST_UNPACKED // 3 + 1)),
-        "an endless row": gzip.compress(bytes(MOST_UNPACKED + 1)),
+        "a bomb": gzip.compress((bytes(unpacking.MOST_UNPACKED // 2 + 1) + b"\n") * rows.count(b"\n")),
+        "many rows": gzip.compress(b"{}\n" * (unpacking.MOST_UNPACKED // 3 + 1)),
+        "an endless row": gzip.compress(bytes(unpacking.MOST_UNPACKED + 1)),
         "rows more": gzip.compress(rows * 2),
         "half a gzip": packed[: len(packed) // 2],
         "a second gzip": packed * 2,
@@ -152,7 +152,7 @@ def test_an_archive_of_too_many_or_too_large_files_is_refused(
     largest = max(map(len, archive.files.values()))
     for bound, reason in (("MOST_FILES", "more than 3 files"), ("MOST_PACKED", f"more than {largest - 1} bytes")):
         with monkeypatch.context() as patched:
-            patched.setattr(f"shared.exports.rules.unpacking.{bound}", 3 if bound == "MOST_FILES" else largest - 1)
+            patched.setattr(unpacking, bound, 3 if bound == "MOST_FILES" else largest - 1)
             failed = fill_from(place, empty_tenant(clone), acme, export)
         assert (failed["status"], reason in failed["reason"]) == ("failed", True), failed["reason"]
 

@@ -21,10 +21,11 @@ def owner(stack: Stack) -> SignedIn:
 def debtor(stack: Stack, owner: SignedIn) -> SignedIn:
     """An owner whose organization was suspended for its debt."""
 
-    def has_customer() -> bool:
-        return bool(as_owner(owner, "GET", "").json["billing"]["customer"])
+    def is_on_trial() -> bool:
+        shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
+        return bool((shown["status"], shown["subscription_status"]) == ("active", "trialing"))
 
-    wait_for("its customer at Stripe", has_customer, seconds=90)
+    wait_for("its subscription at Stripe", is_on_trial, seconds=90)
     with psycopg.connect(stack.database_admin_url, autocommit=True) as admin:
         admin.execute(
             "UPDATE tenants SET status = 'suspended', dunning_stage = 'suspended', subscription_status = 'past_due',"
