@@ -109,6 +109,7 @@ STAGES: Final[dict[str, Stage]] = {
             log_days=7,
             cors_origins=("*",),
             outbound_allow="127.0.0.0/8",
+            argon2=Argon2(time_cost=2, memory_kib=19_456, lanes=1),  # OWASP's least: a suite signs hundreds up
             tries_per_address=100_000,  # tests and demos all come from one address
             # What a sandbox waits before it reads the ring for a name it does not know, and a little more.
             signing_keys=SigningKeyTimes(publish_for_s=12),
