@@ -169,7 +169,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.DELIVERIES),
             *EVENTS,
         ),
-        extra_settings=(Setting.OUTBOUND_ALLOW,),
+        extra_settings=(Setting.OUTBOUND_ALLOW, Setting.OWN_ADDRESSES),
     ),
     Function(
         name="webhooks_fanout",
@@ -196,7 +196,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
         ),
-        extra_settings=(Setting.OUTBOUND_ALLOW,),
+        extra_settings=(Setting.OUTBOUND_ALLOW, Setting.OWN_ADDRESSES),
     ),
     Function(
         name="outbox_relay",

@@ -231,6 +231,7 @@ class Setting(StrEnum):
     """Environment variables that follow from no permission and are named by the rows that need them."""
 
     OUTBOUND_ALLOW = "RMAP_OUTBOUND_ALLOW"
+    OWN_ADDRESSES = "RMAP_OWN_ADDRESSES"
     STRIPE_URL = "RMAP_STRIPE_URL"
     BREACHES_URL = "RMAP_BREACHES_URL"
     DNS_SERVER = "RMAP_DNS_SERVER"

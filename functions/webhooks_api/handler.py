@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from functions.webhooks_api.routes import routes
 from shared.outbound.rules.addresses import allow_list
+from shared.outbound.rules.own import own
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
@@ -24,6 +25,7 @@ class WebhookSettings(Settings):
     table_data_keys: str
     table_deliveries: str
     outbound_allow: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
 
 
 kernel = Kernel("webhooks_api")
@@ -32,6 +34,10 @@ database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
 stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
 endpoints = Endpoints(
-    stores, SecretKeys(settings.field_key, Table(settings.table_data_keys)), allow_list(settings.outbound_allow), uuid7
+    stores,
+    SecretKeys(settings.field_key, Table(settings.table_data_keys)),
+    uuid7,
+    allowed=allow_list(settings.outbound_allow),
+    own=own(settings.own_addresses),
 )
 handler = kernel.http(routes, endpoints, database=database, token=kernel.tokens())

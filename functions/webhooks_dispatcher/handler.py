@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from shared.outbound.gateway.client import Strangers
 from shared.outbound.rules.addresses import allow_list
+from shared.outbound.rules.own import own
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
@@ -30,6 +31,7 @@ class DispatcherSettings(Settings):
     queue_deliveries: str
     queue_usage: str
     outbound_allow: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = ()
 
 
 kernel = Kernel("webhooks_dispatcher")
@@ -37,7 +39,7 @@ settings = DispatcherSettings.load()
 table = Table(settings.table_deliveries)
 targets, deliveries = TargetRepository(table), DeliveryRepository(table)
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
-receivers = Strangers(allow_list(settings.outbound_allow))
+receivers = Strangers(allow_list(settings.outbound_allow), own=own(settings.own_addresses))
 queue = Queue(settings.queue_deliveries)
 dispatch = Dispatch(
     targets,

@@ -137,6 +137,9 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
     stage, local = deployment.stage, deployment.local
     values = {
         Setting.OUTBOUND_ALLOW: stage.outbound_allow,
+        Setting.OWN_ADDRESSES: ",".join(
+            filter(None, (api_url, deployment.base_domain, local.aws_url if local else ""))
+        ),
         Setting.TRIES_PER_ADDRESS: str(stage.tries_per_address),
         Setting.ARGON2_TIME_COST: str(stage.argon2.time_cost),
         Setting.ARGON2_MEMORY_KIB: str(stage.argon2.memory_kib),

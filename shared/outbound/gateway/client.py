@@ -18,6 +18,7 @@ from shared.outbound.errors import AddressRefused, UrlRefused
 from shared.outbound.gateway.wire import AnswerTooLong, Deadline, Wire
 from shared.outbound.model import Outcome
 from shared.outbound.rules import addresses, urls
+from shared.outbound.rules.own import NOBODY, Own
 
 DEADLINE_SECONDS = 15.0
 KEPT_BODY = 20_000
@@ -44,8 +45,10 @@ class Strangers:
         resolver: Resolve = resolve,
         tls: ssl.SSLContext | None = None,
         seconds: float = DEADLINE_SECONDS,
+        own: Own = NOBODY,
     ) -> None:
         self._allowed = allowed
+        self._own = own
         self._resolve = resolver
         self._seconds = seconds
         if tls is not None:
@@ -84,7 +87,7 @@ class Strangers:
     ) -> Outcome:
         call = _Call(seconds or self._seconds, keep)
         try:
-            self._send(call, method, urls.parse(url, self._allowed), headers, body)
+            self._send(call, method, self._own.check(urls.parse(url, self._allowed)), headers, body)
         except (OSError, http.client.HTTPException, AnswerTooLong, AddressRefused, UrlRefused) as error:
             call.error = _words(error)
         if not call.error and call.status is not None and not 200 <= call.status < 300:  # noqa: PLR2004  HTTP's own

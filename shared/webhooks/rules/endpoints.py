@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from shared.events.rules.bodies import PAYLOAD_VERSIONS, is_filter
 from shared.outbound.rules import urls
 from shared.outbound.rules.addresses import AllowList
+from shared.outbound.rules.own import NOBODY, Own
 from shared.webhooks.errors import EndpointRefused, KeyNotFound, LastKey, TooManyKeys, UnknownEventTypes
 from shared.webhooks.model import (
     Disabled,
@@ -97,9 +98,11 @@ def signing(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
     return [key for key in keys if key.until is None or now < key.until]
 
 
-def check(draft: EndpointDraft, allowed: AllowList, kept: Mapping[str, bytes] | None = None) -> None:
+def check(
+    draft: EndpointDraft, allowed: AllowList, kept: Mapping[str, bytes] | None = None, *, own: Own = NOBODY
+) -> None:
     """Raise what is wrong with a draft: UrlRefused, UnknownEventTypes, EndpointRefused."""
-    urls.parse(draft.url, allowed)
+    own.check(urls.parse(draft.url, allowed))
     unknown = [position for position, text in enumerate(draft.filters.event_types) if not is_filter(text)]
     if unknown:
         raise UnknownEventTypes(unknown)

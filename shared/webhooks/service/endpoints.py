@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.outbound.rules.addresses import AllowList
+from shared.outbound.rules.own import NOBODY, Own
 from shared.webhooks.errors import EndpointDisabled
 from shared.webhooks.gateway.keys import SecretKeys, header_part
 from shared.webhooks.model import (
@@ -45,10 +46,13 @@ class Stores:
 class Endpoints:
     """Create, change, test and read endpoints of the caller's tenant."""
 
-    def __init__(self, stores: Stores, keys: SecretKeys, allowed: AllowList, new_id: NewId) -> None:
+    def __init__(
+        self, stores: Stores, keys: SecretKeys, new_id: NewId, *, allowed: AllowList, own: Own = NOBODY
+    ) -> None:
         self._stores = stores
         self._keys = keys
         self._allowed = allowed
+        self._own = own
         self._new_id = new_id
 
     def create(
@@ -58,7 +62,7 @@ class Endpoints:
 
         Errors: UrlRefused, UnknownEventTypes, EndpointRefused.
         """
-        rules.check(draft, self._allowed)
+        rules.check(draft, self._allowed, own=self._own)
         endpoint_id = EndpointId(self._new_id())
         made = [self._new_key(tx, endpoint_id, algorithm) for algorithm in dict.fromkeys(algorithms)]
         sealed = self._seal(tx.tenant, endpoint_id, draft, {})
@@ -74,7 +78,7 @@ class Endpoints:
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         if endpoint.version != version:
             raise PreconditionFailed(f"The endpoint is at version {endpoint.version}; read it again.")
-        rules.check(draft, self._allowed, endpoint.headers)
+        rules.check(draft, self._allowed, endpoint.headers, own=self._own)
         sealed = self._seal(tx.tenant, endpoint_id, draft, endpoint.headers)
         amended = rules.amend(endpoint, draft, sealed, tx.tenant.actor, tx.now)
         self._stores.endpoints.update(tx, amended)

@@ -116,6 +116,7 @@ class Line:
             "RMAP_PEPPER_SECRET": "rmap/local/pepper",
             "RMAP_ISSUER": ISSUER,
             "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",
+            "RMAP_OWN_ADDRESSES": f"{ISSUER},shops.test.example",
         }
         publish(Table(resources.table), keys.kms, keys.signing)
         for name, value in environment.items():

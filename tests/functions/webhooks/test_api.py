@@ -11,7 +11,7 @@ from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.permissions import ROLES
 from tests.conftest import Clone
-from tests.functions.webhooks.line import Line
+from tests.functions.webhooks.line import ISSUER, Line
 
 Tenants = tuple[TenantContext, TenantContext]
 URL = "https://hooks.example.com/rmap"
@@ -147,6 +147,8 @@ def test_a_disabled_endpoint_takes_no_test(line: Line, two_tenants: Tenants) -> 
         ({"url": "https://10.0.0.1/"}, "/url", "url-refused"),
         ({"url": "https://2130706433/"}, "/url", "url-refused"),
         ({"url": "https://user:pass@hooks.example.com/"}, "/url", "url-refused"),
+        ({"url": f"{ISSUER}/api/v1/webhooks/endpoints"}, "/url", "url-refused"),
+        ({"url": "https://acme.shops.test.example/"}, "/url", "url-refused"),
         ({"url": ""}, "/url", "string_too_short"),
         ({"url": 7}, "/url", "string_type"),
         ({"url": "https://example.com/" + "a" * 2048}, "/url", "string_too_long"),

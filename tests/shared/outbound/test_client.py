@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.outbound.gateway.client import KEPT_BODY, Strangers
 from shared.outbound.rules.addresses import allow_list
+from shared.outbound.rules.own import own
 from tests.shared.outbound.server import Conversation, Server
 
 LOOPBACK = allow_list(["127.0.0.0/8"])
@@ -212,6 +213,17 @@ def test_a_name_with_a_closed_address_is_not_called_and_the_address_not_told(ser
 def test_plain_http_to_a_name_outside_the_allow_list_is_not_called() -> None:
     outcome = Strangers(LOOPBACK, resolver=lambda _host, _port: ["8.8.8.8"]).post("http://out.localhost:99/", {}, b"")
     assert outcome.error == "The host may not be called: it is not on the public internet."
+
+
+def test_the_platform_does_not_call_itself(serve: Serve) -> None:
+    server = serve(says(b"HTTP/1.1 200 OK\r\n\r\n"))
+    url = f"http://127.0.0.1:{server.port}/"
+    outcome = Strangers(LOOPBACK, own=own([url]), seconds=2).post(url, {}, b"")
+    assert (outcome.status, outcome.error) == (
+        None,
+        "The URL must not be an address of this platform, which would call itself.",
+    )
+    assert server.heard == []
 
 
 def test_a_name_is_resolved_once_a_call_and_anew_at_each(serve: Serve) -> None:
