@@ -195,8 +195,21 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
+            *EVENTS,  # an endpoint's owner is told that it fails
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW,),
+    ),
+    Function(
+        name="webhooks_sweeper",
+        purpose="Queues what is due of the attempts that were planned for later than a queue can hold them back.",
+        triggers=(Schedule(minutes=1),),
+        reach=Reach.NEITHER,
+        timeout_s=55,
+        memory_mb=512,
+        permissions=(
+            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES),
+        ),
     ),
     Function(
         name="outbox_relay",

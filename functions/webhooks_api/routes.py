@@ -1,6 +1,5 @@
 """The addresses of webhooks and of the event catalogue."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -75,7 +74,7 @@ def show(call: Call[None], endpoints: Endpoints) -> Answer:
 def amend(call: Call[EndpointIn], tx: Transaction, endpoints: Endpoints) -> Answer:
     """Replace an endpoint's particulars; another URL is challenged, and one that was gone is tried again."""
     endpoint, findings = endpoints.amend(tx, _id(call), call.body.draft(), call.expected_version())
-    return Answer(schemas.endpoint(endpoint, replace(findings, gone_at=None)), headers=etag(endpoint.version))
+    return Answer(schemas.endpoint(endpoint, Findings(challenged=findings.challenged)), headers=etag(endpoint.version))
 
 
 @routes.write("DELETE", _ONE, permission="webhooks.write", status=204)

@@ -23,6 +23,7 @@ from shared.webhooks.model import (
     Scalar,
     SigningKey,
     State,
+    Wait,
 )
 from tenant_context.clock import rfc3339
 from tenant_context.wire import In, Out, PageQuery, Text
@@ -70,6 +71,8 @@ class EndpointIn(In):
     max_concurrency: Annotated[int, Field(ge=1, le=100)] | None = None
     ordering: Ordering = Ordering.NONE
     """`entity`: events about the same thing one after the other."""
+    replay_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How fast what waited, or was missed while it was disabled, is sent afterwards; null for 50."""
     enabled: bool = True
 
     def draft(self) -> EndpointDraft:
@@ -91,6 +94,7 @@ class EndpointIn(In):
                 self.rate_per_second,
                 self.max_concurrency,
                 self.ordering,
+                self.replay_per_second,
             ),
             headers=self.headers,
         )
@@ -130,7 +134,10 @@ class KeyOut(Out):
 
 
 class HealthOut(Out):
-    """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, or `disabled`."""
+    """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, `resting`, or `disabled`.
+
+    After ten failures in a row it rests, for 30 seconds and up to 15 minutes, and is tried with one event then.
+    """
 
     state: Annotated[str, Field(examples=["ok"])]
     since: str | None
@@ -164,6 +171,7 @@ class EndpointOut(Out):
     rate_per_second: int | None
     max_concurrency: int | None
     ordering: Ordering
+    replay_per_second: int | None
     enabled: bool
     keys: list[KeyOut]
     health: HealthOut
@@ -227,6 +235,8 @@ class DeliveryOut(Out):
     endpoint_id: UUID
     state: State
     attempts: int
+    held_for: Wait | None
+    """What it waits for, where it is held."""
     created_at: str
     updated_at: str
     next_attempt_at: str | None
@@ -330,12 +340,15 @@ def _verification(found: Endpoint, findings: Findings) -> dict[str, Any]:
 def _health(found: Endpoint, findings: Findings) -> dict[str, Any]:
     if found.disabled:
         return _state("disabled", rfc3339(found.disabled.at), "It was switched off.", by=found.disabled.by)
-    if findings.gone_at:
-        return _state("disabled", findings.gone_at, "The receiver answered 410 Gone.", by="platform")
+    if (since := findings.gone_at or findings.given_up_at) is not None:
+        failed = f"It failed for days: {findings.failing_reason}"
+        reason = "The receiver answered 410 Gone." if findings.gone_at else failed
+        return _state("disabled", since, reason, by="platform")
     if found.must_prove and findings.proof(found.url) is not Proof.VERIFIED:
         return _state("pending", None, "Its URL is not verified yet; what is to be sent waits for that.")
     if findings.failing_since:
-        return _state("failing", findings.failing_since, findings.failing_reason)
+        state = "resting" if findings.circuit else "failing"
+        return _state(state, findings.failing_since, findings.failing_reason)
     return _state("ok", None, "")
 
 
@@ -365,6 +378,7 @@ def delivery(item: Mapping[str, Any]) -> dict[str, Any]:
         "endpoint_id": item["endpoint"],
         "state": item["state"],
         "attempts": item["attempts"],
+        "held_for": item.get("held_for"),
         "created_at": item["created_at"],
         "updated_at": item["updated_at"],
         "next_attempt_at": item.get("next_attempt_at"),

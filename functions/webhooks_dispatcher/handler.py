@@ -7,9 +7,13 @@ from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.desk import Desk
-from shared.webhooks.service.dispatch import Dispatch
+from shared.webhooks.service.dispatch import Dispatch, Stores
+from shared.webhooks.service.gate import Gate
+from shared.webhooks.service.health import Health
 from shared.webhooks.service.proving import Proving
+from tenant_context.bus import Bus
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -23,6 +27,7 @@ from tenant_context.states import Need
 class DispatcherSettings(Settings):
     """What this function needs beside the common settings."""
 
+    bus: str
     field_key: str
     table_data_keys: str
     table_deliveries: str
@@ -39,19 +44,13 @@ targets, deliveries = TargetRepository(table), DeliveryRepository(table)
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
 receivers = Strangers(allow_list(settings.outbound_allow))
 queue = Queue(settings.queue_deliveries)
-dispatch = Dispatch(
-    targets,
-    deliveries,
-    keys,
-    receivers,
-    queue,
-    usage=Queue(settings.queue_usage),
-    observability=kernel.observability,
-    clock=kernel.clock,
-)
+stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
+backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
+dispatch = Dispatch(stores, Gate(targets), health, backlog, keys)
 states = States(Table(settings.table_revocations), kernel.clock)
-proving = Proving(targets, deliveries, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
-desk = Desk(dispatch, proving)
+proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
+desk = Desk(dispatch, proving, backlog)
 handler = QueueEntry(
     desk.work,
     ahead=desk.ahead,

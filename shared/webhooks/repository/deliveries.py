@@ -4,11 +4,14 @@ message#<id> / message                         the event as sent, and whether it
 message#<id> / delivery#<endpoint>             where the delivery stands; claimed while an attempt runs
 message#<id> / attempt#<endpoint>#<number>     what came of one attempt
 index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of an endpoint, by time
-            held#<endpoint> / <message>                        deliveries that wait for it to be verified, in order
+            held#<endpoint> / <message>                        its backlog, in order: ids of messages ascend
+            dead#<endpoint> / <message>                        its dead letters, in order
+            due#<hour>#<shard> / <time>#…                      attempts that are due later than a queue can hold them
 """
 
 import base64
 import binascii
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +19,8 @@ from uuid import UUID
 
 from shared.outbound.model import Outcome
 from shared.webhooks.errors import MessageNotFound
-from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, State
+from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, State, Wait
+from shared.webhooks.repository.due import place
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
@@ -33,6 +37,20 @@ class Standing:
 
     state: State
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an attempt came to for its delivery: where it stands, and when the next attempt is due.
+
+    `is_parked` where no queue holds that one; not `attempted` where there was no call, so that none is used up.
+    """
+
+    state: State
+    next_at: datetime | None = None
+    held_for: Wait | None = None
+    is_parked: bool = False
+    attempted: bool = True
 
 
 class DeliveryRepository:
@@ -82,27 +100,30 @@ class DeliveryRepository:
         except ConditionFailed:
             return
 
-    def claim(self, tenant: TenantContext, delivery: Delivery, claim: str, now: datetime) -> bool:
-        """Take an attempt for oneself: it is the next one, and nobody is at it. `claim` names the one who asks."""
+    def claim(self, tenant: TenantContext, delivery: Delivery, claim: str, now: datetime) -> Item | None:
+        """Take an attempt for oneself: it is the next one, and nobody is at it. `claim` names the one who asks.
+
+        Answers the delivery's item, which is in no index any more; None where it is not to be had.
+        """
         try:
-            self._of(tenant).update(
+            return self._of(tenant).update(
                 _key(delivery.message.id),
                 f"delivery#{delivery.endpoint}",
-                "SET claimed_by = :claim, claimed_until = :until",
+                "SET #state = :waiting, claimed_by = :claim, claimed_until = :until REMOVE gsi1pk, gsi1sk, held_for",
                 {
                     ":claim": claim,
                     ":until": int((now + LEASE).timestamp()),
                     ":waiting": State.WAITING,
+                    ":held": State.HELD,
                     ":ended": delivery.attempt - 1,
                     ":now": int(now.timestamp()),
                 },
-                condition="#state = :waiting AND attempts = :ended AND (attribute_not_exists(claimed_until) "
+                condition="#state IN (:waiting, :held) AND attempts = :ended AND (attribute_not_exists(claimed_until) "
                 "OR claimed_until < :now OR claimed_by = :claim)",
                 names={"#state": "state"},
             )
         except ConditionFailed:
-            return False
-        return True
+            return None
 
     def standing(self, tenant: TenantContext, delivery: Delivery) -> Standing | None:
         """Where a delivery stands, or None for one that is not there (any more)."""
@@ -132,67 +153,62 @@ class DeliveryRepository:
         }
         table.put(_key(message), f"attempt#{endpoint}#{number:03}", item)
 
-    def end_attempt(
-        self,
-        tenant: TenantContext,
-        delivery: Delivery,
-        claim: str,
-        state: State,
-        *,
-        now: datetime,
-        next_at: datetime | None = None,
-        attempted: bool = True,
-    ) -> None:
+    def end_attempt(self, tenant: TenantContext, delivery: Delivery, claim: str, end: Ending, *, now: datetime) -> None:
         """Say where the delivery stands after an attempt of the claim's holder; nothing if another has taken over."""
-        try:
-            self._of(tenant).update(
-                _key(delivery.message.id),
-                f"delivery#{delivery.endpoint}",
-                "SET #state = :state, attempts = :ended, updated_at = :now, next_attempt_at = :next "
-                "REMOVE claimed_by, claimed_until",
-                {
-                    ":state": state,
-                    ":ended": delivery.attempt if attempted else delivery.attempt - 1,
-                    ":now": rfc3339(now),
-                    ":next": rfc3339(next_at) if next_at else None,
-                    ":claim": claim,
-                },
-                condition="claimed_by = :claim",
-                names={"#state": "state"},
-            )
-        except ConditionFailed:
-            return
-
-    def hold(self, tenant: TenantContext, delivery: Delivery, claim: str, now: datetime) -> None:
-        """Have a claimed delivery wait until its endpoint is verified; nothing if another has taken over."""
-        table = self._of(tenant)
+        table, (message, endpoint) = self._of(tenant), (delivery.message.id, delivery.endpoint)
+        values = {
+            ":state": end.state,
+            ":ended": delivery.attempt if end.attempted else delivery.attempt - 1,
+            ":now": rfc3339(now),
+            ":next": rfc3339(end.next_at) if end.next_at else None,
+            ":claim": claim,
+        }
+        more = ""
+        if end.held_for is not None:
+            more = ", held_for = :held_for"
+            values[":held_for"] = end.held_for
+        if index := self._index(table, end, message, endpoint):
+            more += ", gsi1pk = :bucket, gsi1sk = :order"
+            values[":bucket"], values[":order"] = index
         with suppress(ConditionFailed):
             table.update(
-                _key(delivery.message.id),
-                f"delivery#{delivery.endpoint}",
-                "SET #state = :held, updated_at = :now, gsi1pk = :waiting, gsi1sk = :place "
-                "REMOVE claimed_by, claimed_until, next_attempt_at",
-                {
-                    ":held": State.HELD,
-                    ":now": rfc3339(now),
-                    ":waiting": table.key(_held(delivery.endpoint)),
-                    ":place": str(delivery.message.id),
-                    ":claim": claim,
-                },
+                _key(message),
+                f"delivery#{endpoint}",
+                f"SET #state = :state, attempts = :ended, updated_at = :now, next_attempt_at = :next{more} "
+                "REMOVE claimed_by, claimed_until",
+                values,
                 condition="claimed_by = :claim",
                 names={"#state": "state"},
             )
 
+    @staticmethod
+    def _index(table: TenantTable, end: Ending, message: MessageId, endpoint: EndpointId) -> tuple[str, str] | None:
+        """Where the delivery stands in the index, if it does."""
+        if end.state is State.DEAD:
+            return table.key(_dead(endpoint)), str(message)
+        if end.state is State.HELD and end.held_for is not Wait.ORDER:
+            return table.key(_held(endpoint)), str(message)
+        if end.is_parked and end.next_at is not None:
+            return place(end.next_at.timestamp(), f"{message}#{endpoint}")
+        return None
+
     def held(self, tenant: TenantContext, endpoint: EndpointId, limit: int) -> list[Delivery]:
-        """The first deliveries that wait for an endpoint to be verified, each with the attempt that is next."""
-        table = self._of(tenant)
-        items, _ = table.query(_held(endpoint), index="gsi1", limit=limit)
-        heads = {item["message"]: item for item in table.get_many([(_key(i["message"]), _MESSAGE) for i in items])}
-        return [
-            Delivery(_message(heads[item["message"]]), endpoint, int(item["attempts"]) + 1)
-            for item in items
-            if item["message"] in heads
-        ]
+        """The first deliveries of an endpoint's backlog, each with the attempt that is next."""
+        items, _ = self._of(tenant).query(_held(endpoint), index="gsi1", limit=limit)
+        return self.with_messages(tenant, items)
+
+    def with_messages(self, tenant: TenantContext, items: Sequence[Item]) -> list[Delivery]:
+        """The next attempts of some deliveries; those whose message is kept no more are left out."""
+        keys = [(_key(message), _MESSAGE) for message in dict.fromkeys(item["message"] for item in items)]
+        heads = {item["message"]: item for item in self._of(tenant).get_many(keys)}
+        return [_next(item, heads[item["message"]]) for item in items if item["message"] in heads]
+
+    def pending(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Delivery | None:
+        """The next attempt of a delivery that is to be made some time; None where none is."""
+        item = self._of(tenant).get(_key(message), f"delivery#{endpoint}")
+        if item is None or item["state"] not in {State.WAITING, State.HELD}:
+            return None
+        return next(iter(self.with_messages(tenant, [item])), None)
 
     def release(self, tenant: TenantContext, delivery: Delivery) -> None:
         """A held delivery waits for its next attempt again, which is queued already."""
@@ -200,7 +216,7 @@ class DeliveryRepository:
             self._of(tenant).update(
                 _key(delivery.message.id),
                 f"delivery#{delivery.endpoint}",
-                "SET #state = :waiting REMOVE gsi1pk, gsi1sk",
+                "SET #state = :waiting REMOVE gsi1pk, gsi1sk, held_for",
                 {":waiting": State.WAITING, ":held": State.HELD},
                 condition="#state = :held",
                 names={"#state": "state"},
@@ -263,6 +279,15 @@ def _key(message: MessageId) -> str:
 
 def _held(endpoint: EndpointId) -> str:
     return f"held#{endpoint}"
+
+
+def _dead(endpoint: EndpointId) -> str:
+    return f"dead#{endpoint}"
+
+
+def _next(item: Item, head: Item) -> Delivery:
+    number, first = int(item["attempts"]) + 1, int(item.get("first", 0))
+    return Delivery(_message(head), EndpointId(UUID(item["endpoint"])), number, first=first)
 
 
 def _message(item: Item) -> Message:

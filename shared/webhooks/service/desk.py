@@ -1,5 +1,6 @@
 """Which of the dispatcher's workers a message of its queue is for."""
 
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.dispatch import Dispatch
 from shared.webhooks.service.proving import Proving
 from shared.webhooks.service.queue import CHALLENGE, RELEASE
@@ -10,9 +11,10 @@ from tenant_context.entry.queue import Message
 class Desk:
     """Hands each message on; whatever is neither a challenge nor a release is a delivery."""
 
-    def __init__(self, dispatch: Dispatch, proving: Proving) -> None:
+    def __init__(self, dispatch: Dispatch, proving: Proving, backlog: Backlog) -> None:
         self._dispatch = dispatch
         self._proving = proving
+        self._backlog = backlog
 
     def ahead(self, tenant: TenantContext, message: Message) -> None:
         """Start what takes long."""
@@ -26,6 +28,6 @@ class Desk:
         if message.kind == CHALLENGE:
             self._proving.challenge(tenant, message)
         elif message.kind == RELEASE:
-            self._proving.release(tenant, message)
+            self._backlog.release(tenant, message)
         else:
             self._dispatch.work(tenant, message)

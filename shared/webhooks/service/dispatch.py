@@ -5,8 +5,9 @@ The calls of a batch run side by side; everything else runs in turn. Each step m
 - an attempt is claimed before its call, so that a repeated message makes no second call while the first is on;
 - the next attempt is queued before the delivery says that this one has ended, so that none is forgotten; a next
   attempt that is queued twice is made once, because only attempt n + 1 can be claimed after n;
-- a wait that is longer than the queue can hold a message is several: the message comes early, and goes back;
-- what comes for an endpoint whose URL is not verified is held, without using up an attempt, until it is.
+- a wait that is longer than the queue can hold a message stands in the index of what is due, written together with
+  the end of the attempt before, and the sweep queues it for its moment;
+- what may not be sent now, for whatever reason, is held in its endpoint's backlog, and uses up no attempt.
 
 A crash between call and record repeats the call: receivers drop a webhook-id they have seen.
 """
@@ -23,12 +24,15 @@ from shared.outbound.gateway.client import Strangers
 from shared.outbound.model import Outcome
 from shared.webhooks.errors import DeliveryBusy
 from shared.webhooks.gateway.keys import SecretKeys, header_part
-from shared.webhooks.model import Delivery, State, Target, Verdict
-from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.model import Delivery, State, Target, Verdict, Wait
+from shared.webhooks.repository.deliveries import DeliveryRepository, Ending
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import retries, signature
 from shared.webhooks.rules.endpoints import signing
-from shared.webhooks.service.queue import RELEASE, about, to_delivery, to_message
+from shared.webhooks.service.backlog import Backlog
+from shared.webhooks.service.gate import Gate, Pass
+from shared.webhooks.service.health import Health
+from shared.webhooks.service.queue import to_delivery, to_message
 from tenant_context.clock import Clock, rfc3339, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -42,38 +46,43 @@ _Key = tuple[UUID, UUID, UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Stores:
+    """What attempts are made with."""
+
+    targets: TargetRepository
+    deliveries: DeliveryRepository
+    receivers: Strangers
+    queue: Queue
+    usage: Queue
+    observability: Observability
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
 class _Started:
     """A claimed attempt; without a call where the endpoint is not to be called, or not yet."""
 
     claim: str
     at: datetime
-    call: tuple[Target, Future[Outcome]] | None
-    held: bool = False
+    pass_: Pass
+    call: Future[Outcome] | None = None
 
 
 class Dispatch:
     """Works on the messages of one batch: `ahead` for each of them, then `work` for each."""
 
-    def __init__(
-        self,
-        targets: TargetRepository,
-        deliveries: DeliveryRepository,
-        keys: SecretKeys,
-        receivers: Strangers,
-        queue: Queue,
-        *,
-        usage: Queue,
-        observability: Observability,
-        clock: Clock,
-    ) -> None:
-        self._targets = targets
-        self._deliveries = deliveries
+    def __init__(self, stores: Stores, gate: Gate, health: Health, backlog: Backlog, keys: SecretKeys) -> None:
+        self._deliveries = stores.deliveries
+        self._targets = stores.targets
+        self._receivers = stores.receivers
+        self._queue = stores.queue
+        self._usage = stores.usage
+        self._observability = stores.observability
+        self._clock = stores.clock
+        self._gate = gate
+        self._health = health
+        self._backlog = backlog
         self._keys = keys
-        self._receivers = receivers
-        self._queue = queue
-        self._usage = usage
-        self._observability = observability
-        self._clock = clock
         self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "call")
         self._started: dict[_Key, _Started | Exception | None] = {}
 
@@ -97,37 +106,35 @@ class Dispatch:
             raise started
         if started is None:
             self._observability.info("repeated message dropped", **_named(delivery))
-        elif started.held:
-            self._hold(tenant, delivery, started)
-        elif started.call is None:
-            self._deliveries.end_attempt(
-                tenant, delivery, started.claim, State.STOPPED, now=self._clock(), attempted=False
-            )
+        elif started.pass_.target is None:
+            self._end(tenant, delivery, started, Ending(State.STOPPED, attempted=False))
             self._observability.info("webhook stopped", **_named(delivery))
+        elif started.call is None:
+            self._hold(tenant, delivery, started)
         else:
-            target, call = started.call
-            self._conclude(tenant, delivery, started, target, call.result())
+            self._conclude(tenant, delivery, started, started.pass_.target, started.call.result())
 
     def _start(self, tenant: TenantContext, delivery: Delivery) -> _Started | None:
         """Claim the attempt and begin its call; None where the attempt was made before, or it is not time."""
         claim, now = str(uuid7()), self._clock()
         if self._too_early(tenant, delivery, now):
             return None
-        if not self._deliveries.claim(tenant, delivery, claim, now):
+        if self._deliveries.claim(tenant, delivery, claim, now) is None:
             standing = self._deliveries.standing(tenant, delivery)
             if standing is None or standing.state is not State.WAITING or standing.attempts >= delivery.attempt:
                 return None
             raise DeliveryBusy(f"attempt {delivery.attempt} at {delivery.endpoint} is being made")
-        target = self._targets.find(tenant, delivery.endpoint)
-        if target is None or not target.enabled or target.findings.gone_at is not None:
-            return _Started(claim, now, None)
-        if not target.is_proved:
-            return _Started(claim, now, None, held=True)
-        body = delivery.message.payload.encode()
+        if delivery.due:
+            late = max(0.0, now.timestamp() - delivery.due)
+            self._observability.seconds("AttemptLateness", late)
+        pass_ = self._gate.judge(tenant, delivery, now)
+        if pass_.target is None or pass_.wait is not None:
+            return _Started(claim, now, pass_)
+        target, body = pass_.target, delivery.message.payload.encode()
         headers = headers_of(self._keys, tenant, target, str(delivery.message.id), now, body)
         seconds = float(target.manner.timeout_seconds)
         call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=seconds)
-        return _Started(claim, now, (target, call))
+        return _Started(claim, now, pass_, call)
 
     def _too_early(self, tenant: TenantContext, delivery: Delivery, now: datetime) -> bool:
         """Whether a delivery came before its time, as far as the queue could hold it; it was sent back then."""
@@ -138,44 +145,47 @@ class Dispatch:
         return True
 
     def _hold(self, tenant: TenantContext, delivery: Delivery, started: _Started) -> None:
-        """Leave a delivery to the moment when its endpoint is verified."""
-        self._deliveries.hold(tenant, delivery, started.claim, self._clock())
-        target = self._targets.find(tenant, delivery.endpoint)
-        if target is not None and target.is_proved:
-            # It was verified between the two looks, and what was held then is released already.
-            self._queue.send([about(tenant, RELEASE, delivery.endpoint)], delay_seconds=5)
-        self._observability.info("webhook held", **_named(delivery))
+        """Put a delivery into its endpoint's backlog, and see that somebody looks there."""
+        wait, soon = started.pass_.wait, self._clock().timestamp() + 1  # the index follows its table after a moment
+        self._end(tenant, delivery, started, Ending(State.HELD, held_for=wait, attempted=False))
+        if wait in {Wait.ENDPOINT, Wait.VERIFICATION}:
+            # Whatever changes that wakes the endpoint; it may have happened between the two looks.
+            target = self._targets.find(tenant, delivery.endpoint)
+            if target is None or (target.enabled and target.is_proved and not target.findings.is_disabled):
+                self._backlog.wake(tenant, delivery.endpoint, soon)
+        else:
+            self._backlog.wake(tenant, delivery.endpoint, max(soon, started.pass_.until))
+        self._observability.info("webhook held", **_named(delivery), waits_for=wait)
 
     def _conclude(
         self, tenant: TenantContext, delivery: Delivery, started: _Started, target: Target, outcome: Outcome
     ) -> None:
         now = self._clock()
         self._deliveries.record_attempt(tenant, delivery, target.url, outcome, started.at)
-        next_at = None
         match retries.verdict(outcome.status):
             case Verdict.DELIVERED:
-                state = State.DELIVERED
                 self._count(tenant, delivery, started.at)
-                if target.findings.failing_since is not None:
-                    self._targets.mark_well(tenant, target)
+                self._health.delivered(tenant, target)
+                end = Ending(State.DELIVERED)
             case Verdict.GONE:
-                self._targets.mark_gone(tenant, target, now)
-                state = State.STOPPED
+                self._health.gone(tenant, target)
+                end = Ending(State.HELD, held_for=Wait.ENDPOINT)
             case Verdict.FAILED:
-                if target.findings.failing_since is None:
-                    self._targets.mark_failing(tenant, target, outcome.error, now)
-                next_at = self._again(tenant, delivery, target, outcome, now)
-                state = State.DEAD if next_at is None else State.WAITING
-        self._deliveries.end_attempt(tenant, delivery, started.claim, state, now=now, next_at=next_at)
-        self._observability.count(f"Webhooks{state.title()}" if next_at is None else "WebhooksRetried")
+                self._health.failed(tenant, target, outcome, started.pass_.probe)
+                end = self._again(tenant, delivery, target, outcome, now)
+        self._end(tenant, delivery, started, end)
+        self._observability.count(f"Webhooks{end.state.title()}" if end.next_at is None else "WebhooksRetried")
         self._observability.info(
             "webhook attempted",
             **_named(delivery),
-            state=state,
+            state=end.state,
             status=outcome.status,
             error=outcome.error,
             milliseconds=outcome.timing.get("total"),
         )
+
+    def _end(self, tenant: TenantContext, delivery: Delivery, started: _Started, end: Ending) -> None:
+        self._deliveries.end_attempt(tenant, delivery, started.claim, end, now=self._clock())
 
     def _count(self, tenant: TenantContext, delivery: Delivery, at: datetime) -> None:
         """Tell the ledger, before the delivery says that it has ended: so none is forgotten, and each counts once."""
@@ -185,21 +195,22 @@ class Dispatch:
 
     def _again(
         self, tenant: TenantContext, delivery: Delivery, target: Target, outcome: Outcome, now: datetime
-    ) -> datetime | None:
-        """Queue the next attempt and answer when it is due; None when this was the last."""
+    ) -> Ending:
+        """Plan the next attempt, by the queue where that can hold it so long; dead when this was the last."""
         seconds = retries.wait(
-            delivery.attempt,
+            delivery.attempt - delivery.first,
             target.manner.retry_schedule,
             luck=random.uniform(-1, 1),  # noqa: S311  jitter, not a secret
             retry_after=retries.retry_after_seconds(outcome.retry_after, now),
         )
         if seconds is None:
-            return None
+            return Ending(State.DEAD)
         due = now + timedelta(seconds=seconds)
-        later = ceil(due.timestamp()) if seconds > retries.LONGEST_DELAY else 0
-        following = replace(delivery, attempt=delivery.attempt + 1, due=later)
-        self._queue.send([to_message(tenant, following)], delay_seconds=min(seconds, retries.LONGEST_DELAY))
-        return due
+        if seconds > retries.LONGEST_DELAY:
+            return Ending(State.WAITING, due, is_parked=True)
+        following = replace(delivery, attempt=delivery.attempt + 1, due=0)
+        self._queue.send([to_message(tenant, following)], delay_seconds=seconds)
+        return Ending(State.WAITING, due)
 
 
 def headers_of(

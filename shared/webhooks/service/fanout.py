@@ -18,6 +18,7 @@ from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import Audience, EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import filters, retention
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.queue import CHALLENGE, about, to_message
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
@@ -50,6 +51,7 @@ class Fanout:
         self._deliveries = deliveries
         self._queue = queue
         self._clock = clock
+        self._backlog = Backlog(targets, deliveries, queue, clock=clock)
         self._api_url = api_url.rstrip("/")
         self._told: OrderedDict[tuple[UUID, UUID], int] = OrderedDict()
 
@@ -88,15 +90,18 @@ class Fanout:
         return self._endpoints.matching(self._database, tenant, filters_of(kind))
 
     def _follow(self, tenant: TenantContext, changed: EndpointId) -> None:
-        """Bring the dispatcher's view of an endpoint up to date, and have it challenge a URL that is not proved."""
+        """Bring the dispatcher's view of an endpoint up to date: it challenges a URL that is not proved, or goes on."""
         endpoint = self._endpoints.find(self._database, tenant, changed)
         if endpoint is None:
             self._targets.bury(tenant, changed, self._clock())
-            return
-        self._tell(tenant, endpoint)
+        else:
+            self._tell(tenant, endpoint)
         target = self._targets.find(tenant, changed)
         if target is not None and target.enabled and not target.is_proved:
             self._queue.send([about(tenant, CHALLENGE, changed)])
+        elif endpoint is None or endpoint.version > 1:
+            # What was missed while it was disabled is replayed; what waits for one that is deleted is stopped.
+            self._backlog.wake(tenant, changed)
 
     def _tell(self, tenant: TenantContext, endpoint: Endpoint) -> None:
         """Give the dispatcher this version of an endpoint, once a sandbox: an event may overtake its change."""

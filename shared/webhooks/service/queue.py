@@ -15,7 +15,7 @@ KIND = "webhooks.deliver"
 CHALLENGE = "webhooks.challenge"
 """Challenge an endpoint's URL, for the so-manieth time."""
 RELEASE = "webhooks.release"
-"""Its URL is verified: queue what waited for that."""
+"""Queue some of what waits for it in its backlog."""
 
 
 def _usually() -> int:
@@ -31,6 +31,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     attempt: int
     keep_until: int = 0
     due: int = 0
+    first: int = 0
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -38,8 +39,8 @@ class _About(msgspec.Struct, frozen=True):
     time: int = 1
 
 
-def to_message(tenant: TenantContext, delivery: Delivery) -> QueueMessage:
-    """The message that asks for one attempt of a delivery."""
+def to_message(tenant: TenantContext, delivery: Delivery, *, due: int = 0) -> QueueMessage:
+    """The message that asks for one attempt of a delivery, due at a moment where that was long planned."""
     wanted = _Wanted(
         message=delivery.message.id,
         type=delivery.message.type,
@@ -47,7 +48,8 @@ def to_message(tenant: TenantContext, delivery: Delivery) -> QueueMessage:
         endpoint=delivery.endpoint,
         attempt=delivery.attempt,
         keep_until=delivery.message.keep_until,
-        due=delivery.due,
+        due=due or delivery.due,
+        first=delivery.first,
     )
     return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=KIND, data=msgspec.to_builtins(wanted))
 
@@ -56,7 +58,7 @@ def to_delivery(message: QueueMessage) -> Delivery:
     """The delivery a message asks for; raises `msgspec.ValidationError` for what is none."""
     wanted = msgspec.convert(message.data, _Wanted)
     about = Message(MessageId(wanted.message), wanted.type, wanted.payload, wanted.keep_until or _usually())
-    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt, wanted.due)
+    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt, wanted.due, wanted.first)
 
 
 def about(tenant: TenantContext, kind: str, endpoint: EndpointId, time: int = 1) -> QueueMessage:

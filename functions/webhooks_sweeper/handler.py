@@ -1,0 +1,33 @@
+"""Wires the sweep of what is due."""
+
+from dataclasses import dataclass
+
+from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.due import DueIndex
+from shared.webhooks.service.sweep import Sweep
+from tenant_context.dynamo import Table
+from tenant_context.entry.schedule import ScheduleEntry
+from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
+from tenant_context.settings import Settings
+
+
+@dataclass(frozen=True)
+class SweeperSettings(Settings):
+    """What this function needs beside the common settings."""
+
+    table_deliveries: str
+    queue_deliveries: str
+
+
+kernel = Kernel("webhooks_sweeper")
+settings = SweeperSettings.load()
+table = Table(settings.table_deliveries)
+sweep = Sweep(
+    DueIndex(table),
+    DeliveryRepository(table),
+    Queue(settings.queue_deliveries),
+    observability=kernel.observability,
+    clock=kernel.clock,
+)
+handler = ScheduleEntry(sweep, name="webhooks_sweeper.sweep", observability=kernel.observability)
