@@ -7,11 +7,14 @@ from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.endpoints import Endpoints, Stores
+from shared.webhooks.service.order import Order
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 
 
@@ -21,6 +24,7 @@ class WebhookSettings(Settings):
 
     bus: str
     field_key: str
+    queue_deliveries: str
     table_data_keys: str
     table_deliveries: str
     outbound_allow: tuple[str, ...] = ()
@@ -30,7 +34,9 @@ kernel = Kernel("webhooks_api")
 settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
-stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
+deliveries = DeliveryRepository(table)
+order = Order(LaneRepository(table), deliveries, Queue(settings.queue_deliveries), clock=kernel.clock)
+stores = Stores(database, TargetRepository(table), deliveries, EndpointRepository(), order)
 endpoints = Endpoints(
     stores, SecretKeys(settings.field_key, Table(settings.table_data_keys)), allow_list(settings.outbound_allow), uuid7
 )

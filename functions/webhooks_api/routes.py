@@ -8,6 +8,7 @@ from functions.webhooks_api.schemas import (
     AttemptPage,
     AttemptsQuery,
     BodyOut,
+    DeliveryOut,
     EndpointIn,
     EndpointOut,
     EndpointPage,
@@ -33,6 +34,8 @@ routes = Routes()
 _ALL = "/api/v1/webhooks/endpoints"
 _ONE = _ALL + "/{endpoint_id}"
 _MESSAGES = "/api/v1/webhooks/messages"
+_SENT = _ONE + "/messages/{message_id}"
+"""One message at one endpoint."""
 
 
 def _id(call: Call[Any]) -> EndpointId:
@@ -126,6 +129,12 @@ def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
     query: AttemptsQuery = call.query
     items, following = endpoints.attempts(call.tenant, _id(call), cursor=query.cursor, limit=query.limit)
     return Answer({"items": [schemas.attempt(item) for item in items], "next_cursor": following})
+
+
+@routes.write("POST", _SENT + "/skip", permission="webhooks.write", answer=DeliveryOut)
+def skip(call: Call[None], _tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Give up a delivery that waits, as a dead letter; later events of its entity go on. Its state says so at once."""
+    return Answer(schemas.delivery(endpoints.skip(call.tenant, _id(call), MessageId(call.id("message_id")))))
 
 
 @routes.read(_MESSAGES + "/{message_id}", permission="webhooks.read", answer=MessageOut)

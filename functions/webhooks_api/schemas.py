@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from shared.webhooks.model import (
     Algorithm,
     Condition,
+    End,
     Endpoint,
     EndpointDraft,
     Filters,
@@ -237,6 +238,8 @@ class DeliveryOut(Out):
     attempts: int
     held_for: Wait | None
     """What it waits for, where it is held."""
+    dead_for: End | None
+    """Why it was given up, where it was."""
     created_at: str
     updated_at: str
     next_attempt_at: str | None
@@ -379,6 +382,7 @@ def delivery(item: Mapping[str, Any]) -> dict[str, Any]:
         "state": item["state"],
         "attempts": item["attempts"],
         "held_for": item.get("held_for"),
+        "dead_for": item.get("dead_for") if item["state"] == State.DEAD else None,
         "created_at": item["created_at"],
         "updated_at": item["updated_at"],
         "next_attempt_at": item.get("next_attempt_at"),

@@ -6,12 +6,15 @@ from shared.outbound.gateway.client import Strangers
 from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.lanes import LaneRepository
+from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.desk import Desk
-from shared.webhooks.service.dispatch import Dispatch, Stores
+from shared.webhooks.service.dispatch import Desks, Dispatch, Stores
 from shared.webhooks.service.gate import Gate
 from shared.webhooks.service.health import Health
+from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
 from tenant_context.bus import Bus
 from tenant_context.dynamo import Table
@@ -47,7 +50,9 @@ queue = Queue(settings.queue_deliveries)
 stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
 backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
 health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
-dispatch = Dispatch(stores, Gate(targets), health, backlog, keys)
+order = Order(LaneRepository(table), deliveries, queue, clock=kernel.clock)
+gate = Gate(targets, PaceRepository(table), order)
+dispatch = Dispatch(stores, Desks(gate, order, health, backlog), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
 desk = Desk(dispatch, proving, backlog)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.fanout import Fanout
+from shared.webhooks.service.shares import Shares
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry, read_bus_event
 from tenant_context.kernel import Kernel
@@ -34,6 +36,8 @@ fanout = Fanout(
     DeliveryRepository(table),
     Queue(settings.queue_deliveries),
     kernel.clock,
+    lanes=LaneRepository(table),
+    shares=Shares(),
     api_url=settings.public_url,
 )
 handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)

@@ -243,7 +243,7 @@ class State(StrEnum):
     """In its endpoint's backlog; `Wait` says for what. No attempt is used up."""
     DELIVERED = "delivered"
     DEAD = "dead"
-    """Every attempt failed."""
+    """Given up: `End` says why."""
     STOPPED = "stopped"
     """The endpoint was deleted."""
 
@@ -263,8 +263,21 @@ class Wait(StrEnum):
     CONCURRENCY = "concurrency"
     ORDER = "order"
     """An earlier event of its entity is still on its way."""
+    SHARE = "share"
+    """Its turn: the tenant has many on their way."""
     REPLAY = "replay"
-    """Its turn, as it was asked for again."""
+    """Its turn: it was asked for again."""
+
+
+class End(StrEnum):
+    """Why a delivery is a dead letter."""
+
+    ATTEMPTS = "attempts"
+    """Every attempt failed."""
+    ORDER = "order"
+    """Too many later events of its entity waited for it."""
+    SKIPPED = "skipped"
+    """Somebody asked for that."""
 
 
 class Verdict(StrEnum):

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from shared.outbound.model import Outcome
 from shared.webhooks.errors import MessageNotFound
-from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, State, Wait
+from shared.webhooks.model import Delivery, End, EndpointId, Message, MessageId, State, Wait
 from shared.webhooks.repository.due import place
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
@@ -83,8 +83,18 @@ class DeliveryRepository:
         """Every delivery of the message is recorded and queued."""
         self._of(tenant).update(_key(message), _MESSAGE, "SET complete = :true", {":true": True})
 
-    def open_delivery(self, tenant: TenantContext, message: Message, endpoint: EndpointId, now: datetime) -> None:
-        """Record a delivery that waits for its first attempt; one that is there stays as it is."""
+    def open_delivery(
+        self,
+        tenant: TenantContext,
+        message: Message,
+        endpoint: EndpointId,
+        now: datetime,
+        *,
+        lane: str = "",
+        is_held: bool = False,
+    ) -> None:
+        """Record a delivery that waits for its first attempt, or in the backlog; one that is there stays as it is."""
+        table = self._of(tenant)
         item = {
             "message": message.id,
             "endpoint": endpoint,
@@ -95,8 +105,13 @@ class DeliveryRepository:
             "updated_at": rfc3339(now),
             "expires_at": message.keep_until,
         }
+        if lane:
+            item["lane"] = lane
+        if is_held:
+            place = {"gsi1pk": table.key(_held(endpoint)), "gsi1sk": str(message.id)}
+            item |= {"state": State.HELD, "held_for": Wait.SHARE, **place}
         try:
-            self._of(tenant).put(_key(message.id), f"delivery#{endpoint}", item, only_if_absent=True)
+            table.put(_key(message.id), f"delivery#{endpoint}", item, only_if_absent=True)
         except ConditionFailed:
             return
 
@@ -167,6 +182,9 @@ class DeliveryRepository:
         if end.held_for is not None:
             more = ", held_for = :held_for"
             values[":held_for"] = end.held_for
+        if end.state is State.DEAD:
+            more = ", dead_for = :dead_for"
+            values[":dead_for"] = End.ATTEMPTS
         if index := self._index(table, end, message, endpoint):
             more += ", gsi1pk = :bucket, gsi1sk = :order"
             values[":bucket"], values[":order"] = index
@@ -191,6 +209,38 @@ class DeliveryRepository:
         if end.is_parked and end.next_at is not None:
             return place(end.next_at.timestamp(), f"{message}#{endpoint}")
         return None
+
+    def find(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Item | None:
+        """A delivery as it stands."""
+        return self._of(tenant).get(_key(message), f"delivery#{endpoint}")
+
+    def set_aside(
+        self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, why: End, now: datetime
+    ) -> Item | None:
+        """Give up a delivery that waits; None where it does not, or an attempt is under way."""
+        table = self._of(tenant)
+        try:
+            return table.update(
+                _key(message),
+                f"delivery#{endpoint}",
+                "SET #state = :dead, dead_for = :why, updated_at = :at, gsi1pk = :bucket, gsi1sk = :order "
+                "REMOVE held_for, next_attempt_at, claimed_by, claimed_until",
+                {
+                    ":dead": State.DEAD,
+                    ":why": why,
+                    ":at": rfc3339(now),
+                    ":bucket": table.key(_dead(endpoint)),
+                    ":order": str(message),
+                    ":waiting": State.WAITING,
+                    ":held": State.HELD,
+                    ":now": int(now.timestamp()),
+                },
+                condition="#state IN (:waiting, :held) AND (attribute_not_exists(claimed_until) "
+                "OR claimed_until < :now)",
+                names={"#state": "state"},
+            )
+        except ConditionFailed:
+            return None
 
     def held(self, tenant: TenantContext, endpoint: EndpointId, limit: int) -> list[Delivery]:
         """The first deliveries of an endpoint's backlog, each with the attempt that is next."""

@@ -30,8 +30,9 @@ from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import retries, signature
 from shared.webhooks.rules.endpoints import signing
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.gate import Gate, Pass
+from shared.webhooks.service.gate import SLOW_FOR, SLOW_SECONDS, Gate, Pass
 from shared.webhooks.service.health import Health
+from shared.webhooks.service.order import Order
 from shared.webhooks.service.queue import to_delivery, to_message
 from tenant_context.clock import Clock, rfc3339, uuid7
 from tenant_context.context import TenantContext
@@ -59,6 +60,16 @@ class Stores:
 
 
 @dataclass(frozen=True, slots=True)
+class Desks:
+    """Who is asked before an attempt and told after it."""
+
+    gate: Gate
+    order: Order
+    health: Health
+    backlog: Backlog
+
+
+@dataclass(frozen=True, slots=True)
 class _Started:
     """A claimed attempt; without a call where the endpoint is not to be called, or not yet."""
 
@@ -71,7 +82,7 @@ class _Started:
 class Dispatch:
     """Works on the messages of one batch: `ahead` for each of them, then `work` for each."""
 
-    def __init__(self, stores: Stores, gate: Gate, health: Health, backlog: Backlog, keys: SecretKeys) -> None:
+    def __init__(self, stores: Stores, desks: Desks, keys: SecretKeys) -> None:
         self._deliveries = stores.deliveries
         self._targets = stores.targets
         self._receivers = stores.receivers
@@ -79,11 +90,13 @@ class Dispatch:
         self._usage = stores.usage
         self._observability = stores.observability
         self._clock = stores.clock
-        self._gate = gate
-        self._health = health
-        self._backlog = backlog
+        self._gate = desks.gate
+        self._order = desks.order
+        self._health = desks.health
+        self._backlog = desks.backlog
         self._keys = keys
         self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "call")
+        self._under_way: dict[str, tuple[TenantContext, Target]] = {}
         self._started: dict[_Key, _Started | Exception | None] = {}
 
     def ahead(self, tenant: TenantContext, message: QueueMessage) -> None:
@@ -107,19 +120,33 @@ class Dispatch:
         if started is None:
             self._observability.info("repeated message dropped", **_named(delivery))
         elif started.pass_.target is None:
+            self._pass_on(tenant, delivery, started)
             self._end(tenant, delivery, started, Ending(State.STOPPED, attempted=False))
             self._observability.info("webhook stopped", **_named(delivery))
         elif started.call is None:
             self._hold(tenant, delivery, started)
         else:
-            self._conclude(tenant, delivery, started, started.pass_.target, started.call.result())
+            outcome = self._wait(started.call)
+            self._gate.leave(tenant, started.pass_, started.claim)
+            self._conclude(tenant, delivery, started, started.pass_.target, outcome)
+
+    def _wait(self, call: Future[Outcome]) -> Outcome:
+        """What a call comes to; endpoints that let one wait are known as slow while they do."""
+        try:
+            return call.result(timeout=SLOW_SECONDS)
+        except TimeoutError:
+            until = self._clock().timestamp() + SLOW_FOR
+            for owner, target in list(self._under_way.values()):
+                self._targets.mark_slow(owner, target, until)
+        return call.result()
 
     def _start(self, tenant: TenantContext, delivery: Delivery) -> _Started | None:
         """Claim the attempt and begin its call; None where the attempt was made before, or it is not time."""
         claim, now = str(uuid7()), self._clock()
         if self._too_early(tenant, delivery, now):
             return None
-        if self._deliveries.claim(tenant, delivery, claim, now) is None:
+        claimed = self._deliveries.claim(tenant, delivery, claim, now)
+        if claimed is None:
             standing = self._deliveries.standing(tenant, delivery)
             if standing is None or standing.state is not State.WAITING or standing.attempts >= delivery.attempt:
                 return None
@@ -127,13 +154,16 @@ class Dispatch:
         if delivery.due:
             late = max(0.0, now.timestamp() - delivery.due)
             self._observability.seconds("AttemptLateness", late)
-        pass_ = self._gate.judge(tenant, delivery, now)
+        delivery = replace(delivery, first=int(claimed.get("first", 0)))
+        pass_ = self._gate.judge(tenant, delivery, claim, str(claimed.get("lane", "")), now)
         if pass_.target is None or pass_.wait is not None:
             return _Started(claim, now, pass_)
         target, body = pass_.target, delivery.message.payload.encode()
         headers = headers_of(self._keys, tenant, target, str(delivery.message.id), now, body)
         seconds = float(target.manner.timeout_seconds)
         call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=seconds)
+        self._under_way[claim] = tenant, target
+        call.add_done_callback(lambda _: self._under_way.pop(claim, None))
         return _Started(claim, now, pass_, call)
 
     def _too_early(self, tenant: TenantContext, delivery: Delivery, now: datetime) -> bool:
@@ -153,6 +183,10 @@ class Dispatch:
             target = self._targets.find(tenant, delivery.endpoint)
             if target is None or (target.enabled and target.is_proved and not target.findings.is_disabled):
                 self._backlog.wake(tenant, delivery.endpoint, soon)
+        elif wait is Wait.ORDER:
+            # Whoever is before it queues it afterwards; it may have done so between the two looks.
+            if self._order.has_turn(tenant, started.pass_.lane, delivery, count=False):
+                self._queue.send([to_message(tenant, delivery)], delay_seconds=1)
         else:
             self._backlog.wake(tenant, delivery.endpoint, max(soon, started.pass_.until))
         self._observability.info("webhook held", **_named(delivery), waits_for=wait)
@@ -173,6 +207,8 @@ class Dispatch:
             case Verdict.FAILED:
                 self._health.failed(tenant, target, outcome, started.pass_.probe)
                 end = self._again(tenant, delivery, target, outcome, now)
+        if end.state in {State.DELIVERED, State.DEAD}:
+            self._pass_on(tenant, delivery, started)
         self._end(tenant, delivery, started, end)
         self._observability.count(f"Webhooks{end.state.title()}" if end.next_at is None else "WebhooksRetried")
         self._observability.info(
@@ -183,6 +219,11 @@ class Dispatch:
             error=outcome.error,
             milliseconds=outcome.timing.get("total"),
         )
+
+    def _pass_on(self, tenant: TenantContext, delivery: Delivery, started: _Started) -> None:
+        """Its turn in a lane is over, before it says that it has ended: a run that dies between the two is repeated."""
+        if started.pass_.lane:
+            self._order.pass_on(tenant, started.pass_.lane, delivery.message.id, delivery.endpoint)
 
     def _end(self, tenant: TenantContext, delivery: Delivery, started: _Started, end: Ending) -> None:
         self._deliveries.end_attempt(tenant, delivery, started.claim, end, now=self._clock())

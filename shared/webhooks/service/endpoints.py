@@ -24,6 +24,7 @@ from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import endpoints as rules
 from shared.webhooks.rules import signature
+from shared.webhooks.service.order import Order
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
@@ -40,6 +41,7 @@ class Stores:
     targets: TargetRepository
     deliveries: DeliveryRepository
     endpoints: EndpointRepository
+    order: Order
 
 
 class Endpoints:
@@ -141,6 +143,10 @@ class Endpoints:
     def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""
         return self._stores.deliveries.message(tenant, message)
+
+    def skip(self, tenant: TenantContext, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Give up a delivery that waits; those behind it go on. Errors: DeliveryNotFound, DeliveryEnded."""
+        return self._stores.order.skip(tenant, message, endpoint_id)
 
     def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
         """The whole event of a message, however long. Errors: MessageNotFound."""

@@ -13,13 +13,15 @@ import msgspec
 
 from shared.events.rules.bodies import delivered, filters_of, thin
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
-from shared.webhooks.model import Delivery, Endpoint, EndpointId, Message, MessageId
+from shared.webhooks.model import Delivery, Endpoint, EndpointId, Message, MessageId, Ordering
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import Audience, EndpointRepository
+from shared.webhooks.repository.lanes import LaneRepository, lane_of
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import filters, retention
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.queue import CHALLENGE, about, to_message
+from shared.webhooks.service.shares import Shares
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -29,6 +31,10 @@ from tenant_context.queues import Queue
 _KNOWN = 10_000
 LONGEST_PAYLOAD = 20_000
 """Bytes: Standard Webhooks asks for bodies below 20 kB. What is longer is sent without its data, and fetched."""
+
+
+ORDER_SETTLES = 1
+"""Seconds for which an ordered delivery is held back: what happened just before may come just after."""
 
 
 class Fanout:
@@ -43,6 +49,8 @@ class Fanout:
         queue: Queue,
         clock: Clock,
         *,
+        lanes: LaneRepository,
+        shares: Shares,
         api_url: str,
     ) -> None:
         self._database = database
@@ -52,6 +60,8 @@ class Fanout:
         self._queue = queue
         self._clock = clock
         self._backlog = Backlog(targets, deliveries, queue, clock=clock)
+        self._lanes = lanes
+        self._shares = shares
         self._api_url = api_url.rstrip("/")
         self._told: OrderedDict[tuple[UUID, UUID], int] = OrderedDict()
 
@@ -69,11 +79,28 @@ class Fanout:
         message = self._message(body, retention.keep_until(audience.plan, now))
         if self._deliveries.open_message(tenant, message, now):
             return
+        is_held = not self._shares.take(tenant.tenant, len(wanted))
         for endpoint in wanted:
             self._tell(tenant, endpoint)
-            self._deliveries.open_delivery(tenant, message, endpoint.id, now)
-        self._queue.send([to_message(tenant, Delivery(message, endpoint.id, 1)) for endpoint in wanted])
+            lane = self._join(tenant, endpoint, body["subject"], message)
+            self._deliveries.open_delivery(tenant, message, endpoint.id, now, lane=lane, is_held=is_held)
+        if is_held:
+            for endpoint in wanted:
+                self._backlog.wake(tenant, endpoint.id, now.timestamp() + 1)
+        else:
+            for ordered in (False, True):
+                due = [one for one in wanted if (one.manner.ordering is Ordering.ENTITY) is ordered]
+                asked = [to_message(tenant, Delivery(message, one.id, 1)) for one in due]
+                self._queue.send(asked, delay_seconds=ORDER_SETTLES if ordered else 0)
         self._deliveries.close_message(tenant, message.id)
+
+    def _join(self, tenant: TenantContext, endpoint: Endpoint, subject: str, message: Message) -> str:
+        """The lane in which an ordered delivery takes its place, and none for others."""
+        if endpoint.manner.ordering is not Ordering.ENTITY:
+            return ""
+        lane = lane_of(endpoint.id, subject)
+        self._lanes.join(tenant, lane, message.id, message.keep_until)
+        return lane
 
     def _message(self, body: dict[str, Any], keep_until: int) -> Message:
         """What is sent; where that would be too long, a notice with the address of the whole."""

@@ -127,6 +127,7 @@ class Receiver:
                     status, answer = receiver.answers_challenges(said["data"]["challenge"])
                     self._say(status, {}, answer)
                 else:
+                    receiver.before()
                     receiver.received.append(got)
                     status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
                     self._say(status, headers, b"ok")
@@ -144,6 +145,9 @@ class Receiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def before(self) -> None:
+        """An event has come and is not taken yet."""
 
     def close(self) -> None:
         """Stop listening."""
