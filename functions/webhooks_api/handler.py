@@ -9,8 +9,10 @@ from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.endpoints import Endpoints, Stores
 from shared.webhooks.service.order import Order
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
@@ -35,8 +37,11 @@ settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
 deliveries = DeliveryRepository(table)
-order = Order(LaneRepository(table), deliveries, Queue(settings.queue_deliveries), clock=kernel.clock)
-stores = Stores(database, TargetRepository(table), deliveries, EndpointRepository(), order)
+targets, queue = TargetRepository(table), Queue(settings.queue_deliveries)
+order = Order(LaneRepository(table), deliveries, queue, clock=kernel.clock)
+backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+recovery = Recovery(deliveries, backlog, queue, clock=kernel.clock)
+stores = Stores(database, targets, deliveries, EndpointRepository(), order, recovery)
 endpoints = Endpoints(
     stores, SecretKeys(settings.field_key, Table(settings.table_data_keys)), allow_list(settings.outbound_allow), uuid7
 )

@@ -2,12 +2,18 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from functions.webhooks_api import schemas
 from functions.webhooks_api.schemas import (
+    AttemptOut,
     AttemptPage,
     AttemptsQuery,
     BodyOut,
+    DeadLetterPage,
+    DeadQuery,
     DeliveryOut,
     EndpointIn,
     EndpointOut,
@@ -17,6 +23,8 @@ from functions.webhooks_api.schemas import (
     EventTypesOut,
     MessageOut,
     NewEndpointIn,
+    RecoverIn,
+    RecoveryOut,
     RotateQuery,
     TestOut,
 )
@@ -125,10 +133,47 @@ def test(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
 
 @routes.read(_ONE + "/attempts", permission="webhooks.read", query=AttemptsQuery, answer=AttemptPage)
 def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
-    """List the attempts at an endpoint, newest first, as long as the plan keeps logs."""
+    """List the attempts at an endpoint, newest first, by type, status and time, as long as the plan keeps logs."""
     query: AttemptsQuery = call.query
-    items, following = endpoints.attempts(call.tenant, _id(call), cursor=query.cursor, limit=query.limit)
+    items, following = endpoints.attempts(
+        call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
+    )
     return Answer({"items": [schemas.attempt(item) for item in items], "next_cursor": following})
+
+
+@routes.read(_ONE + "/attempts/export", permission="webhooks.read", query=AttemptsQuery, answer=AttemptOut)
+def export(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read the same as JSON Lines, one attempt a line; where there are more, X-Next-Cursor says where to go on."""
+    query: AttemptsQuery = call.query
+    items, following = endpoints.attempts(
+        call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
+    )
+    lines = b"".join(msgspec.json.encode(schemas.attempt(item)) + b"\n" for item in items)
+    more = {"x-next-cursor": following} if following else {}
+    return Answer(lines, headers=more, content_type="application/x-ndjson")
+
+
+@routes.read(_ONE + "/dead-letters", permission="webhooks.read", query=DeadQuery, answer=DeadLetterPage)
+def dead_letters(call: Call[None], endpoints: Endpoints) -> Answer:
+    """List what was given up for an endpoint, oldest event first, and why; `recover` sends it again."""
+    query: DeadQuery = call.query
+    found = endpoints.dead(call.tenant, _id(call), query.span(), after=query.after(), limit=query.limit + 1)
+    following = cursor_of(UUID(found[query.limit - 1][0]["message"])) if len(found) > query.limit else None
+    items = [schemas.dead_letter(*one) for one in found[: query.limit]]
+    return Answer({"items": items, "next_cursor": following})
+
+
+@routes.write("POST", _ONE + "/recover", permission="webhooks.write", body=RecoverIn, answer=RecoveryOut, status=202)
+def recover(call: Call[RecoverIn], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Send again what was given up, or all that was sent, for events of some time: in order, at the endpoint's pace."""
+    endpoints.recover(tx, _id(call), call.body.what, call.body.span())
+    return Answer({"endpoint_id": _id(call), "what": call.body.what})
+
+
+@routes.write("POST", _SENT + "/resend", permission="webhooks.write", answer=DeliveryOut, status=202)
+def resend(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Send one message once more, whatever came of it; its attempts begin anew."""
+    return Answer(schemas.delivery(endpoints.resend(tx, _id(call), MessageId(call.id("message_id")))))
 
 
 @routes.write("POST", _SENT + "/skip", permission="webhooks.write", answer=DeliveryOut)

@@ -25,9 +25,11 @@ from shared.webhooks.model import (
     SigningKey,
     State,
     Wait,
+    What,
 )
+from shared.webhooks.rules.log import Search, Span, explained
 from tenant_context.clock import rfc3339
-from tenant_context.wire import In, Out, PageQuery, Text
+from tenant_context.wire import In, Moment, Out, PageQuery, Text
 
 EventFilter = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(examples=["campaign.launched", "campaign.*", "*"])
@@ -205,11 +207,57 @@ class TestOut(Out):
 
 
 class AttemptsQuery(PageQuery):
-    """Which attempts."""
+    """Which attempts. A page may hold fewer than asked for, and yet have a next one."""
+
+    type: Annotated[str, StringConstraints(max_length=128), Field(examples=["campaign.launched"])] | None = None
+    status: (
+        Annotated[str, StringConstraints(pattern="^([1-5][0-9]{2}|[1-5]xx|none)$"), Field(examples=["5xx"])] | None
+    ) = None
+    """What the receiver answered: a number, `2xx` to `5xx`, or `none` where it did not."""
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def search(self) -> Search:
+        """The domain's form."""
+        return Search(Span(self.since, self.until), self.type, self.status)
+
+
+class DeadQuery(PageQuery):
+    """Dead letters of events of which time."""
+
+    since: Moment | None = None
+    until: Moment | None = None
+
+    def span(self) -> Span:
+        """The domain's form."""
+        return Span(self.since, self.until)
+
+
+class RecoverIn(In):
+    """What is to be sent again: `failed` is what was given up, by the time of its event; `all` goes by attempts."""
+
+    since: Moment
+    until: Moment | None = None
+    what: What = What.FAILED
+
+    def span(self) -> Span:
+        """The domain's form."""
+        return Span(self.since, self.until)
+
+
+class RecoveryOut(Out):
+    """A recovery that is on its way."""
+
+    endpoint_id: UUID
+    what: What
 
 
 class AttemptOut(Out):
-    """What came of one attempt; `timing` in milliseconds since the call began, by step."""
+    """What came of one attempt.
+
+    `timing` in milliseconds since the call began, by step: dns, connect, tls, first_byte, total. The values of an
+    endpoint's own headers are not shown; `body` is the first 20 kB of the answer.
+    """
 
     message_id: UUID
     endpoint_id: UUID
@@ -217,8 +265,10 @@ class AttemptOut(Out):
     attempt: int
     at: str
     url: str
+    request_headers: dict[str, str]
     status: int | None
     error: str
+    response_headers: dict[str, str]
     body: str
     timing: dict[str, float]
 
@@ -243,6 +293,26 @@ class DeliveryOut(Out):
     created_at: str
     updated_at: str
     next_attempt_at: str | None
+
+
+class DeadLetterOut(Out):
+    """A delivery that was given up, why, and what its last attempt came to."""
+
+    message_id: UUID
+    type: str
+    dead_for: End
+    explanation: Annotated[str, Field(examples=["All 8 attempts failed, the last one so: The receiver answered 500."])]
+    attempts: int
+    created_at: str
+    ended_at: str
+    last_status: int | None
+
+
+class DeadLetterPage(Out):
+    """A page of dead letters, oldest event first."""
+
+    items: list[DeadLetterOut]
+    next_cursor: str | None
 
 
 class MessageOut(Out):
@@ -368,6 +438,8 @@ def attempt(item: Mapping[str, Any]) -> dict[str, Any]:
         "attempt": item["attempt"],
         "at": item["at"],
         "url": item["url"],
+        "request_headers": item.get("sent", {}),
+        "response_headers": item.get("answered", {}),
         "status": item["status"],
         "error": item["error"],
         "body": item["body"],
@@ -386,6 +458,20 @@ def delivery(item: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": item["created_at"],
         "updated_at": item["updated_at"],
         "next_attempt_at": item.get("next_attempt_at"),
+    }
+
+
+def dead_letter(item: Mapping[str, Any], last: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The answer's form of a dead letter."""
+    return {
+        "message_id": item["message"],
+        "type": item["type"],
+        "dead_for": item["dead_for"],
+        "explanation": explained(End(item["dead_for"]), int(item["attempts"]), str(last["error"]) if last else ""),
+        "attempts": item["attempts"],
+        "created_at": item["created_at"],
+        "ended_at": item["updated_at"],
+        "last_status": last["status"] if last else None,
     }
 
 

@@ -16,6 +16,7 @@ from shared.webhooks.service.gate import Gate
 from shared.webhooks.service.health import Health
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.bus import Bus
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
@@ -55,7 +56,8 @@ gate = Gate(targets, PaceRepository(table), order)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
-desk = Desk(dispatch, proving, backlog)
+recovery = Recovery(deliveries, backlog, queue, clock=kernel.clock)
+desk = Desk(dispatch, proving, backlog, recovery)
 handler = QueueEntry(
     desk.work,
     ahead=desk.ahead,

@@ -35,6 +35,12 @@ class DeliveryEnded(Conflict):
     code, title = "webhook-delivery-ended", "The delivery does not wait"
 
 
+class DeliveryWaits(Conflict):
+    """It is to be made anyway."""
+
+    code, title = "webhook-delivery-waits", "The delivery is on its way already"
+
+
 class EndpointDisabled(Conflict):
     """A disabled endpoint is sent nothing, tests included."""
 

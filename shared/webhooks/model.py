@@ -280,6 +280,15 @@ class End(StrEnum):
     """Somebody asked for that."""
 
 
+class What(StrEnum):
+    """What is sent again."""
+
+    FAILED = "failed"
+    """What was given up."""
+    ALL = "all"
+    """What was delivered, too."""
+
+
 class Verdict(StrEnum):
     """What an answer means for a delivery."""
 

@@ -90,7 +90,7 @@ class Strangers:
         if not call.error and call.status is not None and not 200 <= call.status < 300:  # noqa: PLR2004  HTTP's own
             call.error = _refusal(call.status)
         call.mark("total")
-        return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.timing)
+        return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.headers, call.timing)
 
     def _send(self, call: "_Call", method: str, url: urls.Url, headers: Mapping[str, str], body: bytes | None) -> None:
         found = self._addresses(url, call.deadline)
@@ -145,6 +145,7 @@ class _Call:
         self.error = ""
         self.body = bytearray()
         self.retry_after = ""
+        self.headers: dict[str, str] = {}
         self.timing: dict[str, float] = {}
 
     def mark(self, step: str) -> None:
@@ -154,7 +155,8 @@ class _Call:
         """Take the status, then as much of the body as is kept. The status decides even if the body breaks off."""
         self.mark("first_byte")
         self.status = response.status
-        self.retry_after = response.headers.get("retry-after", "")
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.retry_after = self.headers.get("retry-after", "")
         while len(self.body) < self.keep:
             part = response.read1(self.keep - len(self.body))
             if not part:

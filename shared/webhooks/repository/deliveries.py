@@ -11,7 +11,7 @@ index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of a
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from shared.outbound.model import Outcome
 from shared.webhooks.errors import MessageNotFound
 from shared.webhooks.model import Delivery, End, EndpointId, Message, MessageId, State, Wait
 from shared.webhooks.repository.due import place
+from shared.webhooks.rules.log import Search, Span, shown_answer
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
@@ -29,6 +30,8 @@ from tenant_context.errors import FieldError, Invalid
 LEASE = timedelta(seconds=75)
 """How long a claim holds: longer than the dispatcher may run, so that a claim outlives only a crash."""
 _MESSAGE = "message"
+_PAGES = 10
+"""Of an index that are read for one page of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +149,16 @@ class DeliveryRepository:
         return Standing(State(item["state"]), item["attempts"]) if item else None
 
     def record_attempt(
-        self, tenant: TenantContext, delivery: Delivery, url: str, outcome: Outcome, at: datetime
+        self,
+        tenant: TenantContext,
+        delivery: Delivery,
+        url: str,
+        outcome: Outcome,
+        at: datetime,
+        *,
+        sent: Mapping[str, str],
     ) -> None:
-        """Keep what came of an attempt; repeating it changes nothing."""
+        """Keep what came of an attempt, and the headers that were `sent`; repeating it changes nothing."""
         table = self._of(tenant)
         message, endpoint, number = delivery.message.id, delivery.endpoint, delivery.attempt
         item = {
@@ -158,7 +168,9 @@ class DeliveryRepository:
             "attempt": number,
             "at": rfc3339(at),
             "url": url,
+            "sent": dict(sent),
             "status": outcome.status,
+            "answered": shown_answer(outcome.headers),
             "error": outcome.error,
             "body": outcome.body.decode(errors="replace"),
             "timing": dict(outcome.timing),
@@ -294,18 +306,77 @@ class DeliveryRepository:
         return head, deliveries, sorted(attempts, key=lambda item: str(item["at"]))
 
     def attempts(
-        self, tenant: TenantContext, endpoint: EndpointId, *, cursor: str | None, limit: int
+        self, tenant: TenantContext, endpoint: EndpointId, search: Search, *, cursor: str | None, limit: int
     ) -> tuple[list[Item], str | None]:
-        """The attempts at an endpoint, newest first, and the cursor of the next page."""
-        table = self._of(tenant)
-        key = f"attempts#{endpoint}"
+        """The attempts at an endpoint that are looked for, newest first, and the cursor of the next page.
+
+        A page may hold fewer than asked for, or none, and yet not be the last: so many are looked at for each.
+        """
+        table, key = self._of(tenant), f"attempts#{endpoint}"
         start = _start(table, key, endpoint, cursor) if cursor else None
-        items, last = table.query(key, index="gsi1", limit=limit, descending=True, start=start)
-        following = base64.urlsafe_b64encode(str(last["gsi1sk"]).encode()).decode().rstrip("=") if last else None
-        return items, following
+        found: list[Item] = []
+        for _ in range(_PAGES):
+            items, start = table.query(
+                key, index="gsi1", limit=limit, descending=True, start=start, between=search.span.times()
+            )
+            for number, item in enumerate(items):
+                found += [item] if search.fits(item) else []
+                if len(found) == limit and (start or number + 1 < len(items)):
+                    return found, _cursor(item)
+            if start is None:
+                return found, None
+        return found, _cursor(start) if start else None
+
+    def ended(
+        self, tenant: TenantContext, endpoint: EndpointId, *, given_up: bool, low: str, high: str, limit: int
+    ) -> list[Item]:
+        """What an endpoint was sent, in order of the index: its dead letters, or every attempt."""
+        key = _dead(endpoint) if given_up else f"attempts#{endpoint}"
+        return self._of(tenant).query(key, index="gsi1", limit=limit, between=(low, high))[0]
+
+    def dead(
+        self, tenant: TenantContext, endpoint: EndpointId, span: Span, *, after: str | None, limit: int
+    ) -> list[tuple[Item, Item | None]]:
+        """Dead letters of an endpoint, oldest first, each with its last attempt, if there was one."""
+        table, (low, high) = self._of(tenant), span.messages()
+        items, _ = table.query(
+            _dead(endpoint), index="gsi1", limit=limit, between=(max(low, f"{after}~") if after else low, high)
+        )
+        keys = [(_key(one["message"]), f"attempt#{endpoint}#{int(one['attempts']):03}") for one in items]
+        last = {item["message"]: item for item in table.get_many(keys)}
+        return [(item, last.get(item["message"])) for item in items]
+
+    def replay(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, now: datetime) -> Item | None:
+        """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway."""
+        table = self._of(tenant)
+        try:
+            return table.update(
+                _key(message),
+                f"delivery#{endpoint}",
+                "SET #state = :held, held_for = :replay, #first = attempts, updated_at = :now, gsi1pk = :bucket, "
+                "gsi1sk = :order REMOVE lane, dead_for",
+                {
+                    ":held": State.HELD,
+                    ":replay": Wait.REPLAY,
+                    ":now": rfc3339(now),
+                    ":bucket": table.key(_held(endpoint)),
+                    ":order": str(message),
+                    ":delivered": State.DELIVERED,
+                    ":dead": State.DEAD,
+                    ":stopped": State.STOPPED,
+                },
+                condition="#state IN (:delivered, :dead, :stopped)",
+                names={"#state": "state", "#first": "first"},
+            )
+        except ConditionFailed:
+            return None
 
     def _of(self, tenant: TenantContext) -> TenantTable:
         return TenantTable(self._table, tenant)
+
+
+def _cursor(item: Item) -> str:
+    return base64.urlsafe_b64encode(str(item["gsi1sk"]).encode()).decode().rstrip("=")
 
 
 def _start(table: TenantTable, key: str, endpoint: EndpointId, cursor: str) -> Item:
@@ -323,7 +394,7 @@ def _start(table: TenantTable, key: str, endpoint: EndpointId, cursor: str) -> I
         raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error
 
 
-def _key(message: MessageId) -> str:
+def _key(message: MessageId | str) -> str:
     return f"message#{message}"
 
 

@@ -3,24 +3,26 @@
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.dispatch import Dispatch
 from shared.webhooks.service.proving import Proving
-from shared.webhooks.service.queue import CHALLENGE, RELEASE
+from shared.webhooks.service.queue import CHALLENGE, RECOVER, RELEASE
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 
 
 class Desk:
-    """Hands each message on; whatever is neither a challenge nor a release is a delivery."""
+    """Hands each message on; whatever is no challenge, release or recovery is a delivery."""
 
-    def __init__(self, dispatch: Dispatch, proving: Proving, backlog: Backlog) -> None:
+    def __init__(self, dispatch: Dispatch, proving: Proving, backlog: Backlog, recovery: Recovery) -> None:
         self._dispatch = dispatch
         self._proving = proving
         self._backlog = backlog
+        self._recovery = recovery
 
     def ahead(self, tenant: TenantContext, message: Message) -> None:
         """Start what takes long."""
         if message.kind == CHALLENGE:
             self._proving.ahead(tenant, message)
-        elif message.kind != RELEASE:
+        elif message.kind not in {RELEASE, RECOVER}:
             self._dispatch.ahead(tenant, message)
 
     def work(self, tenant: TenantContext, message: Message) -> None:
@@ -29,5 +31,7 @@ class Desk:
             self._proving.challenge(tenant, message)
         elif message.kind == RELEASE:
             self._backlog.release(tenant, message)
+        elif message.kind == RECOVER:
+            self._recovery.recover(tenant, message)
         else:
             self._dispatch.work(tenant, message)

@@ -15,7 +15,7 @@ A crash between call and record repeats the call: receivers drop a webhook-id th
 import random
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
@@ -29,6 +29,7 @@ from shared.webhooks.repository.deliveries import DeliveryRepository, Ending
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import retries, signature
 from shared.webhooks.rules.endpoints import signing
+from shared.webhooks.rules.log import shown_request
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.gate import SLOW_FOR, SLOW_SECONDS, Gate, Pass
 from shared.webhooks.service.health import Health
@@ -77,6 +78,8 @@ class _Started:
     at: datetime
     pass_: Pass
     call: Future[Outcome] | None = None
+    sent: Mapping[str, str] = field(default_factory=dict)
+    """The headers of the call, as the log keeps them."""
 
 
 class Dispatch:
@@ -164,7 +167,7 @@ class Dispatch:
         call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=seconds)
         self._under_way[claim] = tenant, target
         call.add_done_callback(lambda _: self._under_way.pop(claim, None))
-        return _Started(claim, now, pass_, call)
+        return _Started(claim, now, pass_, call, shown_request(headers, target.headers))
 
     def _too_early(self, tenant: TenantContext, delivery: Delivery, now: datetime) -> bool:
         """Whether a delivery came before its time, as far as the queue could hold it; it was sent back then."""
@@ -195,7 +198,7 @@ class Dispatch:
         self, tenant: TenantContext, delivery: Delivery, started: _Started, target: Target, outcome: Outcome
     ) -> None:
         now = self._clock()
-        self._deliveries.record_attempt(tenant, delivery, target.url, outcome, started.at)
+        self._deliveries.record_attempt(tenant, delivery, target.url, outcome, started.at, sent=started.sent)
         match retries.verdict(outcome.status):
             case Verdict.DELIVERED:
                 self._count(tenant, delivery, started.at)

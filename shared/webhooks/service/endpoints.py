@@ -18,13 +18,16 @@ from shared.webhooks.model import (
     KeyId,
     MessageId,
     SigningKey,
+    What,
 )
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import endpoints as rules
 from shared.webhooks.rules import signature
+from shared.webhooks.rules.log import Search, Span
 from shared.webhooks.service.order import Order
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
@@ -42,6 +45,7 @@ class Stores:
     deliveries: DeliveryRepository
     endpoints: EndpointRepository
     order: Order
+    recovery: Recovery
 
 
 class Endpoints:
@@ -134,11 +138,35 @@ class Endpoints:
         return [(one, findings.get(one.id, Findings())) for one in found]
 
     def attempts(
-        self, tenant: TenantContext, endpoint_id: EndpointId, *, cursor: str | None, limit: int
+        self,
+        tenant: TenantContext,
+        endpoint_id: EndpointId,
+        search: Search,
+        *,
+        cursor: str | None,
+        limit: int,
     ) -> tuple[list[Item], str | None]:
-        """The attempts at an endpoint, newest first, and where to go on. Errors: EndpointNotFound."""
+        """Attempts at an endpoint that are looked for, newest first, and the next cursor. Errors: EndpointNotFound."""
         self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
-        return self._stores.deliveries.attempts(tenant, endpoint_id, cursor=cursor, limit=limit)
+        return self._stores.deliveries.attempts(tenant, endpoint_id, search, cursor=cursor, limit=limit)
+
+    def dead(
+        self, tenant: TenantContext, endpoint_id: EndpointId, span: Span, *, after: UUID | None, limit: int
+    ) -> list[tuple[Item, Item | None]]:
+        """What was given up, oldest first, each with its last attempt. Errors: EndpointNotFound."""
+        self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
+        start = str(after) if after else None
+        return self._stores.deliveries.dead(tenant, endpoint_id, span, after=start, limit=limit)
+
+    def resend(self, tx: Transaction, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Have a message sent once more. Errors: EndpointNotFound, EndpointDisabled, those of `Recovery.resend`."""
+        self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
+        return self._stores.recovery.resend(tx.tenant, message, endpoint_id)
+
+    def recover(self, tx: Transaction, endpoint_id: EndpointId, what: What, span: Span) -> None:
+        """Have what was sent in some time sent again. Errors: EndpointNotFound, EndpointDisabled."""
+        self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
+        self._stores.recovery.begin(tx.tenant, endpoint_id, what, span)
 
     def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""

@@ -16,6 +16,8 @@ CHALLENGE = "webhooks.challenge"
 """Challenge an endpoint's URL, for the so-manieth time."""
 RELEASE = "webhooks.release"
 """Queue some of what waits for it in its backlog."""
+RECOVER = "webhooks.recover"
+"""Put what was sent in some time back into its endpoint's backlog."""
 
 
 def _usually() -> int:

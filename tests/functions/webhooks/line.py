@@ -154,10 +154,25 @@ class Line:
             sent["authorization"] = f"Bearer {self._keys.token(tenant)}"
         event["headers"] = sent | {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self._modules["webhooks_api"].handler(event, Context())
+        if answer.get("isBase64Encoded"):
+            lines = base64.b64decode(answer["body"]).decode().splitlines()
+            return Answer(answer["statusCode"], answer["headers"], [json.loads(one) for one in lines])
         content = json.loads(answer["body"]) if answer["body"] else None
-        if method != "GET" and answer["statusCode"] < 300 and "idempotent-replayed" not in answer["headers"]:
+        quiet = address.endswith(("/skip", "/resend", "/recover"))
+        if (
+            method != "GET"
+            and not quiet
+            and answer["statusCode"] < 300
+            and "idempotent-replayed" not in answer["headers"]
+        ):
             self._coming += 1
         return Answer(answer["statusCode"], answer["headers"], content)
+
+    def lines(self, tenant: TenantContext, path: str) -> tuple[list[Any], Mapping[str, str]]:
+        """What an address answers as JSON Lines, and its headers."""
+        answer = self.api(tenant, "GET", path)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        return answer.json, answer.headers
 
     def endpoint(self, tenant: TenantContext, url: str, *types: str, proved: bool = True, **more: Any) -> Any:
         """A new endpoint, with its secret; its URL counts as verified, unless that is what a test is about."""
@@ -199,6 +214,11 @@ class Line:
         """One run of the sweep of what is due; answers how much it queued."""
         event = json.loads((EVENTS / "webhooks_sweeper" / "every_minute.json").read_text())
         return int(self._modules["webhooks_sweeper"].handler(event, Context())["started"])
+
+    def restart(self, function: str) -> None:
+        """A sandbox of what sends is gone, and another one begins."""
+        self._modules[function] = _load(function)
+        self.dispatcher = self._modules["webhooks_dispatcher"].handler
 
     def expect(self, events: int) -> None:
         """So many events were published by something else than the API."""
