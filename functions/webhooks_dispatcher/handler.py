@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shared.outbound.gateway.client import Strangers
+from shared.outbound.gateway.kept import KeptConnections
 from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
@@ -46,7 +47,7 @@ settings = DispatcherSettings.load()
 table = Table(settings.table_deliveries)
 targets, deliveries = TargetRepository(table), DeliveryRepository(table)
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
-receivers = Strangers(allow_list(settings.outbound_allow))
+receivers = Strangers(allow_list(settings.outbound_allow), kept=KeptConnections())
 queue = Queue(settings.queue_deliveries)
 stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
 backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
