@@ -6,27 +6,29 @@ from uuid import UUID
 
 import msgspec
 
-from functions.webhooks_api import schemas
+from functions.webhooks_api import schemas, sent
 from functions.webhooks_api.schemas import (
-    AttemptOut,
-    AttemptPage,
-    AttemptsQuery,
     BodyOut,
-    DeadLetterPage,
-    DeadQuery,
-    DeliveryOut,
     EndpointIn,
     EndpointOut,
     EndpointPage,
     EndpointWithSecretOut,
     EventTypeOut,
     EventTypesOut,
-    MessageOut,
     NewEndpointIn,
-    RecoverIn,
-    RecoveryOut,
     RotateQuery,
     TestOut,
+)
+from functions.webhooks_api.sent import (
+    AttemptOut,
+    AttemptPage,
+    AttemptsQuery,
+    DeadLetterPage,
+    DeadQuery,
+    DeliveryOut,
+    MessageOut,
+    RecoverIn,
+    RecoveryOut,
 )
 from shared.events.errors import EventTypeNotFound
 from shared.events.rules.bodies import catalogue_document, type_document
@@ -138,7 +140,7 @@ def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
     items, following = endpoints.attempts(
         call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
     )
-    return Answer({"items": [schemas.attempt(item) for item in items], "next_cursor": following})
+    return Answer({"items": [sent.attempt(item) for item in items], "next_cursor": following})
 
 
 @routes.read(_ONE + "/attempts/export", permission="webhooks.read", query=AttemptsQuery, answer=AttemptOut)
@@ -148,7 +150,7 @@ def export(call: Call[None], endpoints: Endpoints) -> Answer:
     items, following = endpoints.attempts(
         call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
     )
-    lines = b"".join(msgspec.json.encode(schemas.attempt(item)) + b"\n" for item in items)
+    lines = b"".join(msgspec.json.encode(sent.attempt(item)) + b"\n" for item in items)
     more = {"x-next-cursor": following} if following else {}
     return Answer(lines, headers=more, content_type="application/x-ndjson")
 
@@ -159,7 +161,7 @@ def dead_letters(call: Call[None], endpoints: Endpoints) -> Answer:
     query: DeadQuery = call.query
     found = endpoints.dead(call.tenant, _id(call), query.span(), after=query.after(), limit=query.limit + 1)
     following = cursor_of(UUID(found[query.limit - 1][0]["message"])) if len(found) > query.limit else None
-    items = [schemas.dead_letter(*one) for one in found[: query.limit]]
+    items = [sent.dead_letter(*one) for one in found[: query.limit]]
     return Answer({"items": items, "next_cursor": following})
 
 
@@ -173,13 +175,13 @@ def recover(call: Call[RecoverIn], tx: Transaction, endpoints: Endpoints) -> Ans
 @routes.write("POST", _SENT + "/resend", permission="webhooks.write", answer=DeliveryOut, status=202)
 def resend(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
     """Send one message once more, whatever came of it; its attempts begin anew."""
-    return Answer(schemas.delivery(endpoints.resend(tx, _id(call), MessageId(call.id("message_id")))))
+    return Answer(sent.delivery(endpoints.resend(tx, _id(call), MessageId(call.id("message_id")))))
 
 
 @routes.write("POST", _SENT + "/skip", permission="webhooks.write", answer=DeliveryOut)
 def skip(call: Call[None], _tx: Transaction, endpoints: Endpoints) -> Answer:
     """Give up a delivery that waits, as a dead letter; later events of its entity go on. Its state says so at once."""
-    return Answer(schemas.delivery(endpoints.skip(call.tenant, _id(call), MessageId(call.id("message_id")))))
+    return Answer(sent.delivery(endpoints.skip(call.tenant, _id(call), MessageId(call.id("message_id")))))
 
 
 @routes.read(_MESSAGES + "/{message_id}", permission="webhooks.read", answer=MessageOut)
@@ -187,9 +189,9 @@ def message(call: Call[None], endpoints: Endpoints) -> Answer:
     """Read a message: its body, where it stands with each endpoint, and every attempt."""
     head, deliveries, attempts = endpoints.message(call.tenant, MessageId(call.id("message_id")))
     shown = {
-        **schemas.message(head),
-        "deliveries": [schemas.delivery(item) for item in deliveries],
-        "attempts": [schemas.attempt(item) for item in attempts],
+        **sent.message(head),
+        "deliveries": [sent.delivery(item) for item in deliveries],
+        "attempts": [sent.attempt(item) for item in attempts],
     }
     return Answer(shown)
 

@@ -9,8 +9,6 @@ index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of a
             due#<hour>#<shard> / <time>#…                      attempts that are due later than a queue can hold them
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,12 +18,12 @@ from uuid import UUID
 from shared.outbound.model import Outcome
 from shared.webhooks.errors import MessageNotFound
 from shared.webhooks.model import Delivery, End, EndpointId, Message, MessageId, State, Wait
+from shared.webhooks.repository.cursors import cursor_of, start_of
 from shared.webhooks.repository.due import place
 from shared.webhooks.rules.log import Search, Span, shown_answer
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
-from tenant_context.errors import FieldError, Invalid
 
 LEASE = timedelta(seconds=75)
 """How long a claim holds: longer than the dispatcher may run, so that a claim outlives only a crash."""
@@ -313,7 +311,7 @@ class DeliveryRepository:
         A page may hold fewer than asked for, or none, and yet not be the last: so many are looked at for each.
         """
         table, key = self._of(tenant), f"attempts#{endpoint}"
-        start = _start(table, key, endpoint, cursor) if cursor else None
+        start = start_of(table, key, endpoint, cursor) if cursor else None
         found: list[Item] = []
         for _ in range(_PAGES):
             items, start = table.query(
@@ -322,10 +320,10 @@ class DeliveryRepository:
             for number, item in enumerate(items):
                 found += [item] if search.fits(item) else []
                 if len(found) == limit and (start or number + 1 < len(items)):
-                    return found, _cursor(item)
+                    return found, cursor_of(item)
             if start is None:
                 return found, None
-        return found, _cursor(start) if start else None
+        return found, cursor_of(start) if start else None
 
     def ended(
         self, tenant: TenantContext, endpoint: EndpointId, *, given_up: bool, low: str, high: str, limit: int
@@ -373,25 +371,6 @@ class DeliveryRepository:
 
     def _of(self, tenant: TenantContext) -> TenantTable:
         return TenantTable(self._table, tenant)
-
-
-def _cursor(item: Item) -> str:
-    return base64.urlsafe_b64encode(str(item["gsi1sk"]).encode()).decode().rstrip("=")
-
-
-def _start(table: TenantTable, key: str, endpoint: EndpointId, cursor: str) -> Item:
-    """The key a cursor continues after. It names an attempt; tenant and endpoint are always the caller's own."""
-    try:
-        sort_key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        _at, message, number = sort_key.split("#")
-        return {
-            "gsi1pk": table.key(key),
-            "gsi1sk": sort_key,
-            "pk": table.key(_key(MessageId(UUID(message)))),
-            "sk": f"attempt#{endpoint}#{int(number):03}",
-        }
-    except (ValueError, binascii.Error) as error:
-        raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error
 
 
 def _key(message: MessageId | str) -> str:
