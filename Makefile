@@ -29,10 +29,12 @@ demo: $(READY) ## the main job on real input: make demo DATA=<folder with calit2
 	@$(BIN)/python -m local up --no-demo
 	@$(BIN)/python -m local.demo --data $(or $(DATA),$(error say where the data is: make demo DATA=<folder>))
 
-test: $(READY) ## the whole test suite: unit, integration on PostgreSQL, end-to-end on the deployed local stacks
+# The templates' tests are `make check`'s: they need no stack, and once is enough. Files are taken in their order, in which
+# the slow ones are not last; by their number of tests they would be.
+test: $(READY) ## the test suite: unit, integration on PostgreSQL, end-to-end on the deployed local stacks
 	@$(BIN)/python -m local up --instance test --no-demo
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS); outcome=$$?; \
-	  $(BIN)/python -m pytest -q -m alone $(ARGS); alone=$$?; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/infra $(ARGS); outcome=$$?; \
+	  $(BIN)/python -m pytest -q -m alone --ignore tests/infra $(ARGS); alone=$$?; \
 	  [ $$outcome -ne 0 ] || [ $$alone -eq 5 ] || outcome=$$alone; \
 	  $(BIN)/python -m local down --instance test; exit $$outcome
 

@@ -29,6 +29,7 @@ LEAVING: Final[tuple[Function, ...]] = (
             *TOKENS,
             *may(Access.SEND, Queue.EXPORTS),
             *may(Access.READ_SECRET, Secret.OPERATOR),
+            *may(Access.READ_TABLE, Table.CREDENTIALS),  # whether a caller has a second factor
             *may(Access.READ_OBJECTS, Bucket.EXPORTS),  # whoever signs an address must hold what it gives
         ),
     ),
@@ -44,6 +45,7 @@ LEAVING: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_OBJECTS, Bucket.EXPORTS),
             *may(Access.LIST_OBJECTS, Bucket.EXPORTS),
             *may(Access.SEND, Queue.EXPORTS),  # what one run has no time for
+            *may(Access.READ_SECRET, Secret.PEPPER),  # archives are sealed
             *EVENTS,
         ),
     ),

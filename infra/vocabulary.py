@@ -96,7 +96,7 @@ class Access(StrEnum):
     SCAN_TABLE = "read a table from end to end"
     READ_OBJECTS = "read a bucket's objects"
     WRITE_OBJECTS = "read, write and delete a bucket's objects"
-    LIST_OBJECTS = "list a bucket's objects"
+    LIST_OBJECTS = "list a bucket's objects, those being made included"
     PUBLISH = "publish on the bus"
     SIGN = "sign with a key"
     MAKE_KEY = "make a key"
@@ -144,7 +144,7 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.SCAN_TABLE: ("dynamodb:Scan",),
     Access.READ_OBJECTS: ("s3:GetObject",),
     Access.WRITE_OBJECTS: ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
-    Access.LIST_OBJECTS: ("s3:ListBucket",),
+    Access.LIST_OBJECTS: ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
     Access.MAKE_DATA_KEY: ("kms:GenerateDataKey",),
     Access.ENCRYPT: ("kms:Encrypt",),
     Access.DECRYPT: ("kms:Decrypt",),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class Moment:
-    """A clock that stands until it is set."""
+    """A clock that stands until it is set or moved on."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -12,6 +12,10 @@ class Moment:
     def __call__(self) -> datetime:
         """The present moment."""
         return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Move it on."""
+        self.now += timedelta(seconds=seconds)
 
 
 class Time:

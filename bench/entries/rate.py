@@ -32,6 +32,8 @@ _COLUMNS = (
     Column("most_under", "at most, (N + 2) · B"),
 )
 _PLANS = ("free", "starter", "professional", "enterprise")
+_SELDOM = PLANS["starter"].rate
+"""A tenant who asks so seldom that no lease outlives the pause: each call is an update, and one is all it is."""
 _SANDBOXES = (1, 10, 50)
 _LOAD = 3
 """How many times its rate a tenant asks for, where exactness is measured."""
@@ -82,6 +84,7 @@ def _costs(place: Counted, rounds: int, times: int, tell: Callable[[str], None])
     contestants = [
         Contestant("one update a request", "ADD calls 1, unconditional", _turn(plain, times // 5)),
         *(_within(place, name, times) for name in _PLANS),
+        Contestant("ours, seldom", "a call of starter's every 70 s", _turn(_taker_at(place, _SELDOM, 70), times // 5)),
         Contestant(
             "limit", "a sandbox's own bucket", _turn(_taker(RateLimiter(Clock()), PLANS["starter"].rate), times)
         ),
@@ -89,6 +92,7 @@ def _costs(place: Counted, rounds: int, times: int, tell: Callable[[str], None])
     facts: dict[str, Figures] = {"one update a request": {"updates": 1}, "limit": {"updates": 0}}
     for name in _PLANS:
         facts[f"ours, {name}"] = {"updates": _updates(place, PLANS[name].rate, times)}
+    facts["ours, seldom"] = {"updates": _asked(place, _taker_at(place, _SELDOM, 70), 100)}
     return compete(contestants, rounds, facts, tell)
 
 
@@ -99,11 +103,15 @@ def _within(place: Counted, name: str, times: int) -> Contestant:
 
 
 def _taker_at_half(place: Counted, rate: Rate) -> Callable[[], None]:
+    return _taker_at(place, rate, 2 / rate.per_second)
+
+
+def _taker_at(place: Counted, rate: Rate, seconds: float) -> Callable[[], None]:
     clock = Clock()
     take = _taker(RateLimiter(clock, SharedBuckets(place)), Rate(rate.per_second, rate.burst, 10**9))
 
     def work() -> None:
-        clock.forward(2 / rate.per_second)
+        clock.forward(seconds)
         take()
 
     return work
@@ -125,7 +133,11 @@ def _turn(work: Callable[[], object], times: int) -> Callable[[], Figures]:
 
 
 def _updates(place: Counted, rate: Rate, times: int) -> float:
-    work, before = _taker_at_half(place, rate), place.asked
+    return _asked(place, _taker_at_half(place, rate), times)
+
+
+def _asked(place: Counted, work: Callable[[], None], times: int) -> float:
+    before = place.asked
     for _ in range(times):
         work()
     return (place.asked - before) / times

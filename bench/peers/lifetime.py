@@ -49,9 +49,9 @@ def export(database: Database, tenant: TenantContext) -> None:
         exports.add(tx, made, "export", key)
     items: Any = dict.fromkeys(("api_keys", "deliveries", "devices"), none)
     queue: Any = none
-    maker = Maker(database, exports, TableRepository(database), items, archives, queue, elapsed=lambda: 0.0)
+    maker = Maker(database, exports, TableRepository(database), items, archives, queue, elapsed=lambda: 0.0, pepper=str)
     maker.make(tenant, Message(tenant.tenant, "bench", "export", {"export": str(made)}))
-    archives.remove(key)
+    archives.remove(tenant.tenant, key)
     s3.delete_bucket(Bucket=bucket)
 
 

@@ -1,7 +1,7 @@
 """The addresses of billing.
 
-Changes ask Stripe first and keep its answer afterwards, so they open no transaction while it is waited for; a
-repeated Idempotency-Key is repeated to Stripe.
+Changes ask Stripe first and keep afterwards what is so there, so they open no transaction while it is waited for. A
+repeated Idempotency-Key is repeated to Stripe until its change was made, and changes nothing from then on.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from tenant_context.routing import Answer, Call, Routes
 
 routes = Routes()
 _REFUSED = (PaymentRefused.status, BillingPending.status)
-"""What Stripe's side may answer: billing-pending, billing-refused and no-subscription are 409."""
+"""What Stripe's side may answer: billing-pending, billing-refused, no-subscription and organization-closing are 409."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ def portal(call: Call[PortalIn], desk: Desk) -> Answer:
 
 @routes.act("POST", "/api/v1/billing/preview", permission="billing.read", body=PlanIn, answer=PreviewOut, fails=(409,))
 def preview(call: Call[PlanIn], desk: Desk) -> Answer:
-    """See what another plan would cost, now and at the period's end; nothing is changed."""
+    """See what another plan would cost, now and at the period's end; nothing is changed.
+
+    No plan is bought, nor gone on with, while the organization is being closed, held by the platform or suspended.
+    """
     return Answer(desk.account.ask(call.tenant, "preview", plan=call.body.plan))
 
 

@@ -4,18 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from tenant_context.wire import In, Moment, Out
+from tenant_context.wire import In, Moment, Out, WebAddress
 
 Paid = Literal["free", "starter", "professional", "enterprise"]
-Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s]{1,2000}$")]
 
 
 class CheckoutIn(In):
     """A page of Stripe's to begin a plan on, and where it leads back to."""
 
     plan: Paid
-    success_url: Url
-    cancel_url: Url
+    success_url: WebAddress
+    cancel_url: WebAddress
 
 
 class CheckoutOut(Out):
@@ -29,7 +28,7 @@ class CheckoutOut(Out):
 class PortalIn(In):
     """Where Stripe's portal leads back to."""
 
-    return_url: Url
+    return_url: WebAddress
 
 
 class PortalOut(Out):

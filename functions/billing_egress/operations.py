@@ -9,6 +9,8 @@ import msgspec
 from shared.billing.errors import (
     BillingRefused,
     CardRefused,
+    InvoiceOwed,
+    InvoiceUnpaid,
     NoSubscription,
     NothingToChange,
     PaymentRefused,
@@ -40,6 +42,7 @@ def operations(stripe: Stripe) -> dict[str, Operation]:
         "preview": lambda owner, data: stripe.subscriptions.preview(owner, Plan(data["plan"])),
         "cancel": lambda owner, _: stripe.subscriptions.cancel(owner),
         "resume": lambda owner, _: stripe.subscriptions.resume(owner),
+        "subscription": lambda owner, _: stripe.subscriptions.present(owner),
         "invoices": lambda owner, data: stripe.subscriptions.invoices(owner, data["limit"], data["after"]),
         "checkout": lambda owner, data: stripe.pages.checkout(
             owner, Plan(data["plan"]), data["success_url"], data["cancel_url"]
@@ -57,6 +60,8 @@ def _translated(work: Callable[[Owner, dict[str, Any]], Any]) -> Operation:
             return msgspec.to_builtins(work(owner, data))
         except NothingToChange as error:
             raise NoSubscription(str(error)) from error
+        except InvoiceOwed as error:
+            raise InvoiceUnpaid(str(error)) from error
         except CardRefused as error:
             raise PaymentRefused(str(error)) from error
         except StripeRefused as error:

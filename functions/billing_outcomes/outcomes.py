@@ -2,7 +2,18 @@
 
 import msgspec
 
-from shared.billing.model import BillingEvent, Doubt, Ending, Kind, Moved, Outcome, Provisioned, Replay, Setback
+from shared.billing.model import (
+    BillingEvent,
+    CustomerMade,
+    Doubt,
+    Ending,
+    Kind,
+    Moved,
+    Outcome,
+    Provisioned,
+    Replay,
+    Setback,
+)
 from shared.billing.service.following import Billing
 from shared.billing.service.trial import TrialEnd
 from tenant_context.context import TenantContext
@@ -40,12 +51,13 @@ class Outcomes:
 
     def _apply(self, tx: Transaction, message: Message) -> Outcome:
         match message.kind:
+            case Kind.CUSTOMER_MADE:
+                return self._made(tx, message, msgspec.convert(message.data, CustomerMade))
             case Kind.PROVISIONED:
                 return self._followed(tx, message, self._billing.born(tx, msgspec.convert(message.data, Provisioned)))
-            case Kind.DELAYED:
-                return self._billing.delayed(tx, msgspec.convert(message.data, Setback))
-            case Kind.FAILED:
-                return self._billing.failed(tx, msgspec.convert(message.data, Setback))
+            case Kind.DELAYED | Kind.FAILED:
+                told = self._billing.failed if message.kind == Kind.FAILED else self._billing.delayed
+                return told(tx, msgspec.convert(message.data, Setback))
             case Kind.EVENT:
                 return self._followed(tx, message, msgspec.convert(message.data, BillingEvent))
             case Kind.MOVED:
@@ -53,6 +65,12 @@ class Outcomes:
             case Kind.REPLAY:
                 return self._replayed(tx, msgspec.convert(message.data, Replay))
         raise ValueError(f"Nobody knows the billing message {message.kind}.")
+
+    def _made(self, tx: Transaction, message: Message, made: CustomerMade) -> Outcome:
+        outcome = self._billing.made(tx, made)
+        if ending := self._billing.ending(tx, made):
+            self._ask(tx, message, Kind.ENDING, ending)
+        return outcome
 
     def _followed(self, tx: Transaction, message: Message, event: BillingEvent) -> Outcome:
         outcome = self._billing.followed(tx, event)

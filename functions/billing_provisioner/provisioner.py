@@ -9,7 +9,18 @@ from shared.billing.gateway.endings import Endings
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
 from shared.billing.gateway.subscriptions import Subscriptions
-from shared.billing.model import BillingEvent, CardAdded, Doubt, Ending, Kind, Plan, Provisioned, Setback, SignUp
+from shared.billing.model import (
+    BillingEvent,
+    CardAdded,
+    CustomerMade,
+    Doubt,
+    Ending,
+    Kind,
+    Plan,
+    Provisioned,
+    Setback,
+    SignUp,
+)
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message, read_bus_event, read_message
 from tenant_context.queues import Queue
@@ -62,7 +73,11 @@ class Provisioner:
 
     def _provision(self, tenant: TenantContext, message: Message, *, setback: Kind) -> None:
         try:
-            provisioned = self._stripe.sign_ups.provision(tenant, _sign_up(message))
+            provisioned = self._stripe.sign_ups.provision(
+                tenant,
+                _sign_up(message),
+                lambda customer: self._tell(tenant, message, Kind.CUSTOMER_MADE, CustomerMade(customer)),
+            )
         except StripeError as error:
             kind = Kind.FAILED if isinstance(error, StripeRefused) else setback
             self._tell(tenant, message, kind, Setback(str(error)))
@@ -70,7 +85,11 @@ class Provisioner:
         self._tell(tenant, message, Kind.PROVISIONED, provisioned)
 
     def _tell(
-        self, tenant: TenantContext, message: Message, kind: Kind, what: Provisioned | Setback | BillingEvent
+        self,
+        tenant: TenantContext,
+        message: Message,
+        kind: Kind,
+        what: CustomerMade | Provisioned | Setback | BillingEvent,
     ) -> None:
         data = msgspec.to_builtins(what)
         self._outcomes.send([Message(tenant=tenant.tenant, id=message.id, kind=kind, data=data)])

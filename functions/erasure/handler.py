@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.rules import stores_of
 from shared.erasure.service import Eraser
-from shared.exports.gateway.archives import Archives
+from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.tables import TableRepository
 from shared.identity.repository.credentials import CredentialRepository
@@ -20,6 +21,7 @@ from tenant_context.bus import Bus, OutboxPublisher
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.entry.schedule import ScheduleEntry
+from tenant_context.flags import Shelf
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
@@ -49,8 +51,10 @@ database = kernel.database()
 dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
 people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
+archives = Archives(settings.bucket_exports)
+flags = Mentions(Shelf(Table(settings.table_revocations, dynamodb)))
 stores = stores_of(
-    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), Archives(settings.bucket_exports)
+    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), flags, Uploads(archives), archives
 )
 tables = TableRepository(database)
 

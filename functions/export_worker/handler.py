@@ -13,6 +13,7 @@ from tenant_context.aws import AwsClient
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
+from tenant_context.secrets import secret
 from tenant_context.settings import Settings
 from tenant_context.states import Need
 
@@ -27,6 +28,7 @@ class WorkerSettings(Settings):
     table_api_keys: str
     table_deliveries: str
     table_devices: str
+    pepper_secret: str
 
 
 kernel = Kernel("export_worker")
@@ -41,6 +43,13 @@ items = {
     "devices": TenantItems(settings.table_devices, dynamodb),
 }
 queue = Queue(settings.queue_exports)
-maker = Maker(database, exports, tables, items, archives, queue)
-loader = Loader(database, exports, tables, archives, queue)
+
+
+def pepper() -> str:
+    """What archives are sealed with."""
+    return secret(settings.pepper_secret)
+
+
+maker = Maker(database, exports, tables, items, archives, queue, pepper=pepper)
+loader = Loader(database, exports, tables, archives, queue, pepper=pepper)
 handler = QueueEntry(ExportWork(maker, loader), observability=kernel.observability, need=Need.PROCESS)

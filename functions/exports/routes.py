@@ -54,7 +54,7 @@ def download(call: Call[None], leaving: Leaving) -> Answer:
     )
 
 
-@routes.write("DELETE", "/api/v1/exports/{export_id}", permission="exports.write", status=204)
+@routes.write("DELETE", "/api/v1/exports/{export_id}", permission="exports.write", status=204, recent=True)
 def delete(call: Call[None], tx: Transaction, leaving: Leaving) -> Answer:
     """Delete an archive, or stop its making."""
     leaving.exports.delete(tx, ExportId(call.id("export_id")))

@@ -15,12 +15,13 @@ class ProgressOut(Out):
 
 
 class ExportOut(Out):
-    """An archive; `kind` is `import` for one that this organization was filled from."""
+    """An archive; `kind` is `import` for one that filled this organization, `organization` then whose it is."""
 
     id: UUID
     kind: str
     status: str
     requested_by: UUID | None
+    organization: UUID | None
     progress: ProgressOut
     reason: str
     created_at: str
@@ -57,7 +58,10 @@ class FillIn(ImportIn):
 
 
 class CertificateOut(Out):
-    """What was erased of an organization, by store; it ended where `finished_at` is not null. It names no person."""
+    """What was erased of an organization, by store; it ended where `finished_at` is not null. It names no person.
+
+    Backups end later: the keys of sealed fields can be restored for 35 days after it.
+    """
 
     organization: UUID
     started_at: str

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from shared.billing.repository import BillingRepository
 from shared.billing.service.dunning import Dunning
-from shared.billing.service.waiting import Nightly, Waiting
+from shared.billing.service.waiting import Late, Nightly, Waiting
 from shared.identity.gateway.egress import Egress
 from shared.identity.gateway.mail import MailQueue
-from shared.jobs.model import Job
+from shared.jobs.model import NEEDS, Job
 from shared.jobs.repository import JobRepository
 from shared.jobs.service import Share, Worker
 from shared.life.service import Life
@@ -42,20 +42,22 @@ kernel = Kernel("refresh_worker")
 settings = WorkerSettings.load()
 database = kernel.database(bus=settings.bus)
 keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), Directory(Table(settings.table_devices)))
-life = Life(Herald(Table(settings.table_revocations), kernel.clock))
+usage = UsageShare(
+    database,
+    UsageRepository(),
+    Egress(settings.function_billing_egress, seconds=30.0),
+    Doors(Allowances(Table(settings.table_revocations), kernel.clock)),
+)
+life = Life(Herald(Table(settings.table_revocations), kernel.clock), at_end=usage.settle)
 others: dict[Job, Share] = {
     Job.REBUILD_DIRECTORY: keeper.rebuild,
     Job.LIFE: life.tend,
     Job.DUNNING: Nightly(
         Dunning(BillingRepository(), life, MailQueue(Queue(settings.queue_mails))),
         Waiting(BillingRepository(), Queue(settings.queue_billing)),
+        Late(BillingRepository(), life),
     ),
-    Job.USAGE: UsageShare(
-        database,
-        UsageRepository(),
-        Egress(settings.function_billing_egress, seconds=30.0),
-        Doors(Allowances(Table(settings.table_revocations), kernel.clock)),
-    ),
+    Job.USAGE: usage,
 }
 worker = Worker(database, JobRepository(database), others)
-handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED)
+handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED, needs=NEEDS)

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from shared.jobs.gateway import Work
-from shared.jobs.model import Job
+from shared.jobs.model import NEEDS, Job
 from shared.jobs.repository import JobRepository
 from shared.leases.gateway import Lease, Leases
 from tenant_context.clock import Clock
+from tenant_context.states import Need
 
 _AT_ONCE = 10
 """Tenants a call to SQS; how far a run came is known to that many."""
@@ -52,7 +53,7 @@ class Plan:
 
     def _start(self, job: Job, lease: Lease, run: str) -> int:
         started = 0
-        for page in self._repository.tenants(after=UUID(lease.mark) if lease.mark else None):
+        for page in self._repository.tenants(UUID(lease.mark) if lease.mark else None, need=NEEDS.get(job, Need.TIMED)):
             waiting = iter(page)
             while tenants := list(islice(waiting, _AT_ONCE)):
                 self._work.start(job, tenants, run)

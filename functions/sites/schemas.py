@@ -7,10 +7,15 @@ from pydantic import Field, StringConstraints
 
 from shared.metrics.model import Granularity, Metric, Range
 from shared.sites.model import SensorDraft, SiteDraft, SiteId
+from shared.vendors.errors import VENDORS
 from tenant_context.wire import In, Moment, Name, Out, PageQuery, Text
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Serial = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.:_-]{0,127}$")]
+_VENDOR = (
+    "Who made it, in any words, for people to read: a push is recognised by what stands in it. There are formats of"
+    f" {', '.join(VENDORS)}; any other device pushes counts as JSON or CSV."
+)
 
 
 class SiteIn(In):
@@ -63,7 +68,7 @@ class SensorIn(In):
     name: Name
     serial: Serial
     kind: Annotated[str, StringConstraints(pattern="^(line|zone)$")] = "line"
-    vendor: Annotated[str, StringConstraints(max_length=64)] = ""
+    vendor: Annotated[str, StringConstraints(max_length=64), Field(description=_VENDOR)] = ""
     interval_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
 
     def draft(self) -> SensorDraft:

@@ -22,5 +22,5 @@ class InboxSettings(Settings):
 kernel = Kernel("stripe_events")
 settings = InboxSettings.load()
 outcomes, errands = Queue(settings.queue_billing_outcomes), Queue(settings.queue_billing)
-inbox = Inbox(StripeInbox(settings.stripe_secret), outcomes, errands)
+inbox = Inbox(StripeInbox(settings.stripe_secret), outcomes, errands, kernel.observability)
 handler = kernel.http(routes, inbox)

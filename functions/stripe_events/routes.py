@@ -12,7 +12,6 @@ def receive(call: Call[None], inbox: Inbox) -> Answer:
     """Take a Stripe event.
 
     Proved by its Stripe-Signature, made at most 300 seconds ago. Events of subscriptions and invoices, and cards
-    that were given, are queued; all others are acknowledged and dropped.
+    that were given, are queued; all others are acknowledged and dropped, with a reason where they say what cannot be.
     """
-    queued = inbox.take(call.raw, call.headers.get("stripe-signature", ""), call.request_id)
-    return Answer({"received": True, "queued": queued})
+    return Answer(inbox.take(call.raw, call.headers.get("stripe-signature", ""), call.request_id))

@@ -68,7 +68,17 @@ _NAMES = {
     "Member": "Ada Owner",
 }
 """What `name` is, by the beginning of the schema's own name."""
-_MOMENTS = {"created_at": "2026-03-02T08:00:00Z", "ends_at": "2026-03-16T08:00:00Z", "end": "2026-03-02T09:15:00Z"}
+_WHOLE = {"Setup": {"time_zone": "Europe/Berlin", "lines": {"door": {"direction": "reversed"}}}}
+"""Shapes of which every field at once would make no sense: an example that does what somebody may want."""
+_LATE = "2099-12-31T23:00:00Z"
+"""What must not have passed when somebody tries it."""
+_MOMENTS = {
+    "created_at": "2026-03-02T08:00:00Z",
+    "ends_at": "2026-03-16T08:00:00Z",
+    "end": "2026-03-02T09:15:00Z",
+    "expires_at": _LATE,
+    "until": _LATE,
+}
 _MOMENT = "2026-03-02T09:00:00Z"
 _DAY = "2026-03-02"
 _UNKNOWN = "text"
@@ -91,7 +101,7 @@ def recorded_body(route: Route) -> Any:
 def sample(schema: Schema, shapes: Shapes, name: str = "", depth: int = 0) -> Any:
     """A value that fits a schema, the more so the better its fields are named."""
     owner = schema.get("$ref", "").rpartition("/")[2]
-    schema = shapes.resolve(schema)
+    schema = {"examples": [_WHOLE[owner]]} if owner in _WHOLE else shapes.resolve(schema)
     for given in ("examples", "enum"):
         if given in schema:
             return schema[given][0]
@@ -138,6 +148,8 @@ def _number(schema: Schema, name: str) -> Any:
 
 
 def _text(schema: Schema, name: str) -> str:
+    if schema.get("format") == "uuid":
+        return _ID
     kept = schema.get("const") or schema.get("default") or _BY_NAME.get(name)
     if isinstance(kept, str):
         return kept
@@ -146,4 +158,4 @@ def _text(schema: Schema, name: str) -> str:
         return _DAY
     if form == "date-time" or name.endswith("_at") or name in {"start", "end", "from", "to", "time", "at"}:
         return _MOMENTS.get(name, _MOMENT)
-    return _ID if form == "uuid" or name == "id" or name.endswith("_id") else _UNKNOWN
+    return _ID if name == "id" or name.endswith("_id") else _UNKNOWN

@@ -138,7 +138,7 @@ class Api:
 
 
 def _published(answer: Obj) -> Obj:
-    if answer.get("object") == "list":
+    if answer.get("object") in {"list", "search_result"}:
         return answer | {"data": [public(obj) for obj in answer["data"]]}
     return public(answer)
 

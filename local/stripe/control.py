@@ -6,6 +6,8 @@ POST   /_control/faults    {count, status | delay | drop, executed, match, code}
 DELETE /_control/faults
 POST   /_control/payments  {decline: n, code}
 POST   /_control/webhooks  {duplicate: extra copies, delay: seconds, reorder: seconds held, paused}
+POST   /_control/search    {lag: seconds}    how long search does not find a new customer
+POST   /_control/keys/forget                Idempotency-Keys, as after their day
 POST   /_control/webhooks/flush             send now what waits
 GET    /_control/deliveries                 every planned delivery, newest first
 GET    /_control/requests                   the last API calls, newest first
@@ -54,6 +56,8 @@ class Control:
             ("DELETE", "/faults"): self._mend,
             ("POST", "/payments"): self._decline,
             ("POST", "/webhooks"): self._set_webhooks,
+            ("POST", "/search"): self._set_search,
+            ("POST", "/keys/forget"): self._forget_keys,
             ("GET", "/deliveries"): lambda _: {"deliveries": self._deliveries()},
             ("POST", "/events"): lambda wanted: public(self._account.emit(wanted["type"], wanted["object"])),
             ("POST", "/reset"): self._reset,
@@ -118,6 +122,14 @@ class Control:
             raise invalid(min(unknown), f"Webhook settings are {', '.join(_WEBHOOKS)}.")
         store = self._account.store
         store.set("webhooks", {**store.setting("webhooks", {}), **body})
+        return self._state()
+
+    def _set_search(self, body: Obj) -> Obj:
+        self._account.store.set("search", {"lag": float(body.get("lag", 0))})
+        return self._state()
+
+    def _forget_keys(self, _: Obj) -> Obj:
+        self._account.store.rows("DELETE FROM answers")
         return self._state()
 
     def _deliveries(self) -> list[Obj]:

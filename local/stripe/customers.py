@@ -1,12 +1,17 @@
 """Customers and their payment methods."""
 
+import re
+
 from local.stripe.account import Account, new_id
-from local.stripe.errors import card_declined, no_such
+from local.stripe.errors import card_declined, invalid, no_such
 from local.stripe.lists import changed, merged_metadata, page
 from local.stripe.params import Params
 from local.stripe.routes import Call, route
 from local.stripe.store import Obj
 
+_CLAUSE = re.compile(
+    r"""(?:metadata\[(?P<a>['"])(?P<key>[^'"]+)(?P=a)\]|(?P<field>email|name)):(?P<b>['"])(?P<value>[^'"]*)(?P=b)"""
+)
 _TEXTS = ("email", "name", "phone", "description")
 # Stripe's own test tokens: the first always pays, the others attach but are declined when charged.
 _TOKENS = {
@@ -104,6 +109,27 @@ def create(call: Call) -> Obj:
 def list_customers(call: Call) -> Obj:
     """List customers, by email if asked."""
     return page(call, call.account.store.all("customer"), "email")
+
+
+@route("GET", "/v1/customers/search")
+def search(call: Call) -> Obj:
+    """Find customers by metadata, email or name; who was made within the index's lag is not found yet."""
+    account = call.account
+    wanted = [_clause(part.strip()) for part in call.params.required("query").split(" AND ")]
+    indexed = account.moment() - float(account.store.setting("search", {}).get("lag", 0))
+    found = [obj for obj in account.store.all("customer") if obj["created"] <= indexed and _matches(obj, wanted)]
+    return {**page(call, found), "object": "search_result", "next_page": None}
+
+
+def _clause(text: str) -> tuple[str | None, str | None, str]:
+    found = _CLAUSE.fullmatch(text)
+    if found is None:
+        raise invalid("query", f"We were unable to parse your search query: {text}")
+    return found["key"], found["field"], found["value"]
+
+
+def _matches(obj: Obj, wanted: list[tuple[str | None, str | None, str]]) -> bool:
+    return all((obj["metadata"].get(key) if key else obj[field or "email"]) == value for key, field, value in wanted)
 
 
 @route("GET", "/v1/customers/{id}")

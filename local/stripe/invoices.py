@@ -73,10 +73,10 @@ def list_lines(call: Call) -> Obj:
 
 @route("POST", "/v1/invoices/{id}/pay")
 def pay(call: Call) -> Obj:
-    """Pay an open invoice now; a decline is Stripe's 402, and the failure is told all the same."""
+    """Pay an open or written-off invoice now; a decline is Stripe's 402, and the failure is told all the same."""
     account, params = call.account, call.params
-    invoice = _open(call)
-    subscription = account.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
+    invoice = _open(call, "uncollectible")
+    subscription = _subscription(call, invoice)
     if params.boolean("paid_out_of_band"):
         invoicing.mark_paid(account, invoice)
         failure = None
@@ -93,8 +93,9 @@ def pay(call: Call) -> Obj:
 @route("POST", "/v1/invoices/{id}/void")
 def void(call: Call) -> Obj:
     """Void an open invoice."""
-    invoice = _open(call)
+    invoice = _open(call, "uncollectible")
     invoicing.close(call.account, invoice, "void")
+    lifecycle.follow(call.account, _subscription(call, invoice), invoice)
     return invoice
 
 
@@ -103,14 +104,19 @@ def give_up(call: Call) -> Obj:
     """Write an open invoice off."""
     invoice = _open(call)
     invoicing.close(call.account, invoice, "uncollectible")
+    lifecycle.follow(call.account, _subscription(call, invoice), invoice)
     return invoice
 
 
-def _open(call: Call) -> Obj:
+def _subscription(call: Call, invoice: Obj) -> Obj:
+    return call.account.get("subscription", invoice["parent"]["subscription_details"]["subscription"])
+
+
+def _open(call: Call, *others: str) -> Obj:
     invoice = call.account.get("invoice", call.id)
     if invoice["status"] == "paid":
         raise StripeError("Invoice is already paid", code="invoice_already_paid")
-    if invoice["status"] != "open":
+    if invoice["status"] not in {"open", *others}:
         raise StripeError(f"This invoice is {invoice['status']}; only an open one can be changed so.")
     return invoice
 

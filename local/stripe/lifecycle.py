@@ -159,12 +159,16 @@ def invoice_now(
 
 
 def follow(account: Account, subscription: Obj, invoice: Obj) -> None:
-    """Let the subscription's status follow its invoice's payment."""
+    """Let the subscription's status follow its invoice's payment, or that nobody waits for that any more."""
     if subscription["status"] in ENDED or subscription["status"] == "trialing":
         return
     before = copy.deepcopy(subscription)
     if invoice["status"] == "paid":
         if subscription["status"] in {"incomplete", "past_due", "unpaid"}:
+            tell(account, subscription | {"status": "active"}, before)
+            subscription["status"] = "active"
+    elif invoice["status"] in {"void", "uncollectible"}:
+        if subscription["status"] in {"past_due", "unpaid"} and subscription["latest_invoice"] == invoice["id"]:
             tell(account, subscription | {"status": "active"}, before)
             subscription["status"] = "active"
     elif invoice["status"] == "open" and subscription["status"] != "incomplete":

@@ -5,7 +5,7 @@ import copy
 from local.stripe import invoicing, lifecycle, proration
 from local.stripe import subscription_items as contents
 from local.stripe.account import Account, new_id
-from local.stripe.errors import StripeError, card_declined, invalid
+from local.stripe.errors import StripeError, invalid
 from local.stripe.lists import merged_metadata, nested_list, page
 from local.stripe.params import Params
 from local.stripe.periods import DAY
@@ -106,7 +106,7 @@ def _begin(account: Account, subscription: Obj, params: Params) -> Obj:
     account.emit("customer.subscription.created", subscription)
     failure = lifecycle.bill(account, subscription, "subscription_create", start)
     if failure and behaviour == "error_if_incomplete":
-        raise card_declined("generic_decline") if failure.status != 402 else failure  # noqa: PLR2004
+        raise failure
     _schedule_cancellation(account, subscription, params)
     lifecycle.store(account, subscription)
     return subscription
@@ -212,7 +212,7 @@ def change_items(account: Account, before: Obj, after: Obj, changes: list[Params
             account, after, "subscription_update", found, (moment, lifecycle.period(after)[1]), before=before
         )
         if failure and params.text("payment_behavior") == "error_if_incomplete":
-            raise card_declined("generic_decline") if failure.status != 402 else failure  # noqa: PLR2004
+            raise failure
     else:
         proration.keep(account, after, found)
         lifecycle.tell(account, after, before)

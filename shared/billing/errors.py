@@ -33,6 +33,24 @@ class PaymentRefused(PaymentNeeded):
     code, title = "payment-refused", "The payment did not go through"
 
 
+class BillingClosing(Conflict):
+    """Nothing is bought for an organization that is being closed."""
+
+    code, title = "organization-closing", "The organization is being closed"
+
+
+class BillingHeld(Conflict):
+    """Nothing is bought for an organization that the platform holds."""
+
+    code, title = "held-by-platform", "The platform holds the organization"
+
+
+class InvoiceUnpaid(PaymentNeeded):
+    """Nothing new begins beside an invoice that is owed; the detail says which, and where it is paid."""
+
+    code, title = "invoice-unpaid", "An invoice has to be paid first"
+
+
 class TenantMissing(Exception):
     """No tenant of this id: its sign-up has not committed yet, or it belongs to another deployment."""
 
@@ -51,6 +69,14 @@ class StripeRefused(StripeError):
 
 class CardRefused(StripeRefused):
     """There is no card, or its bank declines."""
+
+
+class InvoiceOwed(StripeRefused):
+    """The customer owes an invoice."""
+
+
+class Nonsense(StripeRefused):
+    """What cannot be so: a time without a date, a name that is none."""
 
 
 class NothingToChange(StripeRefused):

@@ -22,6 +22,8 @@ class Kind(StrEnum):
 
     PROVISION = "billing.provision"
     """To the provisioner: data is a `SignUp`."""
+    CUSTOMER_MADE = "billing.customer_made"
+    """To the outcomes: data is a `CustomerMade`; the subscription is still to come."""
     PROVISIONED = "billing.provisioned"
     """To the outcomes: data is a `Provisioned`."""
     DELAYED = "billing.delayed"
@@ -62,6 +64,15 @@ class SignUp:
     email: str
     plan: Plan
     slug: str
+    customer: str | None = None
+    """Whom Stripe knows it as, where an earlier attempt came so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerMade:
+    """A tenant's customer, kept as soon as it is there: whatever becomes of its owners, it gets no second one."""
+
+    customer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +97,8 @@ class Setback:
 class BillingEvent:
     """What one of Stripe's events says of a tenant; `created` is Stripe's time, in whole seconds.
 
-    Of a subscription: its status, and the plan when its price is one of ours. Of an invoice: its subscription, and
-    in `reason` why its payment failed.
+    Of a subscription: its status, and the plan when its price is one of ours. Of an invoice: its id, its subscription,
+    and in `reason` why its payment failed.
     """
 
     id: str
@@ -107,6 +118,7 @@ class BillingEvent:
     """The plan from the next period on, where a downgrade waits."""
     closing: bool = False
     """Whether it ends because the organization is being closed, and not because an owner cancelled it."""
+    invoice: str = ""
 
 
 class Ends(StrEnum):
@@ -176,6 +188,23 @@ class BillingState:
     dunning_since: datetime | None = None
     dunning_stage: str = ""
     """What not paying has led to: nothing yet, `restricted` or `suspended`."""
+    held: State | None = None
+    """What an operator ordered: billing makes it no less."""
+    version: int = 0
+    """Of the tenant's row: another one says that something was kept since it was read."""
+    leaving: bool = False
+    """Whether its owner wishes to close it, whatever its state is meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """What the inbox tells of a customer's invoices; one is unpaid until it is paid or voided, written off or not."""
+
+    since: datetime | None
+    """When the payment of the first one that is unpaid failed; None: there is none."""
+    invoice: str
+    settled: bool
+    """Whether payments had failed, and every one of those invoices was paid or voided by now."""
 
 
 class Outcome(StrEnum):

@@ -7,8 +7,8 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from shared.billing.errors import TenantMissing
-from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, SignUp
-from shared.billing.rules import OWING
+from shared.billing.model import BillingEvent, BillingState, Outcome, Plan, SignUp, Unpaid
+from shared.billing.rules import NEVER_BEGAN, OWED_BY, OWING, SETTLED_BY
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 from tenant_context.states import State
@@ -16,7 +16,7 @@ from tenant_context.states import State
 _STATE: LiteralString = """
     SELECT plan, status, billing_reason, billing_as_of, stripe_customer_id, stripe_subscription_id,
            subscription_status, billing_period_end, billing_trial_end, billing_cancels, billing_next_plan,
-           dunning_since, dunning_stage
+           dunning_since, dunning_stage, held_state, version, wished_closes_at IS NOT NULL
     FROM tenants WHERE tenant_id = %s"""
 _LOCK: LiteralString = f"{_STATE} FOR UPDATE"
 # A tenant has one customer, ever: what is there stays.
@@ -44,6 +44,20 @@ _OWING_SINCE: LiteralString = """
       AND created_at > coalesce((SELECT max(created_at) FROM billing_events
                                  WHERE tenant_id = %(tenant)s AND status IN ('trialing', 'active', 'paused')),
                                 '-infinity')"""
+# A set and no order: what is paid or voided once is so for good. Lines of before invoices were named are left out, and
+# so is the first invoice of a subscription that never began.
+_UNPAID: LiteralString = """
+    WITH invoices AS (
+        SELECT data->>'invoice' AS invoice, min(created_at) FILTER (WHERE type = ANY(%(owed_by)s)) AS since,
+               bool_or(type = ANY(%(settled_by)s)) AS settled
+        FROM billing_events
+        WHERE tenant_id = %(tenant)s AND type = ANY(%(owed_by)s || %(settled_by)s) AND data->>'invoice' <> ''
+              AND data->>'customer' = %(customer)s AND data->>'subscription' IS DISTINCT FROM %(unborn)s
+        GROUP BY 1)
+    SELECT min(since) FILTER (WHERE NOT settled),
+           coalesce((array_agg(invoice ORDER BY since) FILTER (WHERE NOT settled))[1], ''),
+           coalesce(bool_and(settled), false)
+    FROM invoices WHERE since IS NOT NULL"""
 # Of all that came in, followed or not: whatever order it came in, and before the subscription was heard of, too.
 _COMPLAINT: LiteralString = """
     SELECT data->>'reason' FROM billing_events
@@ -62,12 +76,14 @@ _STEP: LiteralString = """
     SELECT %(tenant)s, %(step)s, %(since)s, %(now)s
     WHERE NOT EXISTS (SELECT FROM dunning_steps WHERE tenant_id = %(tenant)s AND step = %(step)s AND at >= %(since)s)
     ON CONFLICT (tenant_id, step, since) DO NOTHING RETURNING 1"""
+_STEPPED: LiteralString = "SELECT max(at) FROM dunning_steps WHERE tenant_id = %s AND step = %s AND since = %s"
+_BORN: LiteralString = "SELECT created_at FROM tenants WHERE tenant_id = %s"
 _OWNERS: LiteralString = """
     SELECT u.name, u.email, t.name FROM memberships m JOIN users u USING (user_id) JOIN tenants t USING (tenant_id)
     WHERE m.tenant_id = %s AND m.role = 'owner' ORDER BY m.created_at"""
 
 _SIGNED_UP: LiteralString = """
-    SELECT t.name, u.email, t.plan, t.slug
+    SELECT t.name, u.email, t.plan, t.slug, t.stripe_customer_id
     FROM tenants t JOIN memberships m USING (tenant_id) JOIN users u USING (user_id)
     WHERE t.tenant_id = %s AND t.created_at <= %s AND m.role = 'owner' ORDER BY m.created_at LIMIT 1"""
 
@@ -104,6 +120,18 @@ class BillingRepository:
         row = tx.one(_OWING_SINCE, {"tenant": tx.tenant.tenant, "owing": list(OWING)})
         return row[0] if row else None
 
+    def unpaid(self, tx: Transaction, state: BillingState) -> Unpaid:
+        """Which of the customer's invoices are owed, by all that came in."""
+        values = {
+            "tenant": tx.tenant.tenant,
+            "customer": state.customer,
+            "unborn": state.subscription if state.subscription_status in NEVER_BEGAN else None,
+            "owed_by": list(OWED_BY),
+            "settled_by": list(SETTLED_BY),
+        }
+        row = tx.one(_UNPAID, values)
+        return Unpaid(*row) if row else Unpaid(None, "", settled=False)
+
     def complaint(self, tx: Transaction, subscription: str) -> str:
         """Why the newest payment for a subscription failed; nothing where it did not."""
         row = tx.one(_COMPLAINT, {"tenant": tx.tenant.tenant, "subscription": subscription})
@@ -121,6 +149,19 @@ class BillingRepository:
         values = {"tenant": tx.tenant.tenant, "step": name, "since": since, "now": tx.now}
         return tx.one(_STEP, values) is not None
 
+    def stepped(self, tx: Transaction, name: str, since: datetime) -> datetime | None:
+        """When a step was taken, if it was."""
+        row = tx.one(_STEPPED, (tx.tenant.tenant, name, since))
+        return row[0] if row else None
+
+    def born(self, tx: Transaction) -> datetime:
+        """When the tenant signed up. Errors: TenantMissing."""
+        row = tx.one(_BORN, (tx.tenant.tenant,))
+        if row is None:
+            raise TenantMissing(f"There is no tenant {tx.tenant.tenant}.")
+        born: datetime = row[0]
+        return born
+
     def owners(self, tx: Transaction) -> list[tuple[str, str, str]]:
         """Name and mail address of the owners, and the organization's name."""
         return [(row[0], row[1], row[2]) for row in tx.all(_OWNERS, (tx.tenant.tenant,))]
@@ -130,8 +171,8 @@ class BillingRepository:
         row = tx.one(_SIGNED_UP, (tx.tenant.tenant, before))
         if row is None or row[2] not in set(Plan):
             return None
-        name, email, plan, slug = row
-        return SignUp(name, email, Plan(plan), slug)
+        name, email, plan, slug, customer = row
+        return SignUp(name, email, Plan(plan), slug, customer)
 
     def save(self, tx: Transaction, state: BillingState) -> None:
         """Queue the new state, but for the tenant's status."""
@@ -159,5 +200,6 @@ class BillingRepository:
 def _state(row: Row | None, tenant: TenantContext) -> BillingState:
     if row is None:
         raise TenantMissing(f"There is no tenant {tenant.tenant}.")
-    plan, status, *rest = row
+    plan, status, *rest, held, version, leaving = row
+    rest += [State(held) if held else None, version, leaving]
     return BillingState(plan, State(status), *rest)

@@ -23,6 +23,10 @@ KEPT = {
 """The other tables, and why an erasure leaves them."""
 
 
-def stores_of(items: Callable[[str], Store], archives: Store) -> dict[str, Store]:
-    """The stores by the names that certificates use; `items` opens a table."""
-    return {**{f"dynamodb/{name}": items(name) for name in ITEMS}, "s3/exports": archives}
+def stores_of(items: Callable[[str], Store], flags: Store, uploads: Store, archives: Store) -> dict[str, Store]:
+    """The stores by the names that certificates use; `items` opens a table, `flags` is where flags name a tenant.
+
+    Uploads before archives: what is completed until then is found, and nothing can be afterwards.
+    """
+    tables = {f"dynamodb/{name}": items(name) for name in ITEMS}
+    return {**tables, "flags": flags, "s3/uploads": uploads, "s3/exports": archives}

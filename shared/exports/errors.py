@@ -15,6 +15,18 @@ class ExportUnderWay(Conflict):
     code, title = "export-under-way", "An export is being made"
 
 
+class ImportUnderWay(ExportUnderWay):
+    """One import into a tenant goes on at a time."""
+
+    code, title = "import-under-way", "An import is under way"
+
+
+class IntoItself(Conflict):
+    """An organization is not filled from an archive of its own."""
+
+    code, title = "import-into-itself", "An organization cannot be filled from its own archive"
+
+
 class ExportNotReady(Conflict):
     """There is no archive (yet, or any more) to load down."""
 
@@ -43,6 +55,10 @@ class NotEmpty(NotFilled):
 
 class Damaged(NotFilled):
     """An archive is not what its manifest says."""
+
+
+class NotOurs(NotFilled):
+    """An archive that was not made here, or not as it is now."""
 
 
 class ArchiveGone(NotFilled):

@@ -29,6 +29,13 @@ class TicketEnded(Unauthenticated):
     code, title = "ticket-ended", "The code is not good any more; ask for another"
 
 
+class InvitationAccepted(TicketEnded):
+    """The code of an invitation that was accepted, which whoever holds its mail may know."""
+
+    def __init__(self) -> None:
+        super().__init__("The invitation was accepted already: log in to the organization.")
+
+
 class CeremonyEnded(Unauthenticated):
     """What a passkey was asked has expired, was answered, was asked of somebody else, or never was."""
 

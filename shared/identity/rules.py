@@ -14,6 +14,7 @@ from uuid import UUID
 from shared.identity.errors import OrganizationClosed, OrganizationSuspended, SsoRequired, WeakPassword
 from shared.identity.model import Assurance, Login, Membership, Provider, Session, SignUp
 from shared.names.rules import RESERVED_SLUGS
+from tenant_context.permissions import allows
 from tenant_context.plans import plan_of
 from tenant_context.state_news import Allowed
 from tenant_context.states import Need, State, permits, refusal
@@ -61,7 +62,9 @@ def place_of(memberships: Sequence[Membership], organization: str | None) -> Mem
 
 
 def check_open(membership: Membership) -> None:
-    """Raise `OrganizationClosed` for a tenant that nobody may work in."""
+    """Raise `OrganizationClosed` for a tenant that nobody may work in, or that may only be paid for by others."""
+    if membership.status == State.SUSPENDED_UNPAID and not allows(membership.permissions, "billing.read"):
+        raise OrganizationSuspended("The organization is suspended until it has paid; ask its owner.")
     check_status(membership.status)
 
 
@@ -81,6 +84,11 @@ def check_way(membership: Membership, assurance: Assurance) -> None:
     breaks_glass = membership.role == "owner" and assurance.level > 1
     if membership.sso_only and not assurance.is_federated and not breaks_glass:
         raise SsoRequired
+
+
+def is_restricted(membership: Membership, assurance: Assurance) -> bool:
+    """Whether permissions are withheld until there is a second factor, which the tenant asks for."""
+    return membership.mfa_required and assurance.level < 2  # noqa: PLR2004  two proofs
 
 
 def holds(membership: Membership, assurance: Assurance) -> bool:
@@ -178,7 +186,7 @@ def claims(
 ) -> dict[str, Any]:
     """The claims of an access token; `allowed` is what was told of its tenant beside its plan."""
     issued = int(now.timestamp())
-    restricted = membership.mfa_required and session.assurance.level < 2  # noqa: PLR2004  two proofs
+    restricted = is_restricted(membership, session.assurance)
     allowed = allowed or Allowed(plan_of(membership.plan).rate)
     return {
         **({"restricted": "mfa"} if restricted else {}),
@@ -200,6 +208,12 @@ def claims(
         "exp": issued + ACCESS_SECONDS,
         "jti": str(token_id),
     }
+
+
+def sign_up_scope(sign_up: SignUp, key: str) -> str:
+    """What an Idempotency-Key of a sign-up, at which nobody is proved, is a key of: an address and an organization."""
+    named = "\n".join((sign_up.email, sign_up.slug or "", "" if sign_up.slug else sign_up.organization, key))
+    return hashlib.sha256(named.encode()).hexdigest()
 
 
 def said_at_sign_up(sign_up: SignUp) -> str:

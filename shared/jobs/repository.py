@@ -43,10 +43,16 @@ _FORGET_EVENTS: LiteralString = """
 _FORGET_RUNS: LiteralString = """
     WITH gone AS (DELETE FROM job_runs WHERE tenant_id = %s AND created_at < %s RETURNING 1)
     SELECT count(*) FROM gone"""
+_GIVE_UP: LiteralString = """
+    WITH gone AS (UPDATE exports SET status = 'failed', claimed_until = NULL, finished_at = updated_at,
+                                     reason = 'It stood still for a day, as its worker failed again and again.'
+                  WHERE tenant_id = %s AND status IN ('queued', 'running') AND updated_at < %s RETURNING 1)
+    SELECT count(*) FROM gone"""
 _FORGET: tuple[tuple[str, LiteralString, timedelta], ...] = (
     ("idempotency_keys", _FORGET_KEYS, timedelta(hours=24)),
     ("outbox", _FORGET_EVENTS, timedelta(days=7)),
     ("job_runs", _FORGET_RUNS, timedelta(days=30)),
+    ("exports", _GIVE_UP, timedelta(days=1)),
 )
 _REFRESH: LiteralString = """
     WITH flights AS (
@@ -96,9 +102,9 @@ class JobRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def tenants(self, after: UUID | None = None) -> Iterator[list[UUID]]:
-        """The ids of tenants with timed work, in order and page by page; those after one where a run went so far."""
-        states = list(permitting(Need.TIMED))
+    def tenants(self, after: UUID | None = None, *, need: Need = Need.TIMED) -> Iterator[list[UUID]]:
+        """The ids of tenants whose state permits it, in order and page by page, or those after one."""
+        states = list(permitting(need))
         while rows := self._database.door(_TENANTS, (states, after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]
@@ -144,7 +150,7 @@ class JobRepository:
         return {"campaigns": row[0], "days": row[1]}
 
     def forget(self, tx: Transaction) -> dict[str, int]:
-        """Remove what has served its time; answers how many rows of which table."""
+        """Remove what has served its time, and give up what stands still; answers how many rows of which table."""
         gone: dict[str, int] = {}
         for table, statement, age in _FORGET:
             row = tx.one(statement, (tx.tenant.tenant, tx.now - age))

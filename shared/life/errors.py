@@ -19,3 +19,9 @@ class OwnersClose(Forbidden):
     """Only an owner closes an organization or has it back."""
 
     code, title = "owners-only", "Only an owner may do this"
+
+
+class HeldByPlatform(Forbidden):
+    """Operators ordered the state, and they alone lift it."""
+
+    code, title = "held-by-platform", "The platform ordered this state"

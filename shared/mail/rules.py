@@ -90,7 +90,8 @@ now on; it is suspended after 42 days. Everything comes back as soon as the paym
     Kind.ACCESS_SUSPENDED: """Hello $name,
 
 the organization $organization has owed a payment for $days days and is suspended: nobody can use it. Its data is kept.
-Pay by the link in the mail that came with the invoice: everything comes back with the payment.""",
+Log in and pay in the portal that your billing page opens, or by the link in the mail that came with the invoice:
+everything comes back with the payment.""",
 }
 _PAGE = Template(
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>'

@@ -1,6 +1,9 @@
 """What places refuse."""
 
-from tenant_context.errors import FieldError, Invalid, NotFound
+from datetime import datetime
+
+from tenant_context.clock import rfc3339
+from tenant_context.errors import Conflict, FieldError, Invalid, NotFound
 
 
 class PlaceNotFound(NotFound):
@@ -13,6 +16,18 @@ class CustomDomainNotFound(NotFound):
     """The organization has claimed no such domain."""
 
     code, title = "custom-domain-not-found", "There is no such custom domain"
+
+
+class DomainContested(Conflict):
+    """Its DNS says that it is the caller's; who held it has some days to say otherwise."""
+
+    code, title = "domain-contested", "Another organization holds this domain for now"
+
+    def __init__(self, free_at: datetime) -> None:
+        super().__init__(
+            "The organization that verified it before was told. Keep the challenge in DNS, and the other's out, and"
+            f" verify again from {rfc3339(free_at)} on."
+        )
 
 
 class BadSetting(Invalid):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 PRIMARY: Final = "#1d4ed8"
 ACCENT: Final = "#c2410c"
@@ -55,6 +56,16 @@ class CustomDomain:
     challenge: str
     created_at: datetime
     verified_at: datetime | None
+    contested_at: datetime | None = None
+    """Since when another organization's challenge is in its DNS, and this one's is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has verified a domain that another organization claims as well."""
+
+    tenant: UUID
+    challenge: str
 
 
 @dataclass(frozen=True, slots=True)

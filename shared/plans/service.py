@@ -133,7 +133,8 @@ class Grants:
         _tell(tx, "tenant.grant_taken_back", grant, name)
 
     def all(self, tenant: TenantContext) -> list[Grant]:
-        """Every grant there was."""
+        """Every grant there was. Errors: OrganizationUnknown."""
+        self._repository.held(tenant)
         return self._repository.all(tenant)
 
 

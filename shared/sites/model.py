@@ -70,6 +70,8 @@ class Sensor:
 
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")]
 _WHOLE = Decimal(1)
+SMALLEST_COUNTER = 256
+"""No device's counter ends before a byte is full. What was kept before this was asked is still read."""
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +109,8 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     `counting` follows the format unless it is said; `times` tells what a time without an offset is: local to
     `time_zone` (the site's, where it is empty), UTC, or refused. `lines` by the device's own names or numbers of
-    them. A cumulative counter that is lower than before was reset, or has gone past `rollover_at`. `counts_from` is
+    them. A cumulative counter that is lower than before was reset, or has gone past `rollover_at`
+    (256 or more: 65536 for one of 16 bits). `counts_from` is
     for Xovis, which can tell intervals and each crossing.
     """
 
@@ -117,7 +120,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     time_zone: Word = ""
     lines: Annotated[dict[Word, Line], Meta(max_length=64)] = {}
     calibrations: Annotated[list[Calibration], Meta(max_length=50)] = []
-    rollover_at: Annotated[int, Meta(ge=2, le=2**53)] | None = None
+    rollover_at: Annotated[int, Meta(ge=2, le=2**53, extra_json_schema={"minimum": SMALLEST_COUNTER})] | None = None
     counts_from: Literal["records", "events"] = "records"
     csv: Columns | None = None
 

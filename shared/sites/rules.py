@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shared.sites.errors import UnknownTimeZone, WrongSetup
-from shared.sites.model import Columns, Setup
+from shared.sites.model import SMALLEST_COUNTER, Columns, Setup
 
 LARGEST_MULTIPLIER = 100
 
@@ -37,6 +37,10 @@ def check_setup(setup: Setup) -> None:
     """Raise `UnknownTimeZone` or `WrongSetup` for what could not be read by."""
     if setup.time_zone:
         check_time_zone(setup.time_zone)
+    if setup.rollover_at is not None and setup.rollover_at < SMALLEST_COUNTER:
+        raise WrongSetup(
+            "/rollover_at", "rollover", f"must be {SMALLEST_COUNTER} or more: where the counter begins anew"
+        )
     before = None
     for place, one in enumerate(setup.calibrations):
         # Compared, not reckoned with: a decimal may have an exponent that overflows any arithmetic.
@@ -59,6 +63,8 @@ def _check_columns(columns: Columns) -> None:
         raise WrongSetup(
             "/csv/time_format", "missing", "must say how date and time are written, as a date stands apart"
         )
+    if columns.time_format and "%" not in columns.time_format:
+        raise WrongSetup("/csv/time_format", "time-format", "must say by % what stands where, as in %d.%m.%Y %H:%M")
     try:
         datetime(2026, 3, 2, 9, 30, tzinfo=UTC).strftime(columns.time_format)
     except ValueError as error:

@@ -11,6 +11,11 @@ from tenant_context.postgres import Database, Row, Transaction
 
 _JSON: LiteralString = """
     json_build_object('id', tenant_id, 'slug', slug, 'name', name, 'plan', plan, 'status', status,
+                      'status_reason', status_reason,
+                      'closes_at', CASE WHEN status = 'closing' THEN app.rfc3339(closes_at) END,
+                      'held', CASE WHEN held_state IS NOT NULL
+                                   THEN json_build_object('state', held_state, 'reason', held_reason,
+                                                          'since', app.rfc3339(held_since)) END,
                       'billing', json_build_object('customer', stripe_customer_id,
                                                    'subscription', stripe_subscription_id,
                                                    'subscription_status', subscription_status,

@@ -7,6 +7,7 @@ from typing import LiteralString
 from shared.usage.model import Month, Push, Use
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import State
 
 _RECORD: LiteralString = """
     WITH fresh AS (
@@ -39,6 +40,7 @@ _MARK: LiteralString = """
     UPDATE usage_pushes SET state = %(state)s, reason = %(reason)s, pushed_at = %(now)s
     WHERE tenant_id = %(tenant)s AND meter = %(meter)s AND hour = %(hour)s AND part = %(part)s AND state = 'waiting'"""
 _CUSTOMER: LiteralString = "SELECT stripe_customer_id FROM tenants WHERE tenant_id = %s"
+_STATE: LiteralString = "SELECT status FROM tenants WHERE tenant_id = %s"
 _MONTHS: LiteralString = "SELECT meter, month, quantity FROM usage_monthly WHERE tenant_id = %s AND month >= %s"
 _ALERT: LiteralString = """
     INSERT INTO usage_alerts (tenant_id, meter, month, threshold, at) VALUES (%s, %s, %s, %s, %s)
@@ -101,6 +103,11 @@ class UsageRepository:
         """Whom Stripe knows the tenant as."""
         rows = database.read(tenant, _CUSTOMER, (tenant.tenant,))
         return rows[0][0] if rows else None
+
+    def state(self, tx: Transaction) -> State:
+        """What the tenant is; one that is gone is closed."""
+        row = tx.one(_STATE, (tx.tenant.tenant,))
+        return State(row[0]) if row else State.CLOSED
 
     def months(self, tx: Transaction, since: date) -> list[tuple[str, date, int]]:
         """Meter, month and quantity, from a month on."""

@@ -15,6 +15,7 @@ MINTS = {
     "from_key": {"tenant_context/api_keys.py"},
     "from_operator": {"tenant_context/operators.py"},
     "at_tenant": {"functions/tenants/routes/plans.py", "functions/exports/routes.py"},
+    "from_dns": {"shared/places/service/domains.py"},
     "from_message": {"tenant_context/entry/queue.py", "tenant_context/entry/invoke.py"},
 }
 """Who may mint from what was verified; the rest is minted where a domain has verified it itself."""

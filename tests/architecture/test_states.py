@@ -7,8 +7,11 @@ import pytest
 
 from infra import catalog
 from infra.vocabulary import Access, QueueConsumer, Table
+from shared.jobs.model import NEEDS, Job
+from tenant_context.states import Need
 
-FUNCTIONS = Path(__file__).parents[2] / "functions"
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = ROOT / "functions"
 WANTS = {
     "billing_outcomes": "SETTLE",
     "export_worker": "PROCESS",
@@ -37,9 +40,29 @@ def test_a_consumer_of_a_queue_wants_what_was_decided(name: str) -> None:
     assert (said[1] if said else "") == WANTS[name]
 
 
+def test_of_timed_work_only_usage_goes_on_in_every_state() -> None:
+    assert NEEDS == {Job.USAGE: Need.SETTLE}
+    assert "needs=NEEDS" in (FUNCTIONS / "refresh_worker" / "handler.py").read_text()
+    assert "need=NEEDS.get(job, Need.TIMED)" in (FUNCTIONS / "scheduled_refreshes" / "plan.py").read_text()
+
+
 @pytest.mark.parametrize("name", [name for name in CONSUMERS if WANTS.get(name)])
 def test_who_wants_something_of_a_tenant_can_learn_its_state(name: str) -> None:
     row = catalog.function(name)
     asks = "state_of=" in (FUNCTIONS / name / "handler.py").read_text()
     assert row.may(Access.CONNECT) != asks
     assert not asks or row.may(Access.READ_TABLE, Table.REVOCATIONS)
+
+
+def test_only_the_operators_address_orders_a_state() -> None:
+    """Whoever else moves a tenant is held by what was ordered; the hold itself is written in one place."""
+    ordering = {
+        str(path.relative_to(ROOT))
+        for folder in ("functions", "shared")
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"life\.order\(|SET held_state", path.read_text())
+    }
+    assert ordering == {"functions/tenants/routes/plans.py", "shared/life/repository.py"}
+    routes = (FUNCTIONS / "tenants/routes/plans.py").read_text()
+    (address,) = re.findall(r"@routes\.act\(([^@]*?)\)\ndef (?:(?!\ndef ).)*?life\.order", routes, re.DOTALL)
+    assert "proof=Proof.OPERATOR" in address

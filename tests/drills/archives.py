@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import tarfile
 from dataclasses import dataclass
 from typing import Any
@@ -65,4 +66,7 @@ def opened(whole: bytes) -> Archive:
 
 
 def bodies(place: Place, tenant: TenantContext, export: ExportId) -> bytes:
-    return content(place, tenant.tenant, export)
+    """The archive's bytes but for what says which export it is: its id, and the seal over that."""
+    whole = content(place, tenant.tenant, export)
+    assert len(whole.split(str(export).encode())) == 2
+    return re.sub(rb'"mac": "[0-9a-f]{64}"', b"sealed", whole).replace(str(export).encode(), b"which")

@@ -8,10 +8,12 @@ from uuid import UUID
 import pytest
 
 from local.stack import Stack
+from shared.exports.rules import archive
 from shared.exports.rules.contents import LEFT_OUT
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import tenant_key
+from tenant_context.flags import Flag
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 from tests.drills.places import Place
@@ -112,10 +114,18 @@ def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
                              "url": "https://x.example", "secrets": [{"ciphertext": "sealed"}]})  # fmt: skip
 
 
+def name_in_flags(place: Place, tenant: UUID, name: str) -> None:
+    """A flag of the tenant's own, on for it, and one that is off for it and for everybody else who is filled."""
+    place.flags.set(f"of-{name}", Flag(0, on=frozenset({str(tenant)})))
+    off = place.flags.all().get("of-everybody", Flag()).off
+    place.flags.set("of-everybody", Flag(25, off=off | {str(tenant)}))
+
+
 def filled(clone: Clone, place: Place, tenant: TenantContext, name: str, number: int) -> TenantContext:
     """The tenant, with something of everything; its owner has an authenticator app."""
     fill(clone, place, tenant.tenant, name)
     fill_every_table(clone, tenant, name, number)
+    name_in_flags(place, tenant.tenant, name)
     place.put("credentials", {"pk": f"user#{tenant.user}", "sk": "totp", "sealed": b"seed", "confirmed": True})
     return tenant
 
@@ -139,4 +149,4 @@ def worker_of(tenant: TenantContext) -> TenantContext:
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.exports.rules.archive.FILE_ROWS", 16)
+    monkeypatch.setattr(archive, "FILE_ROWS", 16)

@@ -5,6 +5,7 @@ the hash of the password, which costs. Each is a step with a name, so what an un
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -146,7 +147,12 @@ class SteppedHttp(stripe.RequestsClient):
         if method != "post":
             return super().request(method, url, headers, post_data, **more)
         ask = super().request
-        return self.fuse.step(f"post {urlsplit(url).path}", lambda: ask(method, url, headers, post_data, **more))
+        path = _ID.sub("/{id}", urlsplit(url).path)
+        return self.fuse.step(f"post {path}", lambda: ask(method, url, headers, post_data, **more))
+
+
+_ID = re.compile(r"/[a-z]+_\w{24}\b")
+"""An id of Stripe's in a path: steps are told without it."""
 
 
 class SteppedPasswords(Passwords):

@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 from local.stack import Stack
 from shared.erasure import rules as erased
+from shared.erasure.gateway import Mentions
 from shared.erasure.repository import ErasureRepository
 from shared.erasure.service import Eraser
-from shared.exports.gateway.archives import Archives
+from shared.exports.gateway.archives import Archives, Uploads
 from shared.exports.gateway.items import TenantItems
 from shared.exports.repository.exports import ExportRepository
 from shared.exports.repository.tables import TableRepository
@@ -23,17 +24,26 @@ from shared.exports.service.requests import Exports
 from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.passkeys import PasskeyRepository
+from shared.identity.repository.users import UserRepository
 from shared.identity.rules import MAX_PASSKEYS
+from shared.identity.service.ways_in import WaysIn
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item, Table
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
+from tenant_context.flags import Shelf
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 
+PEPPER = "a pepper of the drills"
 _REDEPLOYED = ("shared.exports", "shared.erasure")
+
+
+def pepper() -> str:
+    """What the drills' archives are sealed with."""
+    return PEPPER
 
 
 class Sandbox(BaseException):
@@ -67,6 +77,12 @@ class Fuse:
         return done
 
 
+def chosen(kinds: list[str]) -> list[int]:
+    """The first and the last step of each kind, and some evenly between: where a worker is to die."""
+    ends = {place for kind in kinds for place in (kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind))}
+    return sorted(ends | set(range(0, len(kinds), len(kinds) // 12)))
+
+
 class FusedArchives(Archives):
     """S3, each change of which is a step."""
 
@@ -75,16 +91,19 @@ class FusedArchives(Archives):
         self._fuse = fuse
 
     def begin(self, key: str) -> str:
-        return str(self._fuse.step(lambda: super(FusedArchives, self).begin(key)))
+        return str(self._fuse.step(lambda: super(FusedArchives, self).begin(key), "begin"))
 
     def put_part(self, key: str, upload: str, number: int, content: bytes) -> str:
-        return str(self._fuse.step(lambda: super(FusedArchives, self).put_part(key, upload, number, content)))
+        return str(self._fuse.step(lambda: super(FusedArchives, self).put_part(key, upload, number, content), "part"))
 
     def complete(self, key: str, upload: str, etags: Sequence[tuple[int, str]], size: int) -> None:
-        self._fuse.step(lambda: super(FusedArchives, self).complete(key, upload, etags, size))
+        self._fuse.step(lambda: super(FusedArchives, self).complete(key, upload, etags, size), "complete")
 
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedArchives, self).delete(keys), "delete")
+
+    def give_up(self, key: str, upload: str) -> None:
+        self._fuse.step(lambda: super(FusedArchives, self).give_up(key, upload), "give_up")
 
 
 class FusedItems(TenantItems):
@@ -96,6 +115,17 @@ class FusedItems(TenantItems):
 
     def delete(self, keys: Sequence[Any]) -> None:
         self._fuse.step(lambda: super(FusedItems, self).delete(keys), "delete")
+
+
+class FusedShelf(Shelf):
+    """Flags, each change of which is a step."""
+
+    def __init__(self, table: Table, fuse: Fuse) -> None:
+        super().__init__(table)
+        self._fuse = fuse
+
+    def forget(self, name: str, tenant: UUID) -> None:
+        self._fuse.step(lambda: super(FusedShelf, self).forget(name, tenant), "flag")
 
 
 class FusedDatabase:
@@ -196,7 +226,8 @@ class Place:
         self.archives = FusedArchives(self.bucket, self.fuse)
         self.exports = ExportRepository(self.database)
         self.tables = TableRepository(self.database)
-        self.imports = Imports(self.exports, self.queue.send)
+        factors = FactorRepository(Table(self.names["credentials"], self.dynamodb))
+        self.imports = Imports(self.exports, self.queue.send, WaysIn(UserRepository(self.database), factors).check)
         self.requests = Exports(self.exports, self.archives, self.queue.send, uuid7, database.clock)
 
     def items(self, name: str) -> FusedItems:
@@ -206,17 +237,24 @@ class Place:
         """Put an item of somebody's."""
         Table(self.names[name], self.dynamodb).put(item)
 
+    @property
+    def flags(self) -> FusedShelf:
+        """Where flags are kept."""
+        return FusedShelf(Table(self.names["revocations"], self.dynamodb), self.fuse)
+
     def maker(self, *, part_bytes: int, elapsed: Callable[[], float] = lambda: 0.0) -> Maker:
         tables = self.code.tables(self.database)
         items = {name: self.items(name) for name in ITEMS}
         return self.code.maker(
             self.database, self.code.exports(self.database), tables, items, self.archives, self.queue,  # type: ignore[arg-type]
-            elapsed=elapsed, part_bytes=part_bytes,
+            elapsed=elapsed, part_bytes=part_bytes, pepper=pepper,
         )  # fmt: skip
 
     def loader(self, *, elapsed: Callable[[], float] = lambda: 0.0) -> Loader:
         tables = TableRepository(self.database)
-        return Loader(self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed)  # type: ignore[arg-type]
+        return Loader(
+            self.database, self.exports, tables, self.archives, self.queue, elapsed=elapsed, pepper=pepper,  # type: ignore[arg-type]
+        )  # fmt: skip
 
     def eraser(self, *, page: int = 3, elapsed: Callable[[], float] = lambda: 0.0) -> Eraser:
         credentials = Table(self.names["credentials"], self.dynamodb)
@@ -228,7 +266,8 @@ class Place:
 
         tables = self.code.tables(self.database)
         return self.code.eraser(
-            self.database, self.code.erasures(self.database), erased.stores_of(self.items, self.archives),
+            self.database, self.code.erasures(self.database),
+            erased.stores_of(self.items, Mentions(self.flags), Uploads(self.archives), self.archives),
             lambda: [table.name for table in reversed(tables.all())],
             forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip

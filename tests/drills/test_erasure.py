@@ -26,10 +26,11 @@ from tenant_context.dynamo import Table
 from tenant_context.entry.queue import Message
 from tenant_context.errors import NotInState
 from tenant_context.fields import Unreadable
+from tenant_context.flags import PLACE, Flag
 from tenant_context.states import Need, permitting
 from tests.conftest import Clone, MakeTenant
 from tests.drills.conftest import fill_every_table, filled, member_of, worker_of
-from tests.drills.places import Place, Sandbox
+from tests.drills.places import Place, Sandbox, chosen
 
 ERASE = "erase"
 
@@ -59,7 +60,8 @@ def checksums(clone: Clone, place: Place, gone: TenantContext) -> dict[str, str]
             rows = [str(row[0]) for row in admin.execute(f"SELECT row_to_json(t)::text FROM {table} t ORDER BY 1")]
             found[table] = digest(row for row in rows if not any(mark in row for mark in mine))
     for name, table in place.names.items():
-        items = [str(sorted(item.items())) for item in all_items(place, table)]
+        # Flags are one item for all tenants; what becomes of it is judged by itself.
+        items = [str(sorted(item.items())) for item in all_items(place, table) if item["pk"] != {"S": PLACE[0]}]
         found[f"dynamodb/{name}"] = digest(item for item in sorted(items) if not any(mark in item for mark in mine))
     return found
 
@@ -85,6 +87,8 @@ def left_of(clone: Clone, place: Place, tenant: TenantContext) -> dict[str, int]
         found[f"dynamodb/{name}"] = sum(str(tenant.tenant) in str(item) for item in all_items(place, table))
     objects = place.s3.list_objects_v2(Bucket=place.bucket).get("Contents", [])
     found["s3"] = sum(str(tenant.tenant) in entry["Key"] for entry in objects)
+    uploads = place.s3.list_multipart_uploads(Bucket=place.bucket).get("Uploads", [])
+    found["s3/uploads"] = sum(str(tenant.tenant) in entry["Key"] for entry in uploads)
     return {name: count for name, count in found.items() if count}
 
 
@@ -108,9 +112,13 @@ def certificate(clone: Clone, tenant: TenantContext) -> dict[str, int]:
 
 
 def put_archives(place: Place, *tenants: TenantContext) -> None:
+    """Two archives of each tenant, and two that are being made."""
     for tenant in tenants:
         for number in range(2):
             place.s3.put_object(Bucket=place.bucket, Key=f"{tenant.tenant}/{number}.tar", Body=b"archive")
+            begun = f"{tenant.tenant}/begun-{number}.tar"
+            upload = place.s3.create_multipart_upload(Bucket=place.bucket, Key=begun)["UploadId"]
+            place.s3.upload_part(Bucket=place.bucket, Key=begun, UploadId=upload, PartNumber=1, Body=b"of an archive")
 
 
 def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
@@ -123,8 +131,10 @@ def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
     erase(place, acme)
     assert left_of(clone, place, acme) == {"erasures": 1}
     assert checksums(clone, place, acme) == before
-    assert left_of(clone, place, globex)["s3"] == 2
+    theirs = left_of(clone, place, globex)
+    assert (theirs["s3"], theirs["s3/uploads"]) == (2, 2)
     counts = certificate(clone, acme)
+    assert counts["s3/uploads"] == 2
     assert {f"dynamodb/{name}" for name in ITEMS} <= counts.keys()
     assert (counts["postgresql/people_counts"], counts["dynamodb/devices"], counts["s3/exports"]) == (41, 30, 2)
     assert (counts["dynamodb/data_keys"], counts["people"], counts["postgresql/tenants"]) == (1, 1, 1)
@@ -133,6 +143,22 @@ def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
         "tenant.erased",
         counts,
     )
+
+
+def test_an_erased_tenant_is_taken_out_of_every_flag_and_others_stay_named(
+    place: Place, clone: Clone, acme: TenantContext, globex: TenantContext
+) -> None:
+    theirs = frozenset({str(globex.tenant)})
+    place.flags.set("both", Flag(10, on=theirs | {str(acme.tenant)}, off=frozenset({str(acme.tenant)})))
+    close(clone, acme.tenant)
+    erase(place, acme)
+    assert place.flags.all() == {
+        "of-acme": Flag(0),
+        "of-globex": Flag(0, on=theirs),
+        "of-everybody": Flag(25, off=theirs),
+        "both": Flag(10, on=theirs),
+    }
+    assert certificate(clone, acme)["flags"] == 3
 
 
 def test_who_works_elsewhere_too_stays_a_person(
@@ -147,12 +173,6 @@ def test_who_works_elsewhere_too_stays_a_person(
     assert kept == [("owner@acme.example",)]
     assert "people" not in certificate(clone, acme)
     assert place.forgotten == []
-
-
-def chosen(kinds: list[str]) -> list[int]:
-    """The first and the last step of each kind, and some evenly between."""
-    ends = {place for kind in kinds for place in (kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind))}
-    return sorted(ends | set(range(0, len(kinds), len(kinds) // 12)))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before a step", "after a step"])
@@ -172,7 +192,8 @@ def test_an_eraser_that_dies_at_any_step_is_followed_by_one_with_the_same_certif
     erase(place, whole)
     kinds, wanted = list(place.fuse.kinds), certificate(clone, whole)
     assert set(kinds) >= {"erase", "_note", "delete", "_clear", "_tenant", "_people", "forget", "publish", "_go_on"}
-    assert wanted["people"] == 1
+    assert set(kinds) >= {"flag", "give_up"}
+    assert (wanted["people"], wanted["flags"], wanted["s3/uploads"]) == (1, 2, 2)
     for number in chosen(kinds):
         tenant, told = fresh(f"t{number}"), len(place.outbox.events)
         place.fuse.after, place.fuse.left = after, number

@@ -5,7 +5,8 @@ What is doubtful is read anew from Stripe, as the provisioner does it, before or
 
 import json
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,9 @@ from typing import Any
 
 import msgspec
 import pytest
+import stripe
 
+from shared.billing.errors import InvoiceOwed
 from shared.billing.gateway.inbox import _Event, _understood
 from shared.billing.gateway.pages import Pages
 from shared.billing.gateway.provision import StripeGateway
@@ -25,10 +28,11 @@ from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 from tests.billing import billing_on
 from tests.dynamo import watched
-from tests.functions.billing.fixtures import closed_connections, secret_name, stand_in
+from tests.functions.billing.fixtures import closed_connections, errands, outcomes, secret_name, stand_in
+from tests.functions.billing.harness import WEBHOOK_SECRET, Context, Inspected, load, sample
 from tests.local.harness import StandIn
 
-__all__ = ["closed_connections", "secret_name", "stand_in"]
+__all__ = ["closed_connections", "errands", "outcomes", "secret_name", "stand_in"]
 Tenants = tuple[TenantContext, TenantContext]
 DAY = 86_400
 SUBSCRIPTIONS = ("customer.subscription.",)
@@ -66,11 +70,14 @@ class Life:
 
     def events(self, kinds: tuple[str, ...] = SUBSCRIPTIONS) -> list[BillingEvent]:
         """What Stripe would post of the subscription, or of the invoices too, oldest first."""
+        understood = [_understood(msgspec.convert(one, _Event)) for one in self.posted(kinds)]
+        return [event for event in understood if event is not None]
+
+    def posted(self, kinds: tuple[str, ...] = SUBSCRIPTIONS) -> list[dict[str, Any]]:
+        """Stripe's own words of the subscription, or of the invoices too, oldest first."""
         listed = self.stand_in.client.v1.events.list({"limit": 100})
         found = [json.loads(json.dumps(one.to_dict(for_json=True))) for one in listed.auto_paging_iter()]
-        posted = [one for one in found if one["type"].startswith(kinds)]
-        understood = [_understood(msgspec.convert(one, _Event)) for one in reversed(posted)]
-        return [event for event in understood if event is not None]
+        return [one for one in reversed(found) if one["type"].startswith(kinds)]
 
     def hear(self, tx: Transaction, events: list[BillingEvent], luck: random.Random) -> list[Outcome]:
         """Follow them; a doubt is settled at once or some events later."""
@@ -119,13 +126,32 @@ def life(stand_in: StandIn, secret_name: str, two_tenants: Tenants, table_name: 
         yield Life(stand_in, acme, made, subscriptions, pages, billing_on(table))
 
 
+def repeated(order: Sequence[BillingEvent], luck: random.Random) -> list[BillingEvent]:
+    """An order of first words; each is told twice more, anywhere after its first: at once, or when all is over."""
+    mixed = list(order)
+    for event in luck.sample([*order, *order], 2 * len(order)):
+        mixed.insert(luck.randint(mixed.index(event) + 1, len(mixed)), event)
+    return mixed
+
+
+def test_what_is_repeated_may_come_at_once_or_last_and_leaves_the_order(life: Life) -> None:
+    (event,) = life.events()
+    order = [replace(event, id=f"evt_{number}") for number in range(3)]
+    mixes = [repeated(order, random.Random(seed)) for seed in range(40)]  # noqa: S311  orders to try, no secret
+    assert any(mix[0] == mix[1] for mix in mixes)
+    assert any(mix[-1] == order[0] for mix in mixes)
+    for mix in mixes:
+        assert [mix.count(one) for one in order] == [3, 3, 3]
+        assert list(dict.fromkeys(mix)) == order
+
+
 def in_every_order(database: Database, life: Life, events: list[BillingEvent]) -> set[tuple[Any, ...] | None]:
-    """The states that all orders of the events end in, each told three times."""
+    """The states that all orders of the events end in, each told three times, the repetitions anywhere between."""
     ends = set()
     orders = list(permutations(events))
     for number, order in enumerate(orders):
         luck = random.Random(number)  # noqa: S311  an order to try, no secret
-        mixed = [*order, *luck.sample([*events, *events], 2 * len(events))]
+        mixed = repeated(order, luck)
         with undone(database, life.tenant) as tx:
             life.billing.provisioned(tx, life.made)
             life.hear(tx, mixed, luck)
@@ -148,6 +174,52 @@ def test_five_events_of_a_life_three_times_in_every_order_end_in_one_state(datab
     assert [end[:3] for end in ends if end] == [("restricted", "canceled", "professional")]
 
 
+@pytest.fixture
+def door(
+    outcomes: Inspected, errands: Inspected, secret_name: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Mapping[str, Any]], list[BillingEvent]]:
+    """Stripe's door as it is deployed: posts a signed body, and reads what it queued."""
+    settings = {
+        "RMAP_STRIPE_SECRET": secret_name,
+        "RMAP_QUEUE_BILLING_OUTCOMES": outcomes.url,
+        "RMAP_QUEUE_BILLING": errands.url,
+    }
+    handler = load("stripe_events", settings, monkeypatch)
+
+    def post(event: Mapping[str, Any]) -> list[BillingEvent]:
+        request, body = sample("stripe_events/receive.json"), json.dumps(event)
+        signed = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET, int(time.time()))
+        request["headers"]["stripe-signature"] = signed
+        assert handler(request | {"body": body}, Context())["statusCode"] == 200
+        return [msgspec.convert(told["data"], BillingEvent) for told in outcomes.messages()]
+
+    return post
+
+
+def test_a_shuffled_life_through_the_signed_door_ends_as_stripe_has_it(
+    database: Database, life: Life, door: Callable[[Mapping[str, Any]], list[BillingEvent]]
+) -> None:
+    life.card()
+    life.stand_in.control("clock", advance=14 * DAY + 60)
+    life.stand_in.control("clock", advance=5 * DAY)
+    life.subscriptions.change(life.owner("up"), Plan.PROFESSIONAL)
+    life.stand_in.control("clock", advance=DAY)
+    life.subscriptions.cancel(life.owner("stop"))
+    life.stand_in.control("clock", advance=40 * DAY)
+    words = {one["id"]: one for one in life.posted()}
+    luck = random.Random(7)  # noqa: S311  an order to try, no secret
+    order = repeated(luck.sample(told := life.events(), len(told)), luck)
+    heard = [queued for event in order for queued in door(words[event.id])]
+    assert heard == order, "the door passes on what Stripe said, each as often as it was said"
+    with undone(database, life.tenant) as tx:
+        life.billing.provisioned(tx, life.made)
+        outcomes = life.hear(tx, heard, luck)
+        assert outcomes.count(Outcome.REPEATED) == 2 * len(told)
+        end = state(tx)
+        assert end is not None
+        assert end[:3] == ("restricted", "canceled", "professional")
+
+
 def test_five_events_of_one_second_are_settled_by_asking_stripe(database: Database, life: Life) -> None:
     """Within a second times tell nothing: only Stripe knows what was last."""
     life.card()
@@ -162,26 +234,76 @@ def test_five_events_of_one_second_are_settled_by_asking_stripe(database: Databa
     assert [end[:5] for end in ends if end] == [("active", "active", "enterprise", None, True)]
 
 
-@pytest.mark.parametrize("is_paid", [True, False], ids=["paid", "let go"])
-def test_a_failed_payment_and_its_end_lead_to_one_state_in_every_order(
-    database: Database, life: Life, *, is_paid: bool
-) -> None:
-    """Invoices have an order of their own, and one that is let go is never paid."""
+INVOICES = (*SUBSCRIPTIONS, "invoice.payment_failed", "invoice.paid", "invoice.voided", "invoice.marked_uncollectible")
+
+
+def owing(life: Life) -> list[BillingEvent]:
+    """A subscription whose first payment failed, and the words that told of it."""
     life.card()
     life.stand_in.control("payments", decline=1)
     life.stand_in.control("clock", advance=14 * DAY + 60)
-    owing = life.events((*SUBSCRIPTIONS, "invoice.payment_failed"))
-    life.stand_in.control("clock", advance=10 * DAY)
-    found = life.events((*SUBSCRIPTIONS, "invoice.payment_failed", "invoice.paid"))
-    told = [one for one in owing if one.status == "past_due" or one.reason] + [
-        one for one in found[-2:] if one.status == "active" or is_paid
-    ]
-    assert len(told) == 3 + is_paid, [(one.type, one.status) for one in found]
+    return [one for one in life.events(INVOICES) if one.status == "past_due" or one.reason]
+
+
+def open_invoice(life: Life) -> str:
+    (found,) = life.stand_in.client.v1.invoices.list({"customer": life.made.customer, "status": "open"}).data
+    return str(found.id)
+
+
+@pytest.mark.parametrize("end", ["paid", "voided", "written off"])
+def test_a_failed_payment_and_its_end_lead_to_one_state_in_every_order(
+    database: Database, life: Life, end: str
+) -> None:
+    """Invoices have an order of their own; one that is written off is owed all the same, as Stripe goes on."""
+    failed = owing(life)
+    (reason,) = {one.reason for one in failed if one.reason}
+    invoice = open_invoice(life)
+    match end:
+        case "paid":
+            life.stand_in.control("clock", advance=10 * DAY)
+        case "voided":
+            life.stand_in.client.v1.invoices.void_invoice(invoice)
+        case _:
+            life.stand_in.client.v1.invoices.mark_uncollectible(invoice)
+    told = failed + life.events(INVOICES)[-2:]
+    assert len(told) == 4, [(one.type, one.status) for one in told]
     ends = in_every_order(database, life, told)
-    assert [(*end[:2], end[-1]) for end in ends if end] == [("active", "active", "")]
-    (reason,) = {one.reason for one in owing if one.reason}
+    owed = ("past_due", "active", f"Invoice {invoice} is not paid.")
+    assert [(*one[:2], one[-1]) for one in ends if one] == [owed if end == "written off" else ("active", "active", "")]
     ends = in_every_order(database, life, told[:2])
-    assert [(*end[:2], end[-1]) for end in ends if end] == [("past_due", "past_due", reason)]
+    assert [(*one[:2], one[-1]) for one in ends if one] == [("past_due", "past_due", reason)]
+
+
+def test_a_debt_is_not_shed_by_cancelling_and_beginning_anew(database: Database, life: Life) -> None:
+    """Nor by a page that was opened before anything was owed."""
+    owing(life)
+    life.stand_in.control("payments", decline=100)
+    life.subscriptions.cancel(life.owner("stop"))
+    life.stand_in.control("clock", advance=40 * DAY)
+    invoice = open_invoice(life)
+    urls = ("https://a.example/", "https://a.example/")
+    with pytest.raises(InvoiceOwed, match=f"/invoice/{invoice}"):
+        life.pages.checkout(life.owner("again"), Plan.FREE, *urls)
+    price = life.stand_in.client.v1.prices.list({"lookup_keys": ["rmap_free"]}).data
+    asked: Any = {
+        "customer": life.made.customer,
+        "items": [{"price": price[0].id if price else life.pages._price_of(life.stand_in.client, Plan.FREE)}],
+        "metadata": {"tenant": str(life.tenant.tenant)},
+    }
+    life.stand_in.client.v1.subscriptions.create(asked)
+    with database.transaction(life.tenant) as tx:
+        luck = random.Random(1)  # noqa: S311  as above
+        life.billing.provisioned(tx, life.made)
+        life.hear(tx, life.events(INVOICES), luck)
+        end = state(tx)
+        assert end is not None
+        assert (end[:3], end[8]) == (("past_due", "active", "free"), False)
+    life.stand_in.client.v1.invoices.pay(invoice, {"paid_out_of_band": True})
+    with database.transaction(life.tenant) as tx:
+        life.hear(tx, life.events(INVOICES)[-1:], luck)
+        end = state(tx)
+        assert end is not None
+        assert (end[:3], end[8]) == (("active", "active", "free"), True)
 
 
 def test_a_second_subscription_of_the_customer_takes_over_when_the_first_has_ended(

@@ -32,9 +32,11 @@ def test_a_dead_letter_goes_back_to_work_and_is_done(
     # A run that nothing but this message knows of.
     body = {"tenant": acme.organization, "id": str(uuid4()), "kind": "refresh-performance", "data": {"run": run}}
     queues.send_message(QueueUrl=dead, MessageBody=json.dumps(body))
-    assert show(queues, "refreshes") == 1
-    assert acme.organization in capsys.readouterr().out
+    # A machine that is busy with other tests may have given others up.
+    assert show(queues, "refreshes") >= 1
+    assert run in capsys.readouterr().out
     assert not is_done()
-    assert redrive(queues, "refreshes") == 1
+    assert redrive(queues, "refreshes") >= 1
     wait_for("its work", is_done)
-    assert redrive(queues, "refreshes") == 0
+    show(queues, "refreshes")
+    assert run not in capsys.readouterr().out

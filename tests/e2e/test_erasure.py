@@ -76,13 +76,21 @@ def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate
     assert device_key(owner, "till").key
     before = where_named(stack, owner.organization)
     assert before >= {"postgresql/tenants", "dynamodb/api_keys", "dynamodb/sessions", "dynamodb/data_keys"}
+    operator = Wire(stack.api_url, stack.operator_secret)
+    flag = f"/api/v1/operator/flags/{owner.user.slug}"
+    both = json.dumps({"percent": 5, "on": [owner.organization, globex.organization], "off": [owner.organization]})
+    assert operator.send("PUT", flag, both.encode(), content_type="application/json").status == 200
     closed_for_good(stack, owner)
     started(stack, "erasure", "{}")
     address = f"/api/v1/operator/erasures/{owner.organization}"
-    operator = Wire(stack.api_url, stack.operator_secret)
     wait_for("its end", lambda: operator.send("GET", address).json.get("finished_at"), seconds=120)
     counts = operator.send("GET", address).json["counts"]
-    assert (counts["postgresql/tenants"], counts["people"]) == (1, 1)
+    assert (counts["postgresql/tenants"], counts["people"], counts["flags"]) == (1, 1, 1)
+    flags = {one["flag"]: one for one in operator.send("GET", "/api/v1/operator/flags").json["items"]}
+    left = {"flag": owner.user.slug, "percent": 5, "on": [globex.organization], "off": []}
+    assert flags[owner.user.slug] == left
+    assert owner.organization not in json.dumps(flags)
+    assert operator.send("DELETE", flag).status == 204
     # That an old token is good no more is known for as long as it could live; a lease may say how far a run came.
     named = where_named(stack, owner.organization) - {"dynamodb/leases"}
     assert named == {"postgresql/erasures", "dynamodb/revocations"}

@@ -81,6 +81,7 @@ def test_a_user_of_another_organization_joins_as_who_they_are(stack: Stack, owne
     assert Wire(stack.api_url, accepted.json["access_token"]).send("GET", "/api/v1/sites").status == 200
     again = post(stack.api_url, "/api/v1/auth/invitations/accept", {"token": token}, guest.token)
     assert (again.status, again.json["code"]) == (401, "ticket-ended")
+    assert "accepted already" in again.json["detail"]
 
 
 def test_an_invitation_is_for_one_address(stack: Stack, owner: SignedIn, globex: SignedIn) -> None:
@@ -125,6 +126,24 @@ def test_after_seven_days_it_is_good_for_nothing(stack: Stack, owner: SignedIn) 
         admin.execute("UPDATE invitations SET expires_at = now() WHERE id = %s", (made["id"],))
     assert joins(stack, code(stack, email)).json["code"] == "ticket-ended"
     assert listed(stack, owner) == {email: "expired"}
+
+
+@pytest.mark.parametrize("state", ["restricted", "closing", "suspended"])
+def test_nobody_joins_what_is_read_only_or_suspended_and_the_invitation_stays_open(
+    stack: Stack, owner: SignedIn, state: str
+) -> None:
+    invited, user = stranger(), newcomer(stack.api_url, "invited")
+    for email in (invited, user.user.email):
+        assert invite(stack, owner, email).status == 201
+    tokens = [code(stack, email) for email in (invited, user.user.email)]
+    where_state = f"/api/v1/operator/organizations/{owner.organization}/state"
+    moved = post(stack.api_url, where_state, {"state": state, "reason": "x"}, stack.operator_secret)
+    assert moved.status == 200, moved.body
+    accept = "/api/v1/auth/invitations/accept"
+    for refused in (joins(stack, tokens[0]), post(stack.api_url, accept, {"token": tokens[1]}, user.token)):
+        assert (refused.status, refused.json["code"]) == (403, f"organization-{state}"), refused.body
+    post(stack.api_url, where_state, {"state": "active", "reason": "x"}, stack.operator_secret)
+    assert joins(stack, tokens[0]).status == 201
 
 
 def test_only_owners_invite_owners_and_only_admins_invite(stack: Stack, owner: SignedIn) -> None:

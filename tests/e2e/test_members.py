@@ -82,11 +82,11 @@ def team(stack: Stack) -> Team:
 
 def test_a_new_role_is_in_force_after_five_seconds(team: Team) -> None:
     member = team.join("viewer")
-    assert member.send("GET", "/audit").status == 200
+    assert member.send("GET", "/members").status == 200
     assert team.as_owner("POST", f"/members/{member.user}/role", {"role": "member"}).status == 204
-    wait_for("the end of the old token", lambda: member.send("GET", "/audit").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end of the old token", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
     assert member.enter().json["organization"]["role"] == "member"
-    assert member.send("GET", "/audit").status == 403
+    assert member.send("GET", "/members").status == 403
     actions = [entry["action"] for entry in team.as_owner("GET", "/audit").json["items"]]
     assert "member.role_changed" in actions
 

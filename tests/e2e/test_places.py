@@ -52,6 +52,13 @@ def domain(stack: Stack, owner: SignedIn) -> Iterator[dict[str, Any]]:
     ask(owner, "DELETE", f"/custom-domains/{claimed.json['domain']}")
 
 
+def test_a_version_in_other_digits_is_no_etag_of_ours(owner: SignedIn) -> None:
+    for digits in ("\u0663", "\uff11", "\u00b2"):
+        etag = f'"{digits}"'.encode().decode("latin-1")
+        refused = ask(owner, "PATCH", "/settings", {"currency": "USD"}, if_match=etag)
+        assert (refused.status, "If-Match" in refused.json["detail"]) == (400, True)
+
+
 def test_settings_are_merged_at_the_version_that_was_read(owner: SignedIn) -> None:
     before = ask(owner, "GET", "/settings")
     assert (before.status, before.headers["etag"]) == (200, '"0"')
@@ -105,7 +112,8 @@ def test_a_branding_says_how_text_is_read_on_it_and_is_taken_back(owner: SignedI
     [{"primary_color": "red"}, {"primary_color": "#fff"}, {"logo": {"url": "http://a.example/l.png", "alt": "A"}},
      {"logo": {"url": "https://a.example/l.png"}}, {"logo": {"url": "data:image/svg+xml,<svg/>", "alt": "A"}},
      {"logo": {"url": "https://u:p@a.example/l.png", "alt": "A"}}, {"support_url": "javascript:alert(1)"},
-     {"footer": "x" * 1001}, {"display_name": "a\x00b"}],
+     {"footer": "x" * 1001}, {"display_name": "a\x00b"}, {"display_name": "Ac\u202eme"}, {"footer": "a\u200bb"},
+     {"logo": {"url": "https://a.example/l.png", "alt": "\u2066A\u2069"}}],
 )  # fmt: skip
 def test_what_no_page_should_show_is_refused(owner: SignedIn, body: dict[str, Any]) -> None:
     etag = ask(owner, "GET", "/branding").headers["etag"]

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +60,31 @@ def test_a_limit_says_itself_when_it_is_reached_and_a_grant_widens_it(stack: Sta
     assert ask(owner.api.url, owner.token, "POST", "/api/v1/sites", {**site, "code": "b"}).status == 201
     assert as_operator(stack, owner, "GET", "/grants").json["items"][0]["revoked_at"]
     assert limit(owner, "sites")["source"] == "plan"
+
+
+def test_an_organization_that_there_is_not_was_given_nothing(stack: Stack) -> None:
+    where = f"/api/v1/operator/organizations/{uuid4()}/grants"
+    body = {"kind": "feature", "name": "sso", "reason": "x"}
+    asked = (("GET", where, None), ("POST", where, body), ("DELETE", f"{where}/{uuid4()}", None))
+    assert [ask(stack.api_url, stack.operator_secret, *one).status for one in asked] == [404] * 3
+
+
+def test_a_key_of_a_change_of_plan_is_for_one_plan(owner: SignedIn) -> None:
+    wait_for("billing", lambda: ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json["subscription"])
+    key = uuid4().hex
+
+    def change(plan: str) -> Reply:
+        body = {"plan": plan}
+        return ask(owner.api.url, owner.token, "POST", "/api/v1/billing/plan", body, idempotency_key=key)
+
+    first = change("professional")
+    assert (first.status, first.json["plan"]) == (200, "professional"), first.body
+    for plan in ("enterprise", "starter"):
+        refused = change(plan)
+        assert (refused.status, refused.json["errors"][0]["code"]) == (422, "idempotency-key-reused")
+    assert change("professional").status == 200
+    shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
+    assert (shown["plan"], shown["next_plan"]) == ("professional", None)
 
 
 def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Stack, owner: SignedIn) -> None:
@@ -138,5 +164,9 @@ def test_what_is_being_closed_stops_paying_and_pays_on_when_it_is_had_back(owner
     wait_for("its subscription", lambda: billing()["subscription_status"] == "trialing", seconds=90)
     assert as_owner(owner, "POST", "/close").status == 200
     wait_for("Stripe's word of its end", lambda: billing()["cancels"], seconds=60)
+    again = log_in(owner.api.url, owner.user)
+    for act in ("plan", "preview"):
+        refused = ask(again.api.url, again.token, "POST", f"/api/v1/billing/{act}", {"plan": "enterprise"})
+        assert (refused.status, refused.json["code"]) == (409, "organization-closing"), refused.body
     assert as_owner(log_in(owner.api.url, owner.user), "POST", "/reopen").json["state"] == "active"
     wait_for("Stripe's word that it goes on", lambda: not billing()["cancels"], seconds=60)

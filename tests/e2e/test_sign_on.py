@@ -1,5 +1,6 @@
 """Log-in by an organization's identity provider on the deployed platform, at a certified provider run here."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import log_in
 from local.stack import Stack
-from tests.e2e.conftest import newcomer
+from tests.e2e.conftest import Wire, newcomer
 from tests.e2e.houses import BACK, CALLBACK, House, names
 from tests.e2e.providers import Provider, query_of, running
 from tests.e2e.test_members import FIVE_SECONDS
@@ -34,6 +35,21 @@ def test_somebody_new_comes_in_by_the_provider_and_again(house: House) -> None:
     assert again.json["user"]["id"] == came.json["user"]["id"]
     actions = [entry["action"] for entry in house.as_owner("GET", "/audit").json["items"]]
     assert {"member.joined", "security.provider_changed", "security.domain_verified"} <= set(actions)
+
+
+def test_nobody_new_comes_in_while_the_organization_is_read_only(house: House, stack: Stack) -> None:
+    member = house.somebody()
+    assert house.log_in(member).status == 200
+    address = f"/api/v1/operator/organizations/{house.owner.organization}/state"
+    for state, statuses in (("restricted", (200, 403)), ("active", (200, 200))):
+        order = json.dumps({"state": state, "reason": "a drill"}).encode()
+        ordered = Wire(stack.api_url, stack.operator_secret).send(
+            "POST", address, order, content_type="application/json"
+        )
+        assert ordered.status == 200, ordered.body
+        came = (house.log_in(member), house.log_in(house.somebody()))
+        assert tuple(one.status for one in came) == statuses, [one.body for one in came]
+        assert state == "active" or came[1].json["code"] == "organization-restricted"
 
 
 def test_the_organization_is_found_by_the_mail_address(house: House) -> None:

@@ -63,14 +63,37 @@ def test_twenty_beside_each_other_make_one_organization(api_url: str, body: dict
         )
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"name": "Another"}, {"organization": {"name": "Another"}}, {"organization": {"name": "A", "plan": "free"}}],
-)
-def test_a_key_is_for_one_body(api_url: str, body: dict[str, Any], change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", ["name", "plan"])
+def test_a_key_is_for_one_body(api_url: str, body: dict[str, Any], change: str) -> None:
     organization_of(api_url, send(api_url, body, "key"))
-    refused = send(api_url, {**body, **change}, "key")
+    others: dict[str, dict[str, Any]] = {
+        "name": {"name": "Another"},
+        "plan": {"organization": {**body["organization"], "plan": "free"}},
+    }
+    other = others[change]
+    refused = send(api_url, {**body, **other}, "key")
     assert (refused.status, refused.json["errors"][0]["code"]) == (422, "idempotency-key-reused")
+
+
+def test_a_key_is_one_address_and_organization(api_url: str, body: dict[str, Any]) -> None:
+    organization_of(api_url, send(api_url, body, "key"))
+    refused = send(api_url, {**body, "organization": {"name": "Another"}}, "key")
+    assert (refused.status, refused.json["code"]) == (409, "email-taken")
+
+
+def test_a_key_that_a_stranger_used_first_is_in_nobodys_way(api_url: str, body: dict[str, Any]) -> None:
+    """With the same address, organization and key; what they asked for came to nothing."""
+    squatted = {**body, "name": "Squatter", "password": "short"}
+    assert send(api_url, squatted, "signup-1").status == 422
+    organization_of(api_url, send(api_url, body, "signup-1"))
+
+
+def test_a_stranger_with_the_key_hears_and_gets_no_more_than_without(api_url: str, body: dict[str, Any]) -> None:
+    mine = organization_of(api_url, send(api_url, body, "key"))
+    for change in ({}, {"name": "Stranger"}):
+        guess = send(api_url, {**body, **change, "password": "not the password at all"}, "key")
+        assert (guess.status, guess.json["code"]) == (409, "slug-taken")
+    assert organization_of(api_url, send(api_url, body, "key")) == mine
 
 
 @pytest.mark.parametrize("key", ["", "key"])

@@ -144,6 +144,15 @@ def world() -> World:
     return World()
 
 
+def test_a_users_token_is_told_what_the_door_takes(world: World) -> None:
+    bearer = {"x-api-key": "", "authorization": "Bearer eyJhbGciOiJFUzI1NiJ9.e30.c2ln"}
+    status, problem = world.post(COUNTS, {"items": [OWN]}, **bearer)
+    assert (status, problem["code"]) == (401, "unauthenticated")
+    assert problem["detail"] == "This address takes API keys with ingest.write only, and no user's token."
+    status, problem = world.post(COUNTS, {"items": [OWN]}, **{"x-api-key": "rmap_wrong"})
+    assert (status, "no user's token" in problem["detail"]) == (401, False)
+
+
 def test_a_vendors_push_is_queued_as_counts(world: World) -> None:
     sensor = world.add("00:02:D1:00:00:06")
     status, answer = world.post(VENDORS, samples.VIVOTEK)

@@ -209,8 +209,8 @@ class World:
                 if table.name not in UNGRANTED:
                     for tenant in (ACME, GLOBEX):
                         self.insert(table, table.row(tenant))
-            # Of a made-up plan it would be starter's limits, and they are not what is looked at here.
-            self.admin.execute("UPDATE tenants SET plan = 'enterprise'")
+            # By a made-up plan it would be starter's limits, by a made-up state nobody could be erased: not looked at.
+            self.admin.execute("UPDATE tenants SET plan = 'enterprise', status = 'closed'")
         self.admin.execute("ANALYZE")
 
     def drop_checks(self) -> None:

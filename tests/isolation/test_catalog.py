@@ -25,6 +25,7 @@ REVIEWED = {
     "find_account": "rmap_door",
     "provider_place": "rmap_door",
     "place_at": "rmap_door",
+    "holder_of": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
@@ -143,7 +144,7 @@ def test_nothing_else_serves_rows(world: World) -> None:
     publications = names(world, "SELECT pubname FROM pg_publication")
     assert (relations, rules, publications) == (set(), set(), set())
     # They act as whoever writes, so row security binds them.
-    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature"}
+    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature", "keep_people"}
     definers = names(
         world,
         """SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -180,12 +181,22 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
            GROUP BY 1""",
     )
     assert {str(table): columns for table, columns in found} == {
-        "tenants": ["mfa_required", "name", "plan", "slug", "sso_only", "status", "tenant_id"],
+        "tenants": [
+            "dunning_stage",
+            "held_state",
+            "mfa_required",
+            "name",
+            "plan",
+            "slug",
+            "sso_only",
+            "status",
+            "tenant_id",
+        ],
         "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
         "roles": ["name", "permissions", "tenant_id"],
         "identity_providers": ["issuer", "tenant_id"],
         "domains": ["domain", "tenant_id", "verified_at"],
-        "custom_domains": ["domain", "tenant_id", "verified_at"],
+        "custom_domains": ["challenge", "domain", "tenant_id", "verified_at"],
         "tenant_branding": [
             "accent_color",
             "display_name",

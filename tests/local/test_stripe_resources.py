@@ -62,6 +62,29 @@ def test_the_same_idempotency_key_with_other_parameters_is_refused(stand_in: Sta
     assert error.value.http_status == 400
 
 
+def test_a_key_that_was_forgotten_makes_another_object(stand_in: StandIn) -> None:
+    def make() -> str:
+        return str(stand_in.client.v1.customers.create({"name": "Acme"}, {"idempotency_key": "key"}).id)
+
+    assert make() == (first := make())
+    stand_in.control("keys/forget")
+    assert make() != first
+
+
+def test_search_finds_customers_by_metadata_once_its_index_has_them(stand_in: StandIn) -> None:
+    made = [stand_in.client.v1.customers.create({"name": name, "metadata": {"tenant": name}}) for name in ("a", "b")]
+
+    def found(query: str) -> list[str]:
+        return [one.id for one in stand_in.client.v1.customers.search({"query": query}).data]
+
+    assert found("metadata['tenant']:'a'") == [made[0].id]
+    assert found("metadata['tenant']:'c'") == []
+    stand_in.control("search", lag=60)
+    assert found("metadata['tenant']:'a'") == []
+    with pytest.raises(stripe.InvalidRequestError, match="parse"):
+        found("tenant = 'a'")
+
+
 def test_a_lookup_key_finds_its_price_and_moves_on_request(stand_in: StandIn) -> None:
     product = stand_in.client.v1.products.create({"name": "Growth"})
     terms = {"product": product.id, "currency": "eur", "recurring": {"interval": "month"}, "lookup_key": "growth"}

@@ -3,7 +3,14 @@
 import pytest
 
 from tenant_context import errors
-from tenant_context.errors import MethodNotAllowed, RmapError, TooManyRequests, Unauthenticated, Unavailable
+from tenant_context.errors import (
+    LimitReached,
+    MethodNotAllowed,
+    RmapError,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 def tree(root: type[RmapError] = RmapError) -> list[type[RmapError]]:
@@ -58,3 +65,19 @@ def test_headers_are_one_errors_own() -> None:
     first, second = Unauthenticated(), Unauthenticated()
     first.headers["x"] = "y"
     assert "x" not in second.headers
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "usage", "says"),
+    [
+        ("custom_domains", 0, 0, "The organization's plan has no custom domains: change the plan to have some."),
+        ("sites", 0, 2, "The limit sites is 0, and in use are 2: remove what there is, or change the plan."),
+        ("sites", 1, 1, "The limit sites is 1, and in use are 1: remove one, or change the plan."),
+        (
+            "users", 3, 3,
+            "The limit users is 3, and in use are 3 (open invitations count as well): remove one, or change the plan.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_limit_that_is_reached_says_a_way_out_that_there_is(limit: str, value: int, usage: int, says: str) -> None:
+    assert LimitReached(limit, value, usage).detail == says

@@ -1,10 +1,11 @@
 """Feature flags: the same answer everywhere, for the share that was asked for, without a call for each request."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
 
+from tenant_context.dynamo import ConditionFailed, Item, Table
 from tenant_context.flags import Flag, Flags, Shelf, place_of
 from tests.dynamo import Watched, watched
 
@@ -18,6 +19,21 @@ class Time:
 
     def __call__(self) -> float:
         return self.passed
+
+
+class Interrupted(Table):
+    """A table after whose look something happens: after the second one, or after every one."""
+
+    def __init__(self, table: Table, then: Callable[[], None], *, every: bool = False) -> None:
+        super().__init__(table._name, table._client)
+        self._then, self._every, self._looks = then, every, 0
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        found = super().get(pk, sk)
+        self._looks += 1
+        if self._every or self._looks == 2:
+            self._then()
+        return found
 
 
 @pytest.fixture
@@ -69,6 +85,33 @@ def test_a_flag_is_set_and_taken_away_within_thirty_seconds(table: Watched) -> N
     time.passed += 30
     assert flags.all_on(tenant) == ("panels",)
     assert shelf.all() == {"panels": Flag(0, on=frozenset({str(tenant)}))}
+
+
+def test_who_is_taken_out_of_a_flag_is_beside_what_an_operator_makes_of_it_meanwhile(table: Watched) -> None:
+    """The operator comes between the look and the change; the change is made to what is there then."""
+    gone, other = map(str, TENANTS[:2])
+    before, meanwhile = Flag(5, on=frozenset({gone})), Flag(50, on=frozenset({gone, other}), off=frozenset({gone}))
+    shelf, operator = Shelf(Interrupted(table, lambda: operator.set("maps", meanwhile))), Shelf(table)
+    operator.set("maps", before)
+    assert shelf.naming(TENANTS[0]) == ["maps"]
+    shelf.forget("maps", TENANTS[0])
+    assert operator.all() == {"maps": Flag(50, on=frozenset({other}))}
+    shelf.forget("maps", TENANTS[0])
+    shelf.forget("panels", TENANTS[0])
+    assert operator.all() == {"maps": Flag(50, on=frozenset({other}))}
+
+
+def test_a_flag_that_never_keeps_still_is_said_to_be_so(table: Watched) -> None:
+    gone, operator = str(TENANTS[0]), Shelf(table)
+    shares = iter(range(100))
+
+    def again() -> None:
+        operator.set("maps", Flag(next(shares), on=frozenset({gone})))
+
+    again()
+    with pytest.raises(ConditionFailed):
+        Shelf(Interrupted(table, again, every=True)).forget("maps", TENANTS[0])
+    assert operator.naming(TENANTS[0]) == ["maps"]
 
 
 def test_a_thousand_requests_are_one_reading(table: Watched) -> None:

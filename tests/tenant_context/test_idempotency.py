@@ -102,6 +102,40 @@ def test_the_same_key_for_another_request_is_422(
     assert count(database, acme) == (1, 1, 1, 1)
 
 
+def test_a_key_that_was_reserved_is_for_one_request(
+    database: Database, acme: TenantContext, globex: TenantContext
+) -> None:
+    """As of a change at Stripe, which remembers no answer here."""
+    one, two = (Attempt.of("key", "POST", PATH, body, "") for body in (b"one", b"two"))
+    for _ in range(2):
+        one.reserve(database, acme)
+    with pytest.raises(Invalid) as caught:
+        two.reserve(database, acme)
+    assert caught.value.errors[0].code == "idempotency-key-reused"
+    with pytest.raises(Invalid):
+        send(database, acme, "key", body=b"two")
+    two.reserve(database, globex)
+
+
+def test_of_many_requests_with_one_key_one_gets_it(clone: Clone, acme: TenantContext) -> None:
+    hands = 8
+    barrier = Barrier(hands)
+
+    def reserve(hand: int) -> bool:
+        opened = Database(clone.settings(), clock=utc_now)
+        try:
+            barrier.wait()
+            Attempt.of("key", "POST", PATH, str(hand).encode(), "").reserve(opened, acme)
+        except Invalid:
+            return False
+        finally:
+            opened.close()
+        return True
+
+    with ThreadPoolExecutor(hands) as pool:
+        assert sum(pool.map(reserve, range(hands))) == 1
+
+
 def test_without_a_key_every_write_is_its_own(database: Database, acme: TenantContext) -> None:
     send(database, acme, None)
     send(database, acme, None)

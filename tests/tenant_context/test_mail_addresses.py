@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from tenant_context.wire import mail_address, one_form
+from tenant_context.wire import Email, In, mail_address, one_form
 
 KEPT = "ada@acme.example"
 
@@ -81,6 +82,80 @@ def test_another_letter_is_another_person(one: str, other: str) -> None:
 )  # fmt: skip
 def test_what_is_no_plain_address_is_none(text: object) -> None:
     assert mail_address(text) is None
+
+
+class Sent(In):
+    """A body with an address in it."""
+
+    email: Email
+
+
+GOOD = [
+    KEPT,
+    "ada.lovelace+till@mail.acme.example",
+    "o'brien@acme.example",
+    "a@b.co",
+    "user_name-1@x-y.example",
+    "!#$%&'*+/=?^_`{|}~-@acme.example",
+    "\u0436\u0443\u043a@acme.example",
+    "ada@xn--bcher-kva.example",
+    "ada@acme.xn--p1ai",
+    "ada@1acme.example",
+    "a" * 64 + "@acme.example",
+    "ada@" + "b" * 63 + ".example",
+]
+BAD = [
+    "a,b..<x>@x..example",
+    "ada..lovelace@acme.example",
+    ".ada@acme.example",
+    "ada.@acme.example",
+    "<ada@acme.example>",
+    "ada<b>@acme.example",
+    "ada,b@acme.example",
+    "ada;b@acme.example",
+    "ada:b@acme.example",
+    "ada(b)@acme.example",
+    "ada[b]@acme.example",
+    "ada\\b@acme.example",
+    '"ada"@acme.example',
+    "a da@acme.example",
+    "ada@acme..example",
+    "ada@.acme.example",
+    "ada@acme.example.",
+    "ada@-acme.example",
+    "ada@acme-.example",
+    "ada@acme.-example",
+    "ada@acme.example-",
+    "ada@acme_x.example",
+    "ada@acme.e",
+    "ada@acme",
+    "ada@127.0.0.1",
+    "ada@acme.123",
+    "ada@b\u00fccher.example",
+    "ada@" + "b" * 64 + ".example",
+    "a" * 65 + "@acme.example",
+    "\u0436" * 33 + "@acme.example",  # of two octets each
+    "ada@" + "b.b" * 90 + ".example",
+    "ada\u200b@acme.example",
+    "ada\x7f@acme.example",
+    "ada\ud800@acme.example",
+    "ada@@acme.example",
+    "@acme.example",
+    "ada@",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", GOOD, ids=ascii)
+def test_an_address_that_people_have_is_taken_at_every_door(text: str) -> None:
+    assert mail_address(text) == Sent(email=text).email == text
+
+
+@pytest.mark.parametrize("text", BAD, ids=ascii)
+def test_what_no_mail_could_reach_is_refused_at_every_door(text: str) -> None:
+    assert mail_address(text) is None
+    with pytest.raises(ValidationError):
+        Sent(email=text)
 
 
 @given(st.text(max_size=40))

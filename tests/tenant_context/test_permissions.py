@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenant_context.permissions import ROLES, allows, matches
+from tenant_context.permissions import PERMISSIONS, ROLES, allows, matches
 
 MATRIX = {
     # needed: the roles that hold it
@@ -17,6 +17,7 @@ MATRIX = {
     "sites.write": {"owner", "admin", "manager"},
     "sensors.write": {"owner", "admin", "manager"},
     "users.write": {"owner", "admin"},
+    "audit.read": {"owner", "admin"},
     "settings.write": {"owner", "admin"},
     "billing.read": {"owner", "admin", "viewer"},
     "billing.write": {"owner"},
@@ -28,6 +29,13 @@ MATRIX = {
 @pytest.mark.parametrize("needed", MATRIX)
 def test_the_role_matrix(needed: str) -> None:
     assert {role for role, grants in ROLES.items() if allows(grants, needed)} == MATRIX[needed]
+
+
+def test_a_viewer_reads_everything_but_the_audit_log_and_writes_nothing() -> None:
+    readable = {permission for permission in PERMISSIONS if permission.endswith(".read")}
+    assert {permission for permission in PERMISSIONS if allows(ROLES["viewer"], permission)} == readable - {
+        "audit.read"
+    }
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,9 @@ def test_an_update_without_if_match_is_428() -> None:
         call().expected_version()
 
 
-@pytest.mark.parametrize("value", ["", "3", "*", '"x"', '"3", "4"', '"' + "9" * 19 + '"', '"-1"', '"3"x'])
+@pytest.mark.parametrize(
+    "value", ["", "3", "*", '"x"', '"3", "4"', '"' + "9" * 19 + '"', '"-1"', '"\u0663"', '"\uff13"', '"\u00b2"', '"3"x']
+)
 def test_an_etag_that_is_not_ours_is_400(value: str) -> None:
     with pytest.raises(BadRequest):
         call(if_match=value).expected_version()

@@ -3,53 +3,29 @@
 The clock is moved by hand; the table is real.
 """
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.stack import Stack
 from tenant_context.dynamo import Table
 from tenant_context.refusals import RowsOfDayTaken
 from tenant_context.rows import RowLimiter, SharedRows, largest_reserve
-from tests.dynamo import Watched, dynamo_table, watched
+from tests.clocks import Moment
+from tests.dynamo import Watched, watched
 
 EVENING = datetime(2026, 3, 2, 23, 0, tzinfo=UTC)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = EVENING
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture(scope="module")
-def name(servers: Stack) -> Iterator[str]:
-    with dynamo_table(servers) as made:
-        yield made
-
-
 @pytest.fixture
-def table(name: str) -> Iterator[Watched]:
-    with watched(name) as opened:
-        yield opened
+def clock() -> Moment:
+    return Moment(EVENING)
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def sandboxes(table: Table, clock: Clock, count: int) -> list[RowLimiter]:
+def sandboxes(table: Table, clock: Moment, count: int) -> list[RowLimiter]:
     return [RowLimiter(clock, SharedRows(table)) for _ in range(count)]
 
 
@@ -65,7 +41,7 @@ def counted(table: Table, tenant: UUID, day: str = "20260302") -> int:
     return int((table.get(f"tenant#{tenant}#rate", "rows") or {}).get(f"rows_{day}", 0))
 
 
-def test_a_push_is_taken_whole_or_refused_whole_and_a_refused_one_counts_nothing(table: Watched, clock: Clock) -> None:
+def test_a_push_is_taken_whole_or_refused_whole_and_a_refused_one_counts_nothing(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert takes(door, acme, 100, 60)
     assert not takes(door, acme, 100, 41)
@@ -75,7 +51,7 @@ def test_a_push_is_taken_whole_or_refused_whole_and_a_refused_one_counts_nothing
     assert counted(table, acme) == 100
 
 
-def test_a_push_larger_than_the_day_is_refused_from_the_first(table: Watched, clock: Clock) -> None:
+def test_a_push_larger_than_the_day_is_refused_from_the_first(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     with pytest.raises(RowsOfDayTaken) as refused:
         door.take(acme, 10, 11)
@@ -94,7 +70,7 @@ def test_a_push_larger_than_the_day_is_refused_from_the_first(table: Watched, cl
     assert counted(table, acme) == 0
 
 
-def test_the_next_day_is_another(table: Watched, clock: Clock) -> None:
+def test_the_next_day_is_another(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert takes(door, acme, 10, 10)
     assert not takes(door, acme, 10, 1)
@@ -103,7 +79,7 @@ def test_the_next_day_is_another(table: Watched, clock: Clock) -> None:
     assert (counted(table, acme), counted(table, acme, "20260303")) == (0, 10)
 
 
-def test_a_greater_limit_is_in_force_at_once_and_a_smaller_one(table: Watched, clock: Clock) -> None:
+def test_a_greater_limit_is_in_force_at_once_and_a_smaller_one(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert takes(door, acme, 10, 10)
     assert not takes(door, acme, 10, 5)
@@ -111,13 +87,13 @@ def test_a_greater_limit_is_in_force_at_once_and_a_smaller_one(table: Watched, c
     assert not takes(door, acme, 12, 5)
 
 
-def test_one_tenants_rows_are_nobody_elses(table: Watched, clock: Clock) -> None:
+def test_one_tenants_rows_are_nobody_elses(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert takes(door, acme, 10, 10)
     assert takes(door, uuid4(), 10, 10)
 
 
-def test_who_was_refused_is_refused_from_memory(table: Watched, clock: Clock) -> None:
+def test_who_was_refused_is_refused_from_memory(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     takes(door, acme, 10, 10)
     asked = table.asked
@@ -127,7 +103,7 @@ def test_who_was_refused_is_refused_from_memory(table: Watched, clock: Clock) ->
 
 @pytest.mark.parametrize(("limit", "rows"), [(10_000, 1), (100_000, 20), (1_000_000, 100), (None, 50)])
 def test_frequent_pushes_cost_far_less_than_an_update_each(
-    table: Watched, clock: Clock, limit: int | None, rows: int
+    table: Watched, clock: Moment, limit: int | None, rows: int
 ) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     for _ in range(1000):
@@ -136,7 +112,7 @@ def test_frequent_pushes_cost_far_less_than_an_update_each(
     assert table.asked <= 1000 / 20
 
 
-def test_pushes_now_and_then_are_counted_row_by_row(table: Watched, clock: Clock) -> None:
+def test_pushes_now_and_then_are_counted_row_by_row(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     for _ in range(5):
         assert takes(door, acme, 10_000, 7)
@@ -144,7 +120,7 @@ def test_pushes_now_and_then_are_counted_row_by_row(table: Watched, clock: Clock
     assert counted(table, acme) == 35
 
 
-def test_what_the_queue_did_not_take_is_there_for_the_next_push(table: Watched, clock: Clock) -> None:
+def test_what_the_queue_did_not_take_is_there_for_the_next_push(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert takes(door, acme, 10, 10)
     door.give_back(acme, 10)
@@ -155,7 +131,9 @@ def test_what_the_queue_did_not_take_is_there_for_the_next_push(table: Watched, 
     assert not takes(door, acme, 10, 1)
 
 
-def test_nothing_is_refused_while_dynamodb_is_away_and_it_is_said_and_made_up_for(table: Watched, clock: Clock) -> None:
+def test_nothing_is_refused_while_dynamodb_is_away_and_it_is_said_and_made_up_for(
+    table: Watched, clock: Moment
+) -> None:
     said: list[str] = []
     acme = uuid4()
     door = RowLimiter(clock, SharedRows(table), lambda text, **_: said.append(text))
@@ -169,14 +147,14 @@ def test_nothing_is_refused_while_dynamodb_is_away_and_it_is_said_and_made_up_fo
     assert counted(table, acme) == 10
 
 
-def test_what_is_left_is_told(table: Watched, clock: Clock) -> None:
+def test_what_is_left_is_told(table: Watched, clock: Moment) -> None:
     (door,), acme = sandboxes(table, clock, 1), uuid4()
     assert door.take(acme, 100, 30)["ratelimit"] == '"rows";r=70;t=3600'
     assert door.take(acme, 100, 30)["ratelimit"] == '"rows";r=40;t=3600'
     assert door.take(uuid4(), None, 30) == {}
 
 
-def test_the_day_is_read_without_a_write(table: Watched, clock: Clock) -> None:
+def test_the_day_is_read_without_a_write(table: Watched, clock: Moment) -> None:
     (door,), acme, shared = sandboxes(table, clock, 1), uuid4(), SharedRows(table)
     assert shared.today(acme, clock.now) == (0, 0)
     door.take(acme, 100, 30)
@@ -184,7 +162,7 @@ def test_the_day_is_read_without_a_write(table: Watched, clock: Clock) -> None:
     assert table.get(f"tenant#{acme}#rate", "bucket") is None
 
 
-def test_sandboxes_that_push_at_once_never_pass_the_limit(name: str, clock: Clock) -> None:
+def test_sandboxes_that_push_at_once_never_pass_the_limit(name: str, clock: Moment) -> None:
     acme, limit, rows = uuid4(), 500, 7
 
     def push(_: int) -> int:
@@ -206,7 +184,7 @@ _PUSHES = st.lists(
 @given(pushes=_PUSHES, limit=st.sampled_from([100, 1_000, 3_000]))
 def test_bounds_hold_whatever_comes(table: Watched, pushes: list[tuple[float, int, int]], limit: int) -> None:
     """Never over the limit; a push of n rows is refused only while fewer than n + N·B are unspent."""
-    clock, acme, total = Clock(), uuid4(), 0
+    clock, acme, total = Moment(EVENING), uuid4(), 0
     doors = sandboxes(table, clock, 4)
     for pause, door, rows in pushes:
         clock.forward(pause)

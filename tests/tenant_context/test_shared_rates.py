@@ -4,7 +4,6 @@
 """
 
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
@@ -25,39 +24,17 @@ from tenant_context.leases import SharedBuckets
 from tenant_context.plans import PLANS, Rate
 from tenant_context.rate import HOLD_SECONDS, RateLimiter, largest_lease
 from tenant_context.refusals import DailyQuotaExceeded, RateLimited
-from tests.dynamo import Watched, dynamo_table, watched
+from tests.clocks import Moment
+from tests.dynamo import Watched
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 STARTER = PLANS["starter"].rate
 B = largest_lease(STARTER)
 
 
-class Clock:
-    def __init__(self, now: datetime = MORNING) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@pytest.fixture(scope="module")
-def name(servers: Stack) -> Iterator[str]:
-    with dynamo_table(servers) as made:
-        yield made
-
-
 @pytest.fixture
-def table(name: str) -> Iterator[Watched]:
-    with watched(name) as opened:
-        yield opened
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Moment:
+    return Moment(MORNING)
 
 
 @pytest.fixture
@@ -65,7 +42,7 @@ def acme() -> UUID:
     return uuid4()
 
 
-def sandboxes(table: Table, clock: Clock, count: int) -> list[RateLimiter]:
+def sandboxes(table: Table, clock: Moment, count: int) -> list[RateLimiter]:
     return [RateLimiter(clock, SharedBuckets(table)) for _ in range(count)]
 
 
@@ -87,17 +64,17 @@ def calls_today(table: Table, tenant: UUID, day: str = "20260302") -> int:
     return int(item.get(f"calls_{day}", 0))
 
 
-def test_ten_sandboxes_have_one_burst_together(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_ten_sandboxes_have_one_burst_together(table: Watched, clock: Moment, acme: UUID) -> None:
     assert let_through(sandboxes(table, clock, 10), acme, 1000) == STARTER.burst
 
 
-def test_one_tenant_takes_nothing_of_anothers(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_one_tenant_takes_nothing_of_anothers(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 1000)
     assert let_through([sandbox], uuid4(), STARTER.burst) == STARTER.burst
 
 
-def test_the_rate_goes_on_after_the_burst(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_the_rate_goes_on_after_the_burst(table: Watched, clock: Moment, acme: UUID) -> None:
     limiters = sandboxes(table, clock, 4)
     let_through(limiters, acme, 1000)
     taken = 0
@@ -109,7 +86,7 @@ def test_the_rate_goes_on_after_the_burst(table: Watched, clock: Clock, acme: UU
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=lambda plan: plan.name)
 def test_a_tenant_within_its_rate_costs_one_update_for_a_tenth_of_a_second(
-    table: Watched, clock: Clock, acme: UUID, plan: Any
+    table: Watched, clock: Moment, acme: UUID, plan: Any
 ) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     for _ in range(500):
@@ -118,7 +95,7 @@ def test_a_tenant_within_its_rate_costs_one_update_for_a_tenth_of_a_second(
     assert table.asked == 500 / largest_lease(plan.rate)
 
 
-def test_who_is_refused_asks_ten_times_a_second_at_most(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_who_is_refused_asks_ten_times_a_second_at_most(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 1000)
     others = sandboxes(table, clock, 1)
@@ -130,7 +107,7 @@ def test_who_is_refused_asks_ten_times_a_second_at_most(table: Watched, clock: C
     assert table.asked - before <= 2 * 2 * 10 * 2, "a try and a second one for what there is, of two sandboxes"
 
 
-def test_a_refusal_says_which_limit_and_when_to_ask_again(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_a_refusal_says_which_limit_and_when_to_ask_again(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 1000)
     with pytest.raises(RateLimited) as caught:
@@ -147,7 +124,7 @@ def test_a_refusal_says_which_limit_and_when_to_ask_again(table: Watched, clock:
     assert is_let_through(sandbox, acme)
 
 
-def test_a_refusal_says_how_much_is_spent_and_not_how_much_could_be(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_a_refusal_says_how_much_is_spent_and_not_how_much_could_be(table: Watched, clock: Moment, acme: UUID) -> None:
     """Who is refused does not ask again at once, and tokens come back meanwhile."""
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 1000)
@@ -157,7 +134,7 @@ def test_a_refusal_says_how_much_is_spent_and_not_how_much_could_be(table: Watch
     assert caught.value.members["usage"] == 200 - 5
 
 
-def test_an_answer_says_what_is_left(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_an_answer_says_what_is_left(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     assert sandbox.take(acme, STARTER) == f'"tenant";r=199;t=1, "day";r=99999;t={15 * 3600}'
     assert sandbox.take(uuid4(), PLANS["enterprise"].rate) == '"tenant";r=999;t=1'
@@ -166,7 +143,7 @@ def test_an_answer_says_what_is_left(table: Watched, clock: Clock, acme: UUID) -
 # The day
 
 
-def test_of_a_day_no_more_calls_than_the_plan_has_by_many_sandboxes(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_of_a_day_no_more_calls_than_the_plan_has_by_many_sandboxes(table: Watched, clock: Moment, acme: UUID) -> None:
     rate = Rate(100, 200, 300)
     limiters = sandboxes(table, clock, 7)
     taken = 0
@@ -176,7 +153,7 @@ def test_of_a_day_no_more_calls_than_the_plan_has_by_many_sandboxes(table: Watch
     assert taken == 300
 
 
-def test_the_refusal_says_when_the_next_day_begins(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_the_refusal_says_when_the_next_day_begins(table: Watched, clock: Moment, acme: UUID) -> None:
     rate = Rate(100, 200, 3)
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 3, rate)
@@ -191,7 +168,7 @@ def test_the_refusal_says_when_the_next_day_begins(table: Watched, clock: Clock,
 
 def test_the_count_begins_anew_at_midnight_utc(table: Watched, acme: UUID) -> None:
     rate = Rate(100, 200, 3)
-    clock = Clock(datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC))
+    clock = Moment(datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC))
     limiters = sandboxes(table, clock, 2)
     assert let_through(limiters, acme, 10, rate) == 3
     clock.forward(1)
@@ -202,7 +179,7 @@ def test_the_count_begins_anew_at_midnight_utc(table: Watched, acme: UUID) -> No
 
 
 def test_tokens_of_yesterday_are_not_spent_today(table: Watched, acme: UUID) -> None:
-    clock = Clock(datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC))
+    clock = Moment(datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC))
     (sandbox,) = sandboxes(table, clock, 1)
     assert is_let_through(sandbox, acme)
     clock.forward(1)
@@ -210,7 +187,7 @@ def test_tokens_of_yesterday_are_not_spent_today(table: Watched, acme: UUID) -> 
     assert calls_today(table, acme, "20260303") == B
 
 
-def test_what_was_leased_and_not_spent_is_given_back_to_the_day(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_what_was_leased_and_not_spent_is_given_back_to_the_day(table: Watched, clock: Moment, acme: UUID) -> None:
     """A call now and then must not count as a lease each."""
     (sandbox,) = sandboxes(table, clock, 1)
     for _ in range(50):
@@ -219,14 +196,14 @@ def test_what_was_leased_and_not_spent_is_given_back_to_the_day(table: Watched, 
     assert 50 <= calls_today(table, acme) < 50 + B
 
 
-def test_a_larger_plan_opens_at_once(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_a_larger_plan_opens_at_once(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     small = Rate(100, 200, 3)
     assert let_through([sandbox], acme, 10, small) == 3
     assert is_let_through(sandbox, acme, STARTER)
 
 
-def test_a_plan_without_calls_lets_none_through(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_a_plan_without_calls_lets_none_through(table: Watched, clock: Moment, acme: UUID) -> None:
     with pytest.raises(DailyQuotaExceeded):
         sandboxes(table, clock, 1)[0].take(acme, Rate(100, 200, 0))
 
@@ -235,7 +212,7 @@ def test_a_plan_without_calls_lets_none_through(table: Watched, clock: Clock, ac
 
 
 def test_without_dynamodb_a_sandbox_keeps_the_rate_by_itself_and_says_so(
-    table: Watched, clock: Clock, acme: UUID
+    table: Watched, clock: Moment, acme: UUID
 ) -> None:
     said: list[tuple[str, str]] = []
     sandbox = RateLimiter(clock, SharedBuckets(table), lambda phrase, code: said.append((phrase, code)))
@@ -250,12 +227,12 @@ def test_without_dynamodb_a_sandbox_keeps_the_rate_by_itself_and_says_so(
 
 
 @pytest.mark.usefixtures("servers")
-def test_a_table_that_is_not_there_refuses_nobody(clock: Clock, acme: UUID) -> None:
+def test_a_table_that_is_not_there_refuses_nobody(clock: Moment, acme: UUID) -> None:
     with closing(AwsClient("dynamodb")) as wire:
         assert is_let_through(RateLimiter(clock, SharedBuckets(Table("no-such-table", wire))), acme)
 
 
-def test_an_endpoint_that_is_gone_refuses_nobody(clock: Clock, acme: UUID) -> None:
+def test_an_endpoint_that_is_gone_refuses_nobody(clock: Moment, acme: UUID) -> None:
     with closing(AwsClient("dynamodb", endpoint="http://127.0.0.1:9", timeout=0.5)) as wire:
         limiter = RateLimiter(clock, SharedBuckets(Table("any", wire)))
         assert let_through([limiter], acme, 1000) == STARTER.burst
@@ -265,7 +242,7 @@ def test_an_endpoint_that_is_gone_refuses_nobody(clock: Clock, acme: UUID) -> No
 
 
 def test_what_is_kept_is_bounded_and_forgets_who_was_away_longest(
-    table: Watched, clock: Clock, acme: UUID, monkeypatch: pytest.MonkeyPatch
+    table: Watched, clock: Moment, acme: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rates, "_KEPT", 5)
     (sandbox,) = sandboxes(table, clock, 1)
@@ -276,14 +253,14 @@ def test_what_is_kept_is_bounded_and_forgets_who_was_away_longest(
     assert acme in sandbox._purses
 
 
-def test_an_idle_tenants_item_expires(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_an_idle_tenants_item_expires(table: Watched, clock: Moment, acme: UUID) -> None:
     is_let_through(sandboxes(table, clock, 1)[0], acme)
     item = table.get(f"tenant#{acme}#rate", "bucket")
     assert item is not None
     assert item["expires_at"] == int((MORNING + timedelta(days=3)).timestamp())
 
 
-def test_a_clock_that_goes_back_refuses_nobody_for_long(table: Watched, clock: Clock, acme: UUID) -> None:
+def test_a_clock_that_goes_back_refuses_nobody_for_long(table: Watched, clock: Moment, acme: UUID) -> None:
     (sandbox,) = sandboxes(table, clock, 1)
     let_through([sandbox], acme, 1000)
     clock.forward(-0.5)
@@ -320,7 +297,7 @@ _STEPS = st.lists(
 @given(steps=_STEPS, rate=st.sampled_from([Rate(10, 10, None), Rate(50, 100, 400), STARTER, Rate(7, 30, None)]))
 def test_bounds_hold_whatever_comes(table: Watched, steps: list[tuple[float, int, int, int]], rate: Rate) -> None:
     """Over: in every span burst + rate·t + N·B, from the first call on without N·B. Under: only below (N + 2)·B."""
-    clock, tenant, largest = Clock(), uuid4(), largest_lease(rate)
+    clock, tenant, largest = Moment(MORNING), uuid4(), largest_lease(rate)
     limiters = sandboxes(table, clock, 6)
     ideal, total, spans = Ideal(rate, clock.now), 0, []
     for pause, first, requests, spread in steps:

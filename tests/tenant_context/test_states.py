@@ -9,7 +9,7 @@ import pytest
 from tenant_context.errors import Forbidden, Unavailable
 from tenant_context.revocations import Revocations
 from tenant_context.state_news import Herald, States
-from tenant_context.states import LEADS_TO, PERMITS, Need, State, admit, need_of, permitting
+from tenant_context.states import HOLDS, LEADS_TO, PERMITS, Need, State, admit, held_to, need_of, permitting, shown
 from tests.clocks import Time
 from tests.dynamo import Watched, watched
 
@@ -28,12 +28,28 @@ def table(table_name: str) -> Iterator[Watched]:
 
 
 def test_every_state_is_in_both_tables() -> None:
-    assert set(PERMITS) == set(LEADS_TO) == set(State)
+    assert set(PERMITS) == set(State)
+    assert set(LEADS_TO) == set(State) - {State.SUSPENDED_UNPAID}
+
+
+def test_only_doors_are_told_why_somebody_is_suspended() -> None:
+    assert not any(State.SUSPENDED_UNPAID in leads for leads in LEADS_TO.values())
+    assert [state for state in State if shown(state) != state] == [State.SUSPENDED_UNPAID]
+    assert PERMITS[State.SUSPENDED] < PERMITS[State.SUSPENDED_UNPAID]
+    assert PERMITS[State.SUSPENDED_UNPAID] - PERMITS[State.SUSPENDED] == {Need.LOG_IN, Need.BILLING}
+
+
+@pytest.mark.parametrize("held", [None, *sorted(HOLDS)])
+def test_a_hold_is_never_less_than_what_was_ordered(held: State | None) -> None:
+    for billed in (State.BILLING_PENDING, State.ACTIVE, State.PAST_DUE, State.RESTRICTED, State.SUSPENDED):
+        made = held_to(held, billed)
+        assert PERMITS[made] <= PERMITS[held or billed]
+        assert PERMITS[made] <= PERMITS[billed] or held is State.CLOSING
 
 
 def test_nobody_comes_back_from_closed_and_only_closing_leads_there() -> None:
     assert not LEADS_TO[State.CLOSED]
-    assert [state for state in State if State.CLOSED in LEADS_TO[state]] == [State.CLOSING]
+    assert [state for state, leads in LEADS_TO.items() if State.CLOSED in leads] == [State.CLOSING]
 
 
 def test_what_was_taken_in_is_worked_on_until_the_tenant_is_closed() -> None:
@@ -73,6 +89,13 @@ def test_what_a_route_wants_is_known_by_its_permission(permission: str | None, m
         ("suspended", "campaigns.read", "GET", "organization-suspended"),
         ("suspended", "signed-in", "GET", "organization-suspended"),
         ("closed", "campaigns.read", "GET", "organization-closed"),
+        ("suspended_unpaid", "billing.read", "GET", None),
+        ("suspended_unpaid", "billing.write", "POST", None),
+        ("suspended_unpaid", "signed-in", "GET", None),
+        ("suspended_unpaid", "campaigns.read", "GET", "organization-suspended"),
+        ("suspended_unpaid", "users.write", "POST", "organization-suspended"),
+        ("suspended_unpaid", "ingest.write", "POST", "organization-suspended"),
+        ("suspended_unpaid", "exports.create", "POST", "organization-suspended"),
     ],
 )
 def test_a_refusal_says_the_state(state: str, permission: str, method: str, code: str | None) -> None:
@@ -136,3 +159,17 @@ def test_what_was_not_heard_is_mended_once(table: Watched, time: Time) -> None:
     assert herald.mend(tenant, State.SUSPENDED, time.clock())
     assert not herald.mend(tenant, State.SUSPENDED, time.clock())
     assert States(table, time.clock).of(tenant) == "suspended"
+
+
+def test_who_is_read_only_is_told_of_holds_before_bills() -> None:
+    """The door does not know which of the two it is; the organization's own address does."""
+    with pytest.raises(Forbidden) as caught:
+        admit("restricted", "campaigns.create", "POST")
+    hold, bill = (caught.value.detail.index(word) for word in ("`held` is what the platform ordered", "bill"))
+    assert hold < bill
+
+
+def test_a_route_may_say_itself_what_it_wants() -> None:
+    admit("restricted", "settings.write", "POST", Need.READ)
+    with pytest.raises(Forbidden):
+        admit("suspended", "settings.write", "POST", Need.READ)

@@ -18,7 +18,8 @@ def signup(call: Call[sign_in.SignUpIn], auth: Auth) -> Answer:
     """Sign up: a user, an organization they own, and tokens; billing follows by itself.
 
     Repeated with the same address, organization and password, it answers the same organization and fresh tokens, with
-    an Idempotency-Key or without. A key holds for a day; with another body it is refused.
+    an Idempotency-Key or without. A key is one address's and organization's, and holds for a day; with another name or
+    plan it is refused.
     """
     came = auth.sign_ups.sign_up(call.body.sign_up(), caller_of(call), call.headers.get("idempotency-key"))
     auth.recovery.ask_to_confirm(came.user, came.membership.tenant, call.request_id)

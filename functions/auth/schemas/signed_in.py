@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from shared.identity.model import Membership, SignedIn, Tokens
+from tenant_context.states import shown
 from tenant_context.wire import Out
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
@@ -78,7 +79,7 @@ def organization(value: Membership) -> dict[str, object]:
         "slug": value.slug,
         "name": value.name,
         "role": value.role,
-        "status": value.status,
+        "status": shown(value.status),
     }
 
 

@@ -4,6 +4,7 @@ from functions.tenants.routes.declared import ONE, Organizations, routes
 from functions.tenants.schemas import places as wire
 from tenant_context.postgres import Transaction
 from tenant_context.routing import Answer, Call, Proof, etag
+from tenant_context.states import Need
 
 DOMAINS = ONE + "/custom-domains"
 
@@ -79,9 +80,15 @@ def add_custom_domain(call: Call[wire.CustomDomainIn], tx: Transaction, organiza
     answer=wire.CustomDomainOut,
     recent=True,
     fails=(409,),
+    need=Need.READ,
 )
 def verify_custom_domain(call: Call[None], organizations: Organizations) -> Answer:
-    """Look for the challenge in DNS; with it, your organization is found at the host. It is looked for once."""
+    """Look for the challenge in DNS; with it, your organization is found at the host. It is looked for once.
+
+    An organization that is read-only can still show that a host it holds is its own.
+    Where another organization has verified the host before, it is told, and keeps it while its own challenge is in DNS
+    too; else the host is yours when you verify it again after three days (409 `domain-contested` says when).
+    """
     organizations.tenants.check(call.tenant, call.id("organization_id"))
     return Answer(wire.domain(organizations.custom_domains.verify(call.tenant, call.path["host"])))
 

@@ -9,6 +9,7 @@ from tenant_context.errors import NotFound
 from tenant_context.flags import Flag
 from tenant_context.postgres import Transaction
 from tenant_context.routing import SIGNED_IN, Answer, Call, Proof
+from tenant_context.states import State
 
 AT = "/api/v1/operator/organizations/{organization_id}"
 FLAGS = "/api/v1/operator/flags"
@@ -45,10 +46,20 @@ def reopen(call: Call[None], tx: Transaction, organizations: Organizations) -> A
 
 @routes.act("POST", AT + "/state", proof=Proof.OPERATOR, body=wire.StateIn, answer=wire.StandingOut)
 def set_state(call: Call[wire.StateIn], organizations: Organizations) -> Answer:
-    """Bring an organization into another state: suspend it, or let it work again."""
+    """Order an organization's state: `restricted`, `suspended` and `closing` stay until an operator lifts them.
+
+    `active` (or `past_due`, `billing_pending`) lifts it: the organization is then what its billing says.
+    """
     with organizations.database.transaction(at_tenant(call.tenant, call.id("organization_id"))) as tx:
-        standing = organizations.life.move(tx, call.body.state, call.body.reason)
+        standing = organizations.life.order(tx, State(call.body.state), call.body.reason)
     return Answer(wire.standing(standing))
+
+
+@routes.read(AT + "/state", proof=Proof.OPERATOR, answer=wire.StandingOut)
+def state(call: Call[None], organizations: Organizations) -> Answer:
+    """Show where an organization is in its life, why, and what operators ordered of it."""
+    tenant = at_tenant(call.tenant, call.id("organization_id"))
+    return Answer(wire.standing(organizations.life.show(organizations.database, tenant)))
 
 
 @routes.act("POST", AT + "/grants", proof=Proof.OPERATOR, body=wire.GrantIn, answer=wire.GrantOut, status=201)

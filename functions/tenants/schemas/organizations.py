@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.tenants.model import AuditFilter
-from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul
+from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul, plain_text
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """owner, admin, manager, member, viewer, or a role of the organization's own making."""
@@ -36,7 +36,7 @@ class RoleIn(In):
 class RoleChangeIn(In):
     """What a role may do: permissions, with a wildcard on either side of the dot (`campaigns.*`, `*.read`)."""
 
-    description: Annotated[str, StringConstraints(max_length=255), BeforeValidator(no_nul)] = ""
+    description: Annotated[str, StringConstraints(max_length=255), BeforeValidator(plain_text)] = ""
     permissions: Annotated[list[Grant], Field(min_length=1, max_length=100)]
 
 
@@ -103,14 +103,25 @@ class BillingOut(Out):
     reason: str
 
 
+class HeldOut(Out):
+    """What the platform ordered of the organization's state, until it lifts it."""
+
+    state: str
+    reason: str
+    since: str
+
+
 class OrganizationOut(Out):
-    """An organization."""
+    """An organization; `status_reason` says why it is in its state, `closes_at` until when it can be had back."""
 
     id: UUID
     slug: str
     name: str
     plan: str
     status: str
+    status_reason: str
+    closes_at: str | None
+    held: HeldOut | None
     billing: BillingOut
     mfa_required: bool
     sso_only: bool

@@ -1,16 +1,15 @@
 """Settings, branding, custom domains, and what log-in pages are told."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.identity.service.challenges import RECORD
 from shared.names.rules import shown
 from shared.places.model import ACCENT, PRIMARY, Branding, CustomDomain, Look, OwnSettings, Place
 from shared.places.rules import text_on
 from tenant_context.clock import rfc3339
-from tenant_context.wire import Currency, Email, In, Name, Out, no_nul
+from tenant_context.wire import Currency, Email, In, Name, Out, WebAddress, multiline_text
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -44,19 +43,9 @@ class SettingsOut(Out):
     version: int
 
 
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or "\\" in value:
-        raise ValueError("must be an https address")
-    return value
-
-
-WebAddress = Annotated[
-    str, StringConstraints(max_length=2048, pattern=r"^https://[\x21-\x7e]+$"), AfterValidator(_web_address)
-]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
 Footer = Annotated[
-    str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), BeforeValidator(no_nul)
+    str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), BeforeValidator(multiline_text)
 ]
 
 
@@ -142,6 +131,9 @@ class CustomDomainOut(Out):
     challenge: str
     created_at: str
     verified_at: str | None
+    contested_at: str | None
+    """Since when another organization's challenge stands there and yours does not: put it back within three days and
+    verify it, or the domain is theirs."""
 
 
 class CustomDomainsOut(Out):
@@ -208,6 +200,7 @@ def domain(value: CustomDomain) -> dict[str, Any]:
         "challenge": value.challenge,
         "created_at": rfc3339(value.created_at),
         "verified_at": rfc3339(value.verified_at) if value.verified_at else None,
+        "contested_at": rfc3339(value.contested_at) if value.contested_at else None,
     }
 
 

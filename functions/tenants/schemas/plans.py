@@ -1,16 +1,16 @@
 """Limits and features, the life of an organization, and what operators do about them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
+from functions.tenants.schemas.organizations import HeldOut
 from shared.life.model import Standing
 from shared.plans.model import Allowances, Grant, Kind, Limit
 from shared.plans.rules import nearly_reached
 from tenant_context.clock import rfc3339
 from tenant_context.flags import Flag
-from tenant_context.states import State
 from tenant_context.wire import In, Moment, Out, no_nul
 
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(no_nul)]
@@ -65,6 +65,7 @@ class StandingOut(Out):
     reason: str
     since: str
     closes_at: str | None
+    held: HeldOut | None
 
 
 class GrantIn(In):
@@ -99,7 +100,7 @@ class GrantsOut(Out):
 class StateIn(In):
     """Another state, and why."""
 
-    state: State
+    state: Literal["billing_pending", "active", "past_due", "restricted", "suspended", "closing", "closed"]
     reason: Reason
 
 
@@ -146,7 +147,9 @@ def _limit(one: Limit) -> dict[str, Any]:
 def standing(one: Standing) -> dict[str, Any]:
     """The answer's form of where an organization is."""
     closes = rfc3339(one.closes_at) if one.closes_at else None
-    return {"state": one.state, "reason": one.reason, "since": rfc3339(one.since), "closes_at": closes}
+    held = {"state": one.held.state, "reason": one.held.reason, "since": rfc3339(one.held.since)} if one.held else None
+    said = {"state": one.state, "reason": one.reason, "since": rfc3339(one.since)}
+    return {**said, "closes_at": closes, "held": held}
 
 
 def grant(one: Grant) -> dict[str, Any]:

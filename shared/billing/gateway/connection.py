@@ -146,7 +146,7 @@ def _say(error: stripe.StripeError) -> NoReturn:
         case stripe.IdempotencyError() if error.http_status == _BAD_REQUEST:
             raise StripeRefused("This Idempotency-Key was used for another request: use a fresh one.") from error
         case stripe.InvalidRequestError() if "payment source" in str(error):
-            raise CardRefused("There is no card to charge; add one first.") from error
+            raise CardRefused("There is no card to charge: add one first, by POST /api/v1/billing/checkout.") from error
         case stripe.InvalidRequestError():
             # Its own words name objects by their ids; they are in the log with this error's cause.
             raise StripeRefused("Stripe does not accept this request. Ask the platform's support about it.") from error

@@ -1,7 +1,6 @@
 """What Stripe posts to us: verified, and understood as far as it matters here."""
 
 import time
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -9,7 +8,7 @@ import stripe
 
 from shared.billing.errors import SignatureRefused
 from shared.billing.gateway.connection import read_secret
-from shared.billing.gateway.shapes import Thing, told_of_subscription
+from shared.billing.gateway.shapes import Thing, moment, named, told_of_subscription
 from shared.billing.model import BillingEvent, CardAdded
 from tenant_context.errors import BadRequest
 from tenant_context.secrets import forget_secrets
@@ -46,7 +45,7 @@ class StripeInbox:
         """A tenant and what was told of it, or None for what says nothing of a tenant's billing.
 
         Errors: `SignatureRefused` for a delivery that is not Stripe's or is older than five minutes; `BadRequest` for
-        one that is, and cannot be read.
+        one that is, and cannot be read; `Nonsense` for one that can, and says what cannot be.
         """
         self._verify(payload, signature)
         try:
@@ -88,9 +87,10 @@ class StripeInbox:
 
 
 def _understood(event: _Event) -> BillingEvent | None:
-    thing, created = event.data.object, datetime.fromtimestamp(event.created, UTC)
+    """What an event says of a tenant. Errors: Nonsense."""
+    thing, created = event.data.object, moment(event.created)
     tenant = thing.tenant
-    if tenant is None or not thing.customer:
+    if tenant is None or not thing.customer or created is None:
         return None
     if thing.object != "invoice":
         return told_of_subscription(thing, event.id, event.type, created, tenant) if thing.id else None
@@ -98,12 +98,13 @@ def _understood(event: _Event) -> BillingEvent | None:
     if details is None or not details.subscription:
         return None
     return BillingEvent(
-        id=event.id,
-        type=event.type,
+        id=named(event.id),
+        type=named(event.type),
         created=created,
         tenant=tenant,
-        customer=thing.customer,
-        subscription=details.subscription,
+        customer=named(thing.customer),
+        subscription=named(details.subscription),
+        invoice=named(thing.id),
         reason=f"The payment of invoice {thing.id} failed." if event.type == "invoice.payment_failed" else "",
     )
 
@@ -112,4 +113,4 @@ def _card(session: Thing) -> tuple[UUID, CardAdded] | None:
     """A page on which a card was given; one that sold a subscription tells of that by itself."""
     if session.mode != "setup" or session.tenant is None or not session.customer:
         return None
-    return session.tenant, CardAdded(session.customer)
+    return session.tenant, CardAdded(named(session.customer))

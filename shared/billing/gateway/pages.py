@@ -4,8 +4,9 @@ from typing import Any
 
 import stripe
 
+from shared.billing.errors import InvoiceOwed
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.subscriptions import Owner
+from shared.billing.gateway.subscriptions import Owner, money
 from shared.billing.model import Plan
 from shared.billing.rules import LIVE
 
@@ -16,7 +17,8 @@ class Pages(Connection):
     def checkout(self, owner: Owner, plan: Plan, success_url: str, cancel_url: str) -> dict[str, str]:
         """A page to begin a subscription, or, while there is one, to give the card it is paid with.
 
-        Never a second subscription beside a live one; a page that was opened before and not finished is closed.
+        Never a second subscription beside a live one, nor a new one beside an invoice that is owed (`InvoiceOwed`); a
+        page that was opened before and not finished is closed.
         """
         with translated():
             client = self._connected()
@@ -32,6 +34,7 @@ class Pages(Connection):
             if alive:
                 asked |= {"mode": "setup", "currency": "usd"}
             else:
+                _check_owes_nothing(client, owner.customer)
                 items = [{"price": self._price_of(client, plan), "quantity": 1}]
                 metadata = {"tenant": str(owner.tenant)}
                 asked |= {"mode": "subscription", "line_items": items, "subscription_data": {"metadata": metadata}}
@@ -60,6 +63,18 @@ class Pages(Connection):
             for invoice in client.v1.invoices.list({"customer": customer, "status": "open", "limit": 20}).data:
                 if invoice.id:
                     _try_to_pay(client, invoice.id)
+
+
+def _check_owes_nothing(client: stripe.StripeClient, customer: str) -> None:
+    """Raise `InvoiceOwed` for an invoice that is neither paid nor voided: being written off does not end it."""
+    for status in ("open", "uncollectible"):
+        for invoice in client.v1.invoices.list({"customer": customer, "status": status, "limit": 20}).data:
+            if invoice.amount_remaining > 0:
+                amount = f"{money(invoice.amount_remaining)} {invoice.currency.upper()}"
+                where = invoice.hosted_invoice_url or "the portal"
+                raise InvoiceOwed(
+                    f"Invoice {invoice.number or invoice.id} over {amount} is not paid: pay it at {where}"
+                )
 
 
 def _try_to_pay(client: stripe.StripeClient, invoice: str) -> None:

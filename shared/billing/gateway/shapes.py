@@ -1,16 +1,23 @@
 """Stripe's objects, as far as they matter here, and what they say of a tenant."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from shared.billing.errors import Nonsense
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import PLAN_OF
 
 ENDS_FOR, CLOSING = "ends_for", "closing"
 """The mark in a subscription's metadata that its end is ours to take back: an owner's cancellation bears none."""
+GOES_DOWN_TO = "goes_down_to"
+"""The lower plan of a downgrade, while an upgrade in its place is being paid: it waits again where that fails."""
+_LONGEST_NAME = 255
+_LAST_SECOND = 4_102_444_800
+"""The year 2100."""
 
 
 class Lookup(msgspec.Struct):
@@ -87,18 +94,36 @@ class Thing(msgspec.Struct):
         """The end of what is paid for."""
         return moment(self.items.data[0].current_period_end) if self.items.data else None
 
+    def goes_down_to(self, at: datetime) -> Plan | None:
+        """The lower plan, from the next period on, that an upgrade was tried in the place of."""
+        return self._until_kept(at, GOES_DOWN_TO)
+
     def kept_plan(self, at: datetime) -> Plan | None:
         """The plan that a downgrade leaves in force until the period that was paid for ends."""
+        return self._until_kept(at, "keeps_plan")
+
+    def _until_kept(self, at: datetime, name: str) -> Plan | None:
         metadata = self.metadata or {}
         until = metadata.get("keeps_until", "")
-        if not until.isdigit() or int(until) <= at.timestamp():
+        if re.fullmatch(r"[0-9]{1,12}", until) is None or int(until) <= at.timestamp():
             return None
-        return next((plan for plan in Plan if plan == metadata.get("keeps_plan")), None)
+        return next((plan for plan in Plan if plan == metadata.get(name)), None)
 
 
 def moment(seconds: int | None) -> datetime | None:
-    """A time of Stripe's."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    """A time of Stripe's. Errors: Nonsense, for one that is not of this age."""
+    if seconds is None:
+        return None
+    if not 0 <= seconds < _LAST_SECOND:
+        raise Nonsense(f"A time of {str(seconds)[:20]} seconds is none of Stripe's.")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def named(text: str) -> str:
+    """A name of Stripe's: an id, a type, a status. Errors: Nonsense, for what no row can keep or nobody can read."""
+    if len(text) > _LONGEST_NAME or not text.isprintable():
+        raise Nonsense(f"{text[:20]!a} … is no name of Stripe's.")
+    return text
 
 
 def thing(answer: Any) -> Thing:
@@ -107,16 +132,16 @@ def thing(answer: Any) -> Thing:
 
 
 def told_of_subscription(found: Thing, event: str, kind: str, at: datetime, tenant: UUID) -> BillingEvent:
-    """What a subscription says, as an event of a moment."""
+    """What a subscription says, as an event of a moment. Errors: Nonsense."""
     kept = found.kept_plan(at)
     return BillingEvent(
-        id=event,
-        type=kind,
+        id=named(event),
+        type=named(kind),
         created=at,
         tenant=tenant,
-        customer=found.customer or "",
-        subscription=found.id,
-        status=found.status,
+        customer=named(found.customer or ""),
+        subscription=named(found.id),
+        status=None if found.status is None else named(found.status),
         plan=kept or found.price_plan,
         period_end=found.period_end,
         trial_end=moment(found.trial_end),

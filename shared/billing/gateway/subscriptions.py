@@ -1,7 +1,8 @@
 """What owners do with their subscription at Stripe.
 
 A change is asked for by the state it wants, so asking again finds it done and costs nothing; Stripe's Idempotency-Key,
-made from the request's own, covers what is under way. A plan goes up at once, for the rest of the period's price. It
+made from the request's own, covers what is under way. What Stripe answers to a key may be of yesterday: what is told of
+the subscription is always read after the change. A plan goes up at once, for the rest of the period's price. It
 goes down at the period's end: the lower price is set at once without proration, so that the next invoice is right by
 itself, and `keeps_plan` and `keeps_until` in the metadata say what is paid for until then.
 """
@@ -10,18 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import stripe
 
 from shared.billing.errors import NothingToChange, StripeRefused
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.shapes import ENDS_FOR, Thing, thing, told_of_subscription
+from shared.billing.gateway.shapes import ENDS_FOR, GOES_DOWN_TO, Thing, thing, told_of_subscription
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import LIVE, REREAD, is_upgrade
 from tenant_context.clock import Clock
 
-_CLEARED = {"keeps_plan": "", "keeps_until": ""}
+_CLEARED = {"keeps_plan": "", "keeps_until": "", GOES_DOWN_TO: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,8 @@ class Subscriptions(Connection):
             found = subscriptions_of(self._connected(), customer)
             if not found:
                 return None
-            present = next((one for one in found if one.status in LIVE), found[0])
             name = f"reread/{event}/{int(created.timestamp())}"
-            return told_of_subscription(present, name, REREAD, created, tenant)
+            return told_of_subscription(_foremost(found), name, REREAD, created, tenant)
 
     def change(self, owner: Owner, plan: Plan) -> BillingEvent:
         """Another plan: a higher one now, a lower one when the period ends; the present one again undoes that."""
@@ -62,18 +62,17 @@ class Subscriptions(Connection):
             entitled = self._entitled(present)
             waits = present.kept_plan(self._clock()) is not None
             if plan is entitled:
-                if waits:
+                if waits or present.goes_down_to(self._clock()):
                     present = self._set(client, owner, present, plan, "undo", metadata=_CLEARED)
             elif present.status in {"trialing", "paused"} or entitled is None:
                 present = self._set(client, owner, present, plan, "swap", metadata=_CLEARED)
             elif is_upgrade(entitled, plan):
-                if waits:  # what was paid for is credited, not what would have come
-                    present = self._set(client, owner, present, entitled, "restore", metadata=_CLEARED)
-                present = self._set(client, owner, present, plan, "upgrade", **_AT_ONCE)
+                if waits:
+                    present = self._restore(client, owner, present, entitled)
+                self._raise(client, owner, present, plan)
             elif plan is not present.price_plan:
-                kept = {"keeps_plan": entitled.value, "keeps_until": str(_seconds(present.period_end))}
-                present = self._set(client, owner, present, plan, "downgrade", metadata=kept)
-            return self._told(owner, present)
+                present = self._set(client, owner, present, plan, "downgrade", metadata=_kept(entitled, present))
+            return self._read(client, owner, present)
 
     def preview(self, owner: Owner, plan: Plan) -> dict[str, Any]:
         """What a change would cost now and then, and when it would take effect. Changes nothing."""
@@ -97,9 +96,9 @@ class Subscriptions(Connection):
                 "effective": "now" if now else "period_end",
                 "effective_at": _rfc3339(self._clock() if now or ends is None else ends),
                 "currency": invoice["currency"].upper(),
-                "due_now": _money(invoice["amount_due"]) if charged else "0.00",
+                "due_now": money(invoice["amount_due"]) if charged else "0.00",
                 "lines": [
-                    {"description": line["description"], "amount": _money(line["amount"])}
+                    {"description": line["description"], "amount": money(line["amount"])}
                     for line in invoice["lines"]["data"]
                 ],
             }
@@ -115,8 +114,8 @@ class Subscriptions(Connection):
             present = self._live(client, owner.customer)
             if present.status == "paused":
                 asked: Any = {"billing_cycle_anchor": "now"}
-                present = thing(client.v1.subscriptions.resume(present.id, asked, owner.once("resume")))
-                return self._told(owner, present)
+                client.v1.subscriptions.resume(present.id, asked, owner.once("resume"))
+                return self._read(client, owner, present)
         return self._ends(owner, ends=False)
 
     def _ends(self, owner: Owner, *, ends: bool) -> BillingEvent:
@@ -125,9 +124,17 @@ class Subscriptions(Connection):
             present = self._live(client, owner.customer)
             if present.cancel_at_period_end is not ends or present.is_closing:
                 asked: Any = {"cancel_at_period_end": ends, "metadata": {ENDS_FOR: ""}}
-                changed = client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
-                present = thing(changed)
-            return self._told(owner, present)
+                client.v1.subscriptions.update(present.id, asked, owner.once(f"ends-{ends}".lower()))
+            return self._read(client, owner, present)
+
+    def present(self, owner: Owner) -> BillingEvent:
+        """The subscription as it is now: the living one, else the last."""
+        with translated():
+            client = self._connected()
+            at = self._clock()
+            if not (found := subscriptions_of(client, owner.customer)):
+                raise NothingToChange("There is no subscription.")
+            return told_of_subscription(_foremost(found), "", REREAD, at, owner.tenant)
 
     def invoices(self, owner: Owner, limit: int, after: str) -> dict[str, Any]:
         """A page of invoices, newest first, and whether more follow."""
@@ -143,6 +150,30 @@ class Subscriptions(Connection):
         asked: Any = {"items": items, "proration_behavior": "none", **more}
         return thing(client.v1.subscriptions.update(present.id, asked, owner.once(f"{step}-{plan}")))
 
+    def _restore(self, client: stripe.StripeClient, owner: Owner, present: Thing, entitled: Plan) -> Thing:
+        """The price of what was paid for, before a downgrade's: that is credited, and not what would have come."""
+        lower = present.price_plan
+        marked = {"keeps_plan": "", GOES_DOWN_TO: lower.value if lower else ""}
+        for turn in ("restore", f"restore-{uuid4().hex}"):
+            self._set(client, owner, present, entitled, turn, metadata=marked)
+            present = thing(client.v1.subscriptions.retrieve(present.id))
+            if present.kept_plan(self._clock()) is None:
+                break  # else the key had been used, and the downgrade put back since
+        return present
+
+    def _raise(self, client: stripe.StripeClient, owner: Owner, present: Thing, plan: Plan) -> None:
+        """A higher plan, now; where that is refused a downgrade that waited waits again."""
+        if present.price_plan is plan:
+            return
+        try:
+            self._set(client, owner, present, plan, "upgrade", **_AT_ONCE, metadata=_CLEARED)
+        except (stripe.CardError, stripe.InvalidRequestError):
+            lower = present.goes_down_to(self._clock())
+            if lower is not None and present.price_plan is not None:
+                kept = _kept(present.price_plan, present)
+                self._set(client, owner, present, lower, f"wait-{uuid4().hex}", metadata=kept)
+            raise
+
     def _entitled(self, present: Thing) -> Plan | None:
         return present.kept_plan(self._clock()) or present.price_plan
 
@@ -152,15 +183,26 @@ class Subscriptions(Connection):
                 return one
         raise NothingToChange("There is no subscription, or it has ended; check out to begin another one.")
 
-    def _told(self, owner: Owner, present: Thing) -> BillingEvent:
-        if not present.id:
+    def _read(self, client: stripe.StripeClient, owner: Owner, present: Thing) -> BillingEvent:
+        """The subscription as it is now, whatever was answered to the change."""
+        at = self._clock()
+        found = thing(client.v1.subscriptions.retrieve(present.id))
+        if not found.id:
             raise StripeRefused("The answer names no subscription.")
-        return told_of_subscription(present, "", REREAD, self._clock(), owner.tenant)
+        return told_of_subscription(found, "", REREAD, at, owner.tenant)
+
+
+def _foremost(found: list[Thing]) -> Thing:
+    return next((one for one in found if one.status in LIVE), found[0])
 
 
 def subscriptions_of(client: stripe.StripeClient, customer: str) -> list[Thing]:
     """A customer's subscriptions, newest first."""
     return [thing(one) for one in client.v1.subscriptions.list({"customer": customer, "status": "all", "limit": 20})]
+
+
+def _kept(plan: Plan, present: Thing) -> dict[str, str]:
+    return {"keeps_plan": plan.value, "keeps_until": str(_seconds(present.period_end)), GOES_DOWN_TO: ""}
 
 
 _AT_ONCE: dict[str, Any] = {"proration_behavior": "always_invoice", "payment_behavior": "error_if_incomplete"}
@@ -173,16 +215,17 @@ def _invoice(found: dict[str, Any]) -> dict[str, Any]:
         "number": found.get("number"),
         "status": found.get("status"),
         "currency": found["currency"].upper(),
-        "total": _money(found["total"]),
-        "amount_due": _money(found["amount_due"]),
-        "amount_paid": _money(found["amount_paid"]),
+        "total": money(found["total"]),
+        "amount_due": money(found["amount_due"]),
+        "amount_paid": money(found["amount_paid"]),
         "created_at": _rfc3339(datetime.fromtimestamp(found["created"], UTC)),
         "url": found.get("hosted_invoice_url"),
         "pdf": found.get("invoice_pdf"),
     }
 
 
-def _money(cents: int) -> str:
+def money(cents: int) -> str:
+    """An amount as the API tells it."""
     return str((Decimal(cents) / 100).quantize(Decimal("0.01")))
 
 

@@ -6,7 +6,18 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.billing import rules
-from shared.billing.model import BillingEvent, BillingState, Doubt, Ending, Moved, Outcome, Provisioned, Setback
+from shared.billing.model import (
+    BillingEvent,
+    BillingState,
+    CustomerMade,
+    Doubt,
+    Ending,
+    Moved,
+    Outcome,
+    Provisioned,
+    Setback,
+    Unpaid,
+)
 from shared.billing.repository import BillingRepository
 from shared.life.service import Life
 from tenant_context.events import Event
@@ -27,6 +38,14 @@ class Billing:
         self._life = life
         self._doors = doors
         self._repository = repository or BillingRepository()
+
+    def made(self, tx: Transaction, made: CustomerMade) -> Outcome:
+        """There is a customer, and no subscription yet: it is the tenant's for good."""
+        state = self._repository.lock(tx)
+        if state.customer is not None:
+            return Outcome.UNRELATED
+        self._repository.save(tx, replace(state, customer=made.customer))
+        return Outcome.APPLIED
 
     def provisioned(self, tx: Transaction, provisioned: Provisioned) -> Outcome:
         """Customer and subscription exist; emits tenant.billing_ready when the tenant was waiting for them."""
@@ -82,20 +101,30 @@ class Billing:
         name = event.id.split("/")[1] if event.type == rules.REREAD else event.id
         return Doubt(name, max(event.created, state.as_of or event.created), state.customer or event.customer)
 
-    def ending(self, tx: Transaction, why: BillingEvent | Moved) -> Ending | None:
+    def ending(self, tx: Transaction, why: BillingEvent | CustomerMade | Moved) -> Ending | None:
         """What Stripe is to be asked, so that a tenant that was given up does not go on paying; None: nothing."""
         state = self._repository.lock(tx)
         ends = rules.ending(state, why)
         return Ending(state.customer, ends) if ends and state.customer else None
 
-    def observed(self, tx: Transaction, event: BillingEvent) -> None:
-        """What Stripe answered just now to a change of ours; the events that tell of it are still to come.
+    def observed(self, tx: Transaction, event: BillingEvent, *, since: int) -> bool:
+        """What Stripe has after a change of ours; the events that tell of it are still to come.
 
-        It takes no place in their order: the last word stays with the newest event.
+        It takes no place in their order: the last word stays with the newest event. `since` is the version that was
+        kept before Stripe was read. False, where it is another one by now: what was read may be older than what is
+        kept, and is let go.
         """
         before = self._repository.lock(tx)
+        if before.version != since:
+            return False
         after = replace(rules.follow(before, event), as_of=before.as_of)
-        self._keep(tx, before, rules.owe(after, before.dunning_since if event.status in rules.OWING else None))
+        unpaid = self._repository.unpaid(tx, after)
+        owed = before.dunning_since if event.status in rules.OWING or unpaid.since else None
+        after = rules.owe(before, after, owed or unpaid.since, settled=unpaid.settled)
+        if after == before:
+            self._repository.save(tx, after)  # so that a reading from before this one is known to be older
+        self._keep(tx, before, after)
+        return True
 
     def replayed(self, tx: Transaction, since: datetime | None) -> dict[Outcome, int]:
         """Judge the inbox's events anew, in their order; ends where they alone would have led."""
@@ -108,17 +137,25 @@ class Billing:
         outcome, after = self._judge(tx, event, before)
         self._repository.record(tx, event, outcome)
         if outcome in {Outcome.APPLIED, Outcome.OUTDATED}:
-            self._keep(tx, before, self._owed(tx, after))
+            self._keep(tx, before, self._owed(tx, before, after))
         return outcome
 
-    def _owed(self, tx: Transaction, state: BillingState) -> BillingState:
+    def _owed(self, tx: Transaction, before: BillingState, after: BillingState) -> BillingState:
         """The state with what the inbox tells of its debt: since when, and why the last payment failed."""
-        owing = state.subscription_status not in rules.PAID_UP
-        state = rules.owe(state, self._repository.owing_since(tx) if owing else None)
+        unpaid = self._repository.unpaid(tx, after)
+        status = after.subscription_status
+        owing = status not in rules.PAID_UP and not (unpaid.settled and status in rules.ENDED)
+        known = (self._repository.owing_since(tx) if owing else None, unpaid.since)
+        since = min((one for one in known if one is not None), default=None)
+        state = rules.owe(before, after, since, settled=unpaid.settled)
+        return replace(state, reason=self._complaint(tx, state, unpaid))
+
+    def _complaint(self, tx: Transaction, state: BillingState, unpaid: Unpaid) -> str:
         if state.subscription is None:
-            return state
+            return state.reason
         complains = state.subscription_status in rules.UNPAID
-        return replace(state, reason=self._repository.complaint(tx, state.subscription) if complains else "")
+        reason = self._repository.complaint(tx, state.subscription) if complains else ""
+        return reason or (f"Invoice {unpaid.invoice} is not paid." if unpaid.invoice else "")
 
     def _keep(self, tx: Transaction, before: BillingState, after: BillingState) -> None:
         if after == before:

@@ -59,8 +59,8 @@ def _endpoint(name: str, description: str) -> EventType:
     return EventType(f"webhook.endpoint_{name}", description, "webhook-endpoint/<id>", data)
 
 
-def _custom_domain(name: str, description: str) -> EventType:
-    data = {"id": TENANT, "domain": "media.example.com"}
+def _custom_domain(name: str, description: str, **more: str) -> EventType:
+    data = {"id": TENANT, "domain": "media.example.com", **more}
     return EventType(f"tenant.custom_domain_{name}", description, "custom-domain/<domain>", data)
 
 
@@ -141,11 +141,29 @@ CATALOGUE: tuple[EventType, ...] = (
     _custom_domain("added", "A host of an organization's own was claimed."),
     _custom_domain("verified", "The DNS of a host held the challenge: the organization is found there."),
     _custom_domain("removed", "A host of an organization's own was let go."),
+    _custom_domain(
+        "contested",
+        "A host's DNS holds another organization's challenge and not this one's: put it back, or the host is lost.",
+        until="2026-03-05T09:00:00Z",
+    ),
+    _custom_domain("lost", "A host of an organization's own has become another organization's, as its DNS said."),
     EventType(
         "tenant.state_changed",
         "The organization is in another state of its life: what it permits has changed.",
         "tenant/<id>",
         {"id": TENANT, "from": "active", "to": "restricted", "reason": "payment_failed"},
+    ),
+    EventType(
+        "tenant.held",
+        "The platform ordered a state of the organization; it stays until the platform lifts it.",
+        "tenant/<id>",
+        {"id": TENANT, "state": "restricted", "reason": "complaints about its mails"},
+    ),
+    EventType(
+        "tenant.released",
+        "The platform lifted what it had ordered; the organization is as its billing says.",
+        "tenant/<id>",
+        {"id": TENANT, "state": "active", "reason": "settled with its owner"},
     ),
     *(
         EventType(
@@ -177,6 +195,13 @@ CATALOGUE: tuple[EventType, ...] = (
     ),
     _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
     _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
+    _billing(
+        "billing_late",
+        "Billing could not be set up for a week: after another one the organization can only be read.",
+        "billing_pending",
+        "",
+        "Stripe does not answer.",
+    ),
     _billing("trial_ending", "The trial ends in three days.", "active", "trialing", ""),
     EventType(
         "tenant.billing_requested",

@@ -22,9 +22,9 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 
 _TEXTUAL = """
-    action agent challenge client_id code currency display_name domain email from greeting issuer job kind locale meter
-    name plan prefix proof reason replaced_by role serial session slug source_ip status subscription_status time_zone to
-    type url week_start"""
+    action agent challenge client_id code currency display_name domain email from greeting issuer job kind locale
+    meter name plan prefix proof reason replaced_by role serial session slug source_ip state status
+    subscription_status time_zone to type url week_start"""
 _NUMERIC = """
     bytes campaigns days included part parts quantity quarantined revised rows stage stored threshold unchanged
     version"""

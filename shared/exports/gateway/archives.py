@@ -17,6 +17,22 @@ def key_of(tenant: UUID, export: UUID) -> str:
     return f"{tenant}/{export}.tar"
 
 
+class Uploads:
+    """Archives that are being made, for who empties the bucket."""
+
+    def __init__(self, archives: "Archives") -> None:
+        self._archives = archives
+
+    def page(self, tenant: UUID, after: Any) -> tuple[list[Any], Any]:
+        """Some of a tenant's uploads, and where the next page begins."""
+        return self._archives.uploads(tenant, after)
+
+    def delete(self, keys: Sequence[Any]) -> None:
+        """Give uploads up."""
+        for key, upload in keys:
+            self._archives.give_up(key, upload)
+
+
 class Archives:
     """The bucket of archives."""
 
@@ -66,11 +82,15 @@ class Archives:
         found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         return int(found[0]["Size"]) if found else -1
 
-    def remove(self, key: str, upload: str = "") -> None:
-        """Delete an archive, and give up what was put of it; nothing there is no error."""
+    def remove(self, tenant: UUID, key: str, upload: str = "") -> None:
+        """Delete an archive of a tenant's own, and give up what was put of it; nothing there is no error.
+
+        Errors: ValueError for what is another's: whoever asks for that is wrong, whatever a row says.
+        """
+        if not key.startswith(f"{tenant}/"):
+            raise ValueError("The archive is not of the tenant for whom it was to be removed.")
         if upload:
-            with suppress(self._s3.exceptions.NoSuchUpload):
-                self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            self.give_up(key, upload)
         self._s3.delete_object(Bucket=self._bucket, Key=key)
 
     def read(self, key: str, start: int = 0) -> Any:
@@ -105,6 +125,18 @@ class Archives:
         """Delete objects by their keys."""
         for key in keys:
             self._s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def uploads(self, tenant: UUID, after: Any) -> tuple[list[Any], Any]:
+        """Some of a tenant's uploads that are not complete, as key and id, and where the next page begins."""
+        more = {"KeyMarker": after[0], "UploadIdMarker": after[1]} if after else {}
+        answer = self._s3.list_multipart_uploads(Bucket=self._bucket, Prefix=f"{tenant}/", MaxUploads=PAGE, **more)
+        found = [[upload["Key"], upload["UploadId"]] for upload in answer.get("Uploads", [])]
+        return found, found[-1] if found and answer.get("IsTruncated") else None
+
+    def give_up(self, key: str, upload: str) -> None:
+        """End an upload: what was put of it goes, and it cannot be completed; one that has ended is no error."""
+        with suppress(self._s3.exceptions.NoSuchUpload):
+            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
 
     def close(self) -> None:
         """Drop the connections."""

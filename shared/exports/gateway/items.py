@@ -2,7 +2,8 @@
 
 Keys begin with what an item is asked by (a session's id, a key's prefix), so that not every item of a tenant can be
 asked for; but each says whose it is. Exports and erasures are rare, and what they find is complete. Left aside is that
-a tenant's tokens are good no more, which is known until they have expired.
+a tenant's tokens are good no more, which is known until they have expired. Flags are one item for all tenants and are
+emptied of one by `shared/erasure/gateway.py`.
 """
 
 from collections.abc import Sequence

@@ -10,16 +10,18 @@ import msgspec
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
-from shared.exports.errors import Abandoned, Busy, ExportNotFound, ExportNotReady, ExportUnderWay
+from shared.exports.errors import Abandoned, Busy, ExportNotFound, ExportNotReady, ExportUnderWay, ImportUnderWay
 from shared.exports.model import ExportId, File, Mark, Part, Work
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, State, permits
 
 HELD = timedelta(minutes=6)
 """How long a claim holds: longer than its worker may run, so that a claim outlives only a crash."""
 _JSON: LiteralString = """
     json_build_object('id', id, 'kind', kind, 'status', status, 'requested_by', requested_by,
+                      'organization', CASE kind WHEN 'import' THEN split_part(archive, '/', 1) END,
                       'progress', json_build_object('sources', sources, 'sources_done', sources_done, 'rows', rows,
                                                     'bytes', bytes),
                       'reason', reason, 'created_at', app.rfc3339(created_at), 'updated_at', app.rfc3339(updated_at),
@@ -39,8 +41,9 @@ _READY: LiteralString = """
     SELECT archive, status = 'done' AND kind = 'export' AND expires_at > %s FROM exports
     WHERE tenant_id = %s AND id = %s AND status <> 'deleted'"""
 _DELETE: LiteralString = """
-    UPDATE exports SET status = 'deleted', finished_at = coalesce(finished_at, %s), updated_at = %s
-    WHERE tenant_id = %s AND id = %s AND status <> 'deleted' RETURNING archive, upload"""
+    UPDATE exports SET upload = CASE WHEN kind = 'import' AND status = 'done' THEN NULL ELSE upload END,
+                       status = 'deleted', finished_at = coalesce(finished_at, %s), updated_at = %s
+    WHERE tenant_id = %s AND id = %s AND status <> 'deleted' RETURNING kind"""
 _CLAIM: LiteralString = """
     UPDATE exports SET status = 'running', claimed_until = %(until)s, updated_at = %(now)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND status IN ('queued', 'running')
@@ -48,9 +51,20 @@ _CLAIM: LiteralString = """
     RETURNING archive, coalesce(upload, ''), mark, created_at"""
 _KIND: LiteralString = "SELECT kind, status, archive FROM exports WHERE tenant_id = %s AND id = %s FOR UPDATE"
 _AGAIN: LiteralString = """
-    UPDATE exports SET status = 'queued', reason = '', finished_at = NULL, updated_at = %s
-    WHERE tenant_id = %s AND id = %s AND status = 'failed'"""
+    UPDATE exports SET status = 'queued', reason = '', finished_at = NULL, updated_at = %s, claimed_until = NULL
+    WHERE tenant_id = %s AND id = %s AND status IN ('failed', 'deleted') RETURNING id"""
+_STOPPED: LiteralString = """
+    SELECT id FROM exports
+    WHERE tenant_id = %s AND kind = 'import' AND status IN ('failed', 'deleted') AND upload IS NOT NULL
+    ORDER BY updated_at DESC LIMIT 1"""
+_ANEW: LiteralString = """
+    UPDATE exports SET mark = '{}', sources_done = 0, rows = 0, bytes = 0
+    WHERE tenant_id = %s AND id = %s"""
 _OWNS: LiteralString = "SELECT 1 FROM app.places(%s) WHERE tenant_id = %s AND role = 'owner'"
+_BARRED: LiteralString = """
+    SELECT state FROM unnest(%(states)s::text[]) state
+    WHERE %(tenant)s = ANY (SELECT t.tenant_id FROM app.tenants_in(ARRAY[state], %(before)s, 1) t)"""
+"""One door tells which tenants are in a state, in order: the next after the id before it is the one, or is not."""
 _PRESENT: LiteralString = "SELECT status FROM tenants WHERE tenant_id = %s"
 _STATUS: LiteralString = "SELECT status FROM exports WHERE tenant_id = %s AND id = %s"
 _UPLOAD: LiteralString = """
@@ -66,7 +80,9 @@ _NOTE: LiteralString = """
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND status = 'running' RETURNING 1"""
 _RELEASE: LiteralString = "UPDATE exports SET claimed_until = NULL WHERE tenant_id = %s AND id = %s"
 _FINISH: LiteralString = """
-    UPDATE exports SET status = %(status)s, reason = %(reason)s, claimed_until = NULL, updated_at = %(now)s,
+    UPDATE exports SET status = %(status)s, reason = %(reason)s,
+                       sources_done = CASE WHEN %(status)s = 'done' THEN sources ELSE sources_done END,
+                       claimed_until = NULL, updated_at = %(now)s,
                        finished_at = %(now)s, expires_at = %(expires)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s AND status = 'running' RETURNING rows, bytes"""
 
@@ -78,13 +94,13 @@ class ExportRepository:
         self._database = database
 
     def add(self, tx: Transaction, export: ExportId, kind: str, archive: str) -> None:
-        """Note what is to be made. Errors: ExportUnderWay."""
+        """Note what is to be made. Errors: ExportUnderWay, ImportUnderWay."""
         values = (tx.tenant.tenant, export, kind, tx.tenant.user, archive, tx.now, tx.now)
         try:
             # Its outcome is waited for, as two requests may have found nothing under way.
             tx.all(f"{_INSERT} RETURNING id", values)
         except errors.UniqueViolation as error:
-            raise ExportUnderWay from error
+            raise (ImportUnderWay if kind == "import" else ExportUnderWay) from error
 
     def has(self, tx: Transaction, export: ExportId) -> bool:
         """Whether the tenant knows an export or an import by this id."""
@@ -94,13 +110,38 @@ class ExportRepository:
         """Kind, status and archive of what has this id here, held until the transaction ends."""
         return tx.one(_KIND, (tx.tenant.tenant, export))
 
-    def again(self, tx: Transaction, export: ExportId) -> None:
-        """Queue once more what failed; it goes on where it stopped."""
-        tx.run(_AGAIN, (tx.now, tx.tenant.tenant, export))
+    def stopped(self, tx: Transaction) -> ExportId | None:
+        """The last import that began to fill the tenant and was not done."""
+        row = tx.one(_STOPPED, (tx.tenant.tenant,))
+        return ExportId(row[0]) if row else None
+
+    def again(self, tx: Transaction, export: ExportId, *, anew: bool) -> None:
+        """Queue an import once more: where it stopped, or `anew`; what it added then stays as it is.
+
+        Errors: ImportUnderWay, where another goes on, which may just have begun.
+        """
+        place = (tx.tenant.tenant, export)
+        if anew:
+            tx.run(_ANEW, place)
+            tx.run(_FORGET_PARTS, place)
+        try:
+            tx.all(_AGAIN, (tx.now, *place))  # its outcome is waited for, as in `add`
+        except errors.UniqueViolation as error:
+            raise ImportUnderWay from error
 
     def owns(self, user: UUID | None, organization: UUID) -> bool:
         """Whether a user owns an organization, whichever it is."""
         return bool(self._database.door(_OWNS, (user, organization)))
+
+    def barred(self, organization: UUID) -> str | None:
+        """The state of an organization that lets no archive go; None for others, and where there is none (any more)."""
+        values = {
+            "states": [state for state in State if not permits(state, Need.EXPORT)],
+            "tenant": organization,
+            "before": UUID(int=max(organization.int - 1, 0)),
+        }
+        rows = self._database.door(_BARRED, values)
+        return str(rows[0][0]) if rows else None
 
     def state(self, tx: Transaction) -> str:
         """The tenant's state. Errors: ExportNotFound, where the tenant is gone."""
@@ -142,16 +183,18 @@ class ExportRepository:
             raise ExportNotReady
         return str(rows[0][0])
 
-    def delete(self, tx: Transaction, export: ExportId) -> None:
-        """Forget an export, in whatever state it is. Errors: ExportNotFound."""
-        if tx.one(_DELETE, (tx.now, tx.now, tx.tenant.tenant, export)) is None:
+    def delete(self, tx: Transaction, export: ExportId) -> str:
+        """Forget an export or an import, in whatever state; answers which of them it is. Errors: ExportNotFound."""
+        row = tx.one(_DELETE, (tx.now, tx.now, tx.tenant.tenant, export))
+        if row is None:
             raise ExportNotFound
+        return str(row[0])
 
     def deleted(self, tenant: TenantContext, export: ExportId) -> tuple[str, str] | None:
-        """The object and the upload of an export that was deleted."""
+        """The object and the upload of an export that was deleted; never those of an import, which are another's."""
         query: LiteralString = """
             SELECT archive, coalesce(upload, '') FROM exports
-            WHERE tenant_id = %s AND id = %s AND status = 'deleted'"""
+            WHERE tenant_id = %s AND id = %s AND kind = 'export' AND status = 'deleted'"""
         rows = self._database.read(tenant, query, (tenant.tenant, export))
         return (rows[0][0], rows[0][1]) if rows else None
 
@@ -165,6 +208,10 @@ class ExportRepository:
         if status is not None and status[0] == "running":
             raise Busy
         raise Abandoned
+
+    def is_running(self, tx: Transaction, export: ExportId) -> bool:
+        """Whether it is being made."""
+        return tx.one(_STATUS, (tx.tenant.tenant, export)) == ("running",)
 
     def begin(self, tx: Transaction, work: Work, upload: str, sources: int) -> None:
         """Start from the beginning with an upload. Errors: Abandoned."""

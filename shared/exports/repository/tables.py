@@ -31,6 +31,7 @@ _TABLES: LiteralString = """
           AND EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'tenant_id')
     GROUP BY c.oid, c.relname"""
 _UTC: LiteralString = "SELECT set_config('TimeZone', 'UTC', true)"
+_JUDGED: LiteralString = "SELECT set_config('app.moment', %s::timestamptz::text, true)"
 _OPEN: LiteralString = """
     DECLARE export NO SCROLL CURSOR FOR
     SELECT row_to_json(r)::text, json_build_array({texts})::text
@@ -41,6 +42,9 @@ _PEOPLE: LiteralString = """
     FROM memberships m JOIN users u USING (user_id)
     WHERE m.tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR u.user_id > %(after)s)
     ORDER BY u.user_id LIMIT %(limit)s"""
+_MEMBERS: LiteralString = """
+    SELECT count(*) FROM memberships m JOIN json_populate_recordset(NULL::memberships, %(rows)s) r USING (user_id)
+    WHERE m.tenant_id = %(tenant)s"""
 _ANY: LiteralString = "SELECT EXISTS (SELECT FROM {table} WHERE tenant_id = %s)"
 _ADD: LiteralString = """
     INSERT INTO {table} ({columns})
@@ -99,7 +103,8 @@ class TableRepository:
     def add(self, tenant: TenantContext, table: Table, lines: Sequence[bytes]) -> int:
         """Add rows of an archive as the tenant's; answers how many could not be, as what they refer to is not here.
 
-        Rows that are there already stay as they are, so that a file may be added twice.
+        Rows that are there already stay as they are, so that a file may be added twice. Errors: Damaged, LimitReached,
+        FeatureNotInPlan.
         """
         try:
             with self._database.transaction(tenant) as tx:
@@ -109,13 +114,22 @@ class TableRepository:
                 return 1
             half = len(lines) // 2
             return self.add(tenant, table, lines[:half]) + self.add(tenant, table, lines[half:])
+        except (errors.DataError, errors.IntegrityError) as error:
+            raise Damaged(f"A row of {table.name} cannot be kept: {error.diag.message_primary}.") from error
         return 0
+
+    def members(self, tenant: TenantContext, lines: Sequence[bytes]) -> int:
+        """How many of an archive's memberships are of people who are members of the tenant."""
+        values = {"tenant": tenant.tenant, "rows": (b"[" + b",".join(lines) + b"]").decode()}
+        return int(self._database.read(tenant, _MEMBERS, values)[0][0])
 
     @staticmethod
     def _add(tx: Transaction, table: Table, lines: Sequence[bytes]) -> None:
         rows = (b"[" + b",".join(lines) + b"]").decode()
         name = sql.Identifier(table.name)
         tx.run(_UTC)
+        # Limits and features are judged by what the tenant has now; the rows say when they were made elsewhere.
+        tx.run(_JUDGED, (tx.now,))
         if table.by_month:
             tx.run(
                 sql.SQL(_MONTHS).format(table=name, moment=sql.Identifier(table.by_month)),

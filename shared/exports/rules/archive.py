@@ -12,13 +12,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from shared.exports.model import Chunk, File, Table
+from shared.exports.model import Chunk, File, Table, Work
 from shared.exports.rules.contents import LEFT_OUT, PEOPLE, redacted
 from tenant_context.clock import rfc3339
 
-FORMAT = "rmap-export/1"
+FORMAT = "rmap-export/2"
 MANIFEST = "manifest.json"
 END = bytes(2 * tarfile.BLOCKSIZE)
 FILE_ROWS = 20_000
@@ -105,16 +103,17 @@ def files_of(document: dict[str, Any]) -> dict[str, File]:
 
 
 def manifest(
-    tenant: UUID, begun: datetime, tables: Sequence[Table], items: Sequence[str], files: Iterable[File]
-) -> bytes:
-    """What the archive holds, file by file, and what it does not."""
+    tenant: UUID, work: Work, tables: Sequence[Table], items: Sequence[str], files: Iterable[File]
+) -> dict[str, Any]:
+    """What the archive holds, file by file, and what it does not; its seal comes on top."""
     of: dict[str, list[File]] = {}
     for file in files:
         of.setdefault(file.source, []).append(file)
-    document = {
+    return {
         "format": FORMAT,
         "tenant": str(tenant),
-        "begun_at": rfc3339(begun),
+        "export": str(work.id),
+        "begun_at": rfc3339(work.created_at),
         "consistency": "Each file is one consistent read; what changed meanwhile may be in either state.",
         "tables": {table.name: _counts(of.get(f"tables/{table.name}", ())) for table in tables},
         "items": {name: _counts(of.get(f"items/{name}", ())) for name in items},
@@ -123,7 +122,6 @@ def manifest(
         "left_out": LEFT_OUT
         | {"users": "people belong to themselves; their names and mail addresses are in people/members"},
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1)
 
 
 def _counts(files: Sequence[File]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ LEFT_OUT = {
 """Tables that no archive holds, and why. Every other table of tenants is in it."""
 OWN = "tenants"
 """The tenant's own row: in the archive, and never taken over by another tenant."""
-_STAYS = re.compile(r"(billing|dunning|usage)_.*|grants|.*domains")
+_STAYS = re.compile(r"(billing|dunning|usage)_.*|grants|.*domains|memberships|provider_subjects|invitations")
 
 
 def taken_over(table: str) -> bool:
@@ -24,6 +24,7 @@ def taken_over(table: str) -> bool:
 
     In the archive and not taken over: what a tenant is and pays, which the other is and pays for itself (its usage
     would be told to Stripe once more, and grants are operators' to give), and domains, which are proved by DNS anew.
+    And who belongs to it: nobody becomes a member of another tenant, nor gets a role there, without having agreed to.
     """
     return table != OWN and table not in LEFT_OUT and _STAYS.fullmatch(table) is None
 

@@ -21,6 +21,7 @@ from shared.exports.repository.exports import ExportRepository, etags
 from shared.exports.repository.tables import TableRepository
 from shared.exports.rules import archive
 from shared.exports.rules.contents import ITEMS, LEFT_OUT, PEOPLE, without_secrets
+from shared.exports.rules.seal import sealed
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.events import Event
@@ -36,7 +37,7 @@ KEPT = timedelta(days=7)
 
 
 class Maker:
-    """Makes one export at a time."""
+    """Makes one export at a time; `pepper` is what manifests are sealed with."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Maker:
         archives: Archives,
         queue: Queue,
         *,
+        pepper: Callable[[], str],
         elapsed: Callable[[], float] = time.monotonic,
         part_bytes: int = PART_BYTES,
     ) -> None:
@@ -56,6 +58,7 @@ class Maker:
         self._items = items
         self._archives = archives
         self._queue = queue
+        self._pepper = pepper
         self._elapsed = elapsed
         self._part_bytes = part_bytes
 
@@ -88,18 +91,32 @@ class Maker:
             if self._elapsed() > until:
                 return False
             known.append(self._part(tenant, work, tables, known))
+        if not self._still_wanted(tenant, work):
+            raise Abandoned
         self._archives.complete(work.archive, work.upload, etags(known), sum(part.bytes for part in known))
         with self._database.transaction(tenant) as tx:
             told = self._exports.finish(tx, work.id, keeps=KEPT)
             if told is not None:
                 tx.emit(Event("tenant.exported", f"export/{work.id}", {"id": str(work.id), **told}))
+        if told is None:  # it was deleted while its parts were put together
+            self._archives.remove(tenant.tenant, work.archive)
         return True
 
+    def _still_wanted(self, tenant: TenantContext, work: Work) -> bool:
+        with self._database.transaction(tenant) as tx:
+            return self._exports.is_running(tx, work.id)
+
     def _begin(self, tenant: TenantContext, work: Work, sources: int | None = None) -> None:
+        if not self._still_wanted(tenant, work):
+            raise Abandoned
         upload = self._archives.begin(work.archive)
         count = len(self._tables.all()) - len(LEFT_OUT) + len(ITEMS) + 1 if sources is None else sources
-        with self._database.transaction(tenant) as tx:
-            self._exports.begin(tx, work, upload, count)
+        try:
+            with self._database.transaction(tenant) as tx:
+                self._exports.begin(tx, work, upload, count)
+        except Exception:
+            self._archives.give_up(work.archive, upload)
+            raise
         work.upload, work.mark = upload, Mark()
 
     def _part(self, tenant: TenantContext, work: Work, tables: list[Table], known: list[Part]) -> Part:
@@ -113,7 +130,7 @@ class Maker:
                 break
         else:
             every = [*(file for part in known for file in part.files), *files]
-            last = archive.manifest(tenant.tenant, work.created_at, tables, ITEMS, every)
+            last = sealed(archive.manifest(tenant.tenant, work, tables, ITEMS, every), self._pepper())
             content += archive.member(archive.MANIFEST, last, work.created_at) + archive.END
             mark.closed = True
         number = len(known) + 1
@@ -170,4 +187,4 @@ class Maker:
         """Take what is in S3 of an export that was deleted."""
         gone = self._exports.deleted(tenant, ExportId(UUID(message.data["export"])))
         if gone is not None:
-            self._archives.remove(*gone)
+            self._archives.remove(tenant.tenant, *gone)

@@ -54,9 +54,9 @@ class Exports:
         return {"url": self._archives.link(key, f"{export}.tar", LINK_SECONDS), "expires_at": rfc3339(until)}
 
     def delete(self, tx: Transaction, export: ExportId) -> None:
-        """Delete an archive, or stop its making. Errors: ExportNotFound."""
-        self._exports.delete(tx, export)
-        self._start(tx, "delete", export)
+        """Delete an archive, or stop its making; an import stops, and its archive stays. Errors: ExportNotFound."""
+        if self._exports.delete(tx, export) == "export":
+            self._start(tx, "delete", export)
 
     def _start(self, tx: Transaction, kind: str, export: ExportId) -> None:
         message = Message(tx.tenant.tenant, tx.tenant.request_id, kind, {"export": str(export)})

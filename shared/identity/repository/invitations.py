@@ -11,6 +11,7 @@ from shared.identity.model import Invitation
 from shared.identity.rules import check_status
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permits, refusal
 
 _ADD: LiteralString = """
     INSERT INTO invitations (tenant_id, id, email, role, invited_by, created_at, expires_at)
@@ -31,6 +32,7 @@ _ACCEPT: LiteralString = """
 _IS_OPEN: LiteralString = """
     SELECT 1 FROM invitations
     WHERE tenant_id = %s AND id = %s AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > %s"""
+_IS_ACCEPTED: LiteralString = "SELECT 1 FROM invitations WHERE tenant_id = %s AND id = %s AND accepted_at IS NOT NULL"
 _IS_MEMBER: LiteralString = "SELECT 1 FROM memberships WHERE tenant_id = %s AND user_id = %s"
 _JOIN: LiteralString = """
     INSERT INTO memberships (tenant_id, user_id, role, created_at)
@@ -63,17 +65,31 @@ class InvitationRepository:
         return str(row[0]) if row else None
 
     def check_open(self, tx: Transaction) -> None:
-        """Whether people may join by invitation at all. Errors: OrganizationClosed, SsoRequired."""
-        row = tx.one("SELECT status, sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        """Whether people may join by invitation at all. Errors: SsoRequired, and those of `check_joining`."""
+        self.check_joining(tx)
+        row = tx.one("SELECT sso_only FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
+        if row and row[0]:
+            raise SsoRequired
+
+    def check_joining(self, tx: Transaction) -> None:
+        """Whether the organization takes people in.
+
+        Errors: OrganizationClosed, OrganizationSuspended, and what says that it is read-only.
+        """
+        row = tx.one("SELECT status FROM tenants WHERE tenant_id = %s", (tx.tenant.tenant,))
         if row is None:
             raise OrganizationClosed
         check_status(row[0])
-        if row[1]:
-            raise SsoRequired
+        if not permits(row[0], Need.WRITE):
+            raise refusal(row[0])
 
     def is_open(self, tx: Transaction, invitation: UUID) -> bool:
         """Whether it could be accepted."""
         return tx.one(_IS_OPEN, (tx.tenant.tenant, invitation, tx.now)) is not None
+
+    def is_accepted(self, tx: Transaction, invitation: UUID) -> bool:
+        """Whether it was used up by being accepted."""
+        return tx.one(_IS_ACCEPTED, (tx.tenant.tenant, invitation)) is not None
 
     def is_member(self, tx: Transaction, user: UUID) -> bool:
         """Whether the user belongs to the tenant."""

@@ -36,6 +36,11 @@ _MAKE_OWN: LiteralString = """
     WHERE user_id = %s AND email = %s AND email_verified_at IS NULL RETURNING 1"""
 _REHASH: LiteralString = "UPDATE users SET password_hash = %s, updated_at = %s WHERE user_id = %s"
 
+_IN_USE = (
+    "There is a user with this mail address: log in instead. Another organization is signed up with another address;"
+    " its owner invites this one."
+)
+
 
 class UserRepository:
     """People and their places in tenants."""
@@ -52,7 +57,7 @@ class UserRepository:
             tx.one(_INSERT_MEMBERSHIP + " RETURNING 1", (tenant, user, "owner", tx.now))
         except errors.UniqueViolation as error:
             if error.diag.constraint_name == "users_email_key":
-                raise EmailTaken from error
+                raise EmailTaken(_IN_USE) from error
             raise SlugTaken from error
 
     def find_login(self, email: str) -> Login | None:

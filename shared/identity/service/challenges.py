@@ -23,7 +23,14 @@ class Challenges:
 
     def check(self, tenant: TenantContext, domain: str, challenge: str) -> None:
         """Whether the domain's DNS holds the challenge. Errors: ChallengeMissing, NamesUnreachable."""
+        self.look(tenant, domain, challenge)
+
+    def look(self, tenant: TenantContext, domain: str, challenge: str) -> list[str]:
+        """The same; answers everything that stands where the challenge does."""
         name = f"{RECORD}.{domain}"
-        texts = self._egress.call("texts", {"name": name}, tenant=tenant.tenant, request_id=tenant.request_id)
+        texts: list[str] = self._egress.call(
+            "texts", {"name": name}, tenant=tenant.tenant, request_id=tenant.request_id
+        )
         if challenge not in texts:
             raise ChallengeMissing(f"Put a TXT record at {name} that says {challenge}")
+        return texts

@@ -14,7 +14,7 @@ from shared.identity.gateway.fields import UserSecrets
 from shared.identity.model import Assurance, Enrollment, Factors
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.service.throttle import Throttle
-from tenant_context.assurance import SecondFactorRequired
+from shared.identity.service.ways_in import require_factor
 from tenant_context.clock import Clock
 
 _PURPOSE = "totp"
@@ -84,8 +84,7 @@ class SecondFactors:
 
     def require(self, user: UUID, assurance: Assurance) -> None:
         """Whether a session stands on a second factor, where the user has one. Errors: SecondFactorRequired."""
-        if assurance.level < 2 and self.of(user).methods:  # noqa: PLR2004  two proofs
-            raise SecondFactorRequired("You have a second factor: prove who you are with it at /api/v1/auth/step-up.")
+        require_factor(self._factors, user, assurance)
 
     def check(self, user: UUID, code: str, address: str, device: str = "") -> str:
         """Use a code up; answers what it proves. A device that is known waits for nobody else's guesses.

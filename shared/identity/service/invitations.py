@@ -4,7 +4,14 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from shared.identity.errors import AlreadyMember, InvitationNotFound, InvitedAsAnother, OwnersOnly, TicketEnded
+from shared.identity.errors import (
+    AlreadyMember,
+    InvitationAccepted,
+    InvitationNotFound,
+    InvitedAsAnother,
+    OwnersOnly,
+    TicketEnded,
+)
 from shared.identity.gateway.mail import MailQueue
 from shared.identity.model import Invitation
 from shared.identity.repository.invitations import InvitationRepository
@@ -93,24 +100,28 @@ class Asked:
         return UUID(item["tenant"]), UUID(item["invitation"]), item["email"]
 
     def check_good(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
-        """Whether the user could join now. Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember."""
+        """Whether the user could join now. Errors: as `enter`."""
         self._invitations.check_open(tx)
         if not self._invitations.is_open(tx, invitation):
-            raise TicketEnded
+            raise self._ended(tx, invitation)
         if self._invitations.is_member(tx, user):
             raise AlreadyMember
 
     def enter(self, tx: Transaction, invitation: UUID, user: UUID) -> None:
         """The user joins; emits member.joined.
 
-        Errors: OrganizationClosed, SsoRequired, TicketEnded, AlreadyMember.
+        Errors: OrganizationClosed, OrganizationSuspended, SsoRequired, TicketEnded, AlreadyMember, and what says the
+        state of an organization that is read-only.
         """
         self._invitations.check_open(tx)
         role = self._invitations.accept(tx, invitation)
         if role is None:
-            raise TicketEnded
+            raise self._ended(tx, invitation)
         self._invitations.join(tx, user, role)
         tx.emit(Event("member.joined", f"user/{user}", {"user": str(user), "from": None, "to": role}))
+
+    def _ended(self, tx: Transaction, invitation: UUID) -> TicketEnded:
+        return InvitationAccepted() if self._invitations.is_accepted(tx, invitation) else TicketEnded()
 
     def add_user(self, tx: Transaction, user: UUID, email: str, name: str, password_hash: str) -> None:
         """Somebody who was no user before."""

@@ -126,7 +126,8 @@ class SignOn:
         """Where to send the browser that came back from the provider: to the application, with a code for it.
 
         Errors: SignOnEnded, LoginRefused, ProviderUnreachable, ProviderRefused, NotEntitled, AddressNotVouched,
-        UnconfirmedAccount, SessionEnded, Unavailable.
+        UnconfirmedAccount, OrganizationClosed, OrganizationSuspended, SessionEnded, Unavailable, and what says that an
+        organization that somebody would join is read-only.
         """
         ticket = self._tickets.find(_AT_PROVIDER, state, self._clock().timestamp())
         if ticket is None or not self._tickets.take(_AT_PROVIDER, state):
@@ -224,9 +225,12 @@ class SignOn:
             if is_member:
                 raise UnconfirmedAccount
             with self._database.transaction(there) as tx:
+                self._joining.check_joining(tx)
                 self._entitled(tx, role)
             self._takeover.clear(user.id, caller)
         with self._database.transaction(there) as tx:
+            if not is_member:
+                self._joining.check_joining(tx)
             if login is None:
                 self._joining.add_user(tx, user.id, email, user.name, "")
             if is_unproved:

@@ -49,33 +49,40 @@ class SignUps:
         """A new user with a new tenant, in one transaction; emits tenant.created, which starts the billing.
 
         One that is repeated, with the same address, organization and password, finds what the first one made and logs
-        in to it; for anybody else the address is taken. `key` names the request: with it, another request is refused.
+        in to it; for anybody else the address is taken. `key` names the request: who made something with it and asks
+        for something else is refused. What a stranger did with the same key is in nobody's way.
         Errors: WeakPassword, BreachedPassword, EmailTaken, SlugTaken, TooManyTries, Invalid, BadRequest, SessionEnded.
         """
         self._throttle.meter("sign-up", caller.source_ip)
-        ids = self._new_id(), self._new_id()
+        ids, another = (self._new_id(), self._new_id()), False
         if key is not None:
-            ids = self._begun(sign_up, key, ids)
+            begun = self._begun(sign_up, key, ids)
+            ids, another = begun or ids, begun is None
         try:
             return self._begin(sign_up, caller, *ids)
         except (EmailTaken, SlugTaken):
             came = self._again(sign_up, caller)
             if came is None:
                 raise
+            if another:  # both requests are the same person's, as the password has just proved
+                raise Invalid(
+                    "This Idempotency-Key was used for another request.",
+                    errors=(FieldError("", "idempotency-key-reused", "use a fresh key for a new request"),),
+                ) from None
             return came
 
-    def _begun(self, sign_up: SignUp, key: str, ids: tuple[UUID, UUID]) -> tuple[UUID, UUID]:
-        """The ids that the first request of the key chose, so that one that broke off goes on with them."""
+    def _begun(self, sign_up: SignUp, key: str, ids: tuple[UUID, UUID]) -> tuple[UUID, UUID] | None:
+        """The ids that the first request of the key chose, so that one that broke off goes on with them.
+
+        A key is one mail address's and organization's; None where it said something else, maybe by a stranger.
+        """
         if not 1 <= len(key) <= rules.MAX_KEY or not key.isprintable():
             raise BadRequest(f"Idempotency-Key has 1 to {rules.MAX_KEY} printable characters.")
         content = {"said": rules.said_at_sign_up(sign_up), "tenant": str(ids[0]), "user": str(ids[1])}
         expires = int(self._clock().timestamp()) + rules.SIGN_UP_KEY_SECONDS
-        kept = self._tickets.put_once("sign-up", f"{sign_up.email}\n{key}", content, expires)
+        kept = self._tickets.put_once("sign-up", rules.sign_up_scope(sign_up, key), content, expires)
         if kept["said"] != content["said"]:
-            raise Invalid(
-                "This Idempotency-Key was used for another request.",
-                errors=(FieldError("", "idempotency-key-reused", "use a fresh key for a new request"),),
-            )
+            return None
         return UUID(kept["tenant"]), UUID(kept["user"])
 
     def _again(self, sign_up: SignUp, caller: Caller) -> SignedIn | None:

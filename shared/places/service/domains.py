@@ -1,19 +1,26 @@
 """Hosts of an organization's own, proved by DNS as mail domains are."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from shared.identity.errors import DomainTaken
 from shared.identity.service.challenges import RECORD, Challenges, fresh_challenge
 from shared.names.errors import NotAHost
 from shared.names.rules import MAX_HOST, host
 from shared.places import rules
-from shared.places.errors import CustomDomainNotFound, DomainRefused
+from shared.places.errors import CustomDomainNotFound, DomainContested, DomainRefused
 from shared.places.model import CustomDomain
 from shared.places.repository.domains import CustomDomainRepository
-from tenant_context.context import TenantContext
+from tenant_context.clock import rfc3339
+from tenant_context.context import TenantContext, from_dns
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permits, refusal
 
+GRACE = timedelta(days=3)
+"""How long who holds a domain can put its challenge back, once another's was seen there instead."""
+LAPSE = timedelta(days=30)
+"""After that a contest that nobody followed up begins anew."""
 _LONGEST = MAX_HOST - len(RECORD) - 1
 """So that the challenge's own name, a label below, is one that DNS can hold."""
 
@@ -62,17 +69,51 @@ class CustomDomains:
     def verify(self, tenant: TenantContext, text: str) -> CustomDomain:
         """Look for the challenge in DNS; with it the organization is found at the domain, and nobody else can be.
 
-        It is looked for once: what was verified stays so until it is removed. Emits tenant.custom_domain_verified.
-        Errors: CustomDomainNotFound, ChallengeMissing, DomainTaken, NamesUnreachable.
+        It is looked for once: what was verified stays so until it is removed, or another organization's challenge
+        stands there and this one's does not. In an organization that is read-only, what it holds already is looked for
+        again, and nothing else. Emits tenant.custom_domain_verified.
+        Errors: CustomDomainNotFound, ChallengeMissing, DomainTaken, DomainContested, NamesUnreachable, and what says
+        the organization's state.
         """
         domain = _named(text)
         found = next((one for one in self._repository.all(tenant) if one.domain == domain), None)
         if found is None:
             raise CustomDomainNotFound
-        if found.verified_at is not None:
+        if found.verified_at is None and not permits(tenant.state, Need.WRITE):
+            raise refusal(tenant.state)
+        if found.verified_at is not None and found.contested_at is None:
             return found
-        self._challenges.check(tenant, domain, found.challenge)
-        return replace(found, verified_at=self._verified(tenant, domain))
+        texts = self._challenges.look(tenant, domain, found.challenge)
+        try:
+            since = self._verified(tenant, domain)
+        except DomainTaken:
+            self._take_over(tenant, domain, texts)
+            since = self._verified(tenant, domain)
+        return replace(found, verified_at=since, contested_at=None)
+
+    def _take_over(self, tenant: TenantContext, domain: str, texts: list[str]) -> None:
+        """Have a domain that changed hands leave who holds it, who was told `GRACE` before.
+
+        Where the holder's challenge is seen the contest is over: the next one is told again, and takes as long.
+        Emits tenant.custom_domain_contested and tenant.custom_domain_lost there.
+        Errors: DomainTaken, while the holder's challenge is in DNS as well; DomainContested.
+        """
+        holder = self._repository.holder(tenant, domain)
+        if holder is None:  # it was let go a moment ago
+            return
+        if holder.challenge in texts:
+            with self._database.transaction(from_dns(holder.tenant, tenant.request_id)) as tx:
+                self._repository.keep(tx, domain)
+            raise DomainTaken("Another organization has verified this domain, and its challenge is in DNS as well.")
+        with self._database.transaction(from_dns(holder.tenant, tenant.request_id)) as tx:
+            since = self._repository.contest(tx, domain, tenant.tenant, LAPSE)
+            if since == tx.now:
+                _tell(tx, "tenant.custom_domain_contested", domain, until=rfc3339(since + GRACE))
+            elif since is not None and tx.now >= since + GRACE:
+                self._repository.lose(tx, domain)
+                _tell(tx, "tenant.custom_domain_lost", domain)
+        if since is not None and tx.now < since + GRACE:
+            raise DomainContested(since + GRACE)
 
     def _verified(self, tenant: TenantContext, domain: str) -> datetime:
         with self._database.transaction(tenant) as tx:
@@ -98,6 +139,6 @@ def _named(text: str) -> str:
         raise CustomDomainNotFound from error
 
 
-def _tell(tx: Transaction, kind: str, domain: str) -> None:
-    data = {"id": str(tx.tenant.tenant), "domain": domain}
+def _tell(tx: Transaction, kind: str, domain: str, **more: str) -> None:
+    data = {"id": str(tx.tenant.tenant), "domain": domain, **more}
     tx.emit(Event(kind, f"custom-domain/{domain}", data))

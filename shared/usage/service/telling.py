@@ -5,8 +5,8 @@ of these. So a push that is sent again is the same push, which Stripe drops; usa
 another part of it.
 """
 
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from tenant_context.context import TenantContext
 from tenant_context.errors import Unavailable
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permits, permitting
 
 _AT_ONCE = 20
 """Pushes a call: as many as fit the seconds that Stripe's side has."""
@@ -57,16 +58,29 @@ class UsageShare:
 
         Each hour, doors are told what they did not hear: that there is no room any more, or again, and grants' ends.
         """
+        if not permits(self._repository.state(tx), Need.TIMED):
+            return {"alerts": 0, **self.settle(tx)}
         self._measure_storage(tx)
         if tx.now.minute < _TOLD_BEFORE:
             self._doors.mend(tx)
         alerts = self._alert(tx)
         # The hour that ended last, once its grace is over too.
         closed = (tx.now - GRACE).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-        planned = self._repository.plan(tx, closed)
-        tenant = tx.tenant
+        return {"alerts": alerts, "planned": self._plan(tx, closed)}
+
+    def settle(self, tx: Transaction) -> dict[str, Any]:
+        """Plan pushes of all that is open, the present hour too: of a tenant that is suspended, or about to be closed.
+
+        What was counted before and comes late is another part of its hour, told by the next run.
+        """
+        return {"planned": self._plan(tx, tx.now)}
+
+    def _plan(self, tx: Transaction, until: datetime) -> int:
+        planned = self._repository.plan(tx, until)
+        # Money is settled in every state: by then, the tenant may be closed.
+        tenant = replace(tx.tenant, states=permitting(Need.SETTLE))
         tx.after_commit(lambda: self.push(tenant))
-        return {"alerts": alerts, "planned": planned}
+        return planned
 
     def push(self, tenant: TenantContext) -> int:
         """Tell Stripe of what waits; answers how many it took. While Stripe is away, they wait for the next run."""

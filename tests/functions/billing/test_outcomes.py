@@ -201,6 +201,22 @@ def test_a_subscription_that_is_born_after_its_tenant_was_given_up_ends(
     assert [ends for _, ends in asked(errands)] == ["with-period", "at-once"]
 
 
+def test_a_customer_whose_subscription_never_came_goes_with_its_organization(
+    handler: Handler, database: Database, errands: Inspected, two_tenants: Tenants
+) -> None:
+    """Whether it was told of before the end or only after it; billing is no further than it was."""
+    acme, globex = two_tenants
+    assert handler(of(acme, "customer_made"), Context()) == DONE
+    assert asked(errands) == []
+    assert status(database, acme) == ("billing_pending", "")
+    for tenant in two_tenants:
+        put_into(database, tenant, "closed")
+        assert handler(of(tenant, "state_changed"), Context()) == DONE
+    assert asked(errands) == [("cus_sample", "at-once")]
+    assert handler(of(globex, "customer_made"), Context()) == DONE
+    assert asked(errands) == [("cus_sample", "at-once")]
+
+
 def test_stripes_word_that_contradicts_the_tenants_life_is_answered(
     handler: Handler, database: Database, errands: Inspected, two_tenants: Tenants
 ) -> None:

@@ -48,10 +48,11 @@ def test_a_sign_up_is_provisioned_and_told(
     case: str, provision: Provision, outcomes: Inspected, stand_in: StandIn
 ) -> None:
     assert provision(case) == DONE
-    (message,) = outcomes.messages()
+    known, message = sorted(outcomes.messages(), key=lambda told: str(told["kind"]))
     (subscription,) = stand_in.client.v1.subscriptions.list().data
     assert message["kind"] == "billing.provisioned"
     assert message["tenant"] == subscription.metadata["tenant"]
+    assert (known["kind"], known["data"]) == ("billing.customer_made", {"customer": subscription.customer})
     data = message["data"]
     assert (data["subscription"], data["status"], data["plan"]) == (subscription.id, "trialing", "starter")
 
@@ -71,7 +72,7 @@ def test_while_stripe_is_down_the_message_comes_again_and_the_delay_is_told(
     ]
     stand_in.control("faults", down=False)
     assert provision(receive=2) == DONE
-    assert [told["kind"] for told in outcomes.messages()] == ["billing.provisioned"]
+    assert sorted(told["kind"] for told in outcomes.messages()) == ["billing.customer_made", "billing.provisioned"]
 
 
 def test_after_the_last_receive_it_is_given_up_and_told(
@@ -80,6 +81,15 @@ def test_after_the_last_receive_it_is_given_up_and_told(
     stand_in.control("faults", down=True)
     assert len(provision(receive=5)["batchItemFailures"]) == 1
     assert [told["kind"] for told in outcomes.messages()] == ["billing.failed"]
+
+
+def test_whom_an_earlier_attempt_made_is_not_told_of_again(
+    provision: Provision, outcomes: Inspected, stand_in: StandIn
+) -> None:
+    customer = stand_in.customer()
+    assert provision(customer=customer) == DONE
+    (told,) = outcomes.messages()
+    assert (told["kind"], told["data"]["customer"]) == ("billing.provisioned", customer)
 
 
 def test_a_plan_that_cannot_be_billed_is_given_up_at_once(provision: Provision, outcomes: Inspected) -> None:
@@ -96,7 +106,7 @@ def test_what_stripe_says_of_its_own_objects_is_no_reason_for_owners(
     """Its words name ids, and may name those of others."""
     stand_in.control("faults", status=400, count=1, match="POST /v1/subscriptions", code="resource_missing")
     provision()
-    told = outcomes.messages()[-1]
+    (told,) = [told for told in outcomes.messages() if told["kind"] == "billing.failed"]
     assert told["data"]["reason"][0].isupper()
     assert told["data"]["reason"].endswith(".")
     for word in ("drill", "cus_", "price_", "Traceback", "Error", "param"):
@@ -107,7 +117,7 @@ def test_errands_to_end_a_subscription_wait_for_stripe_and_are_done_once(
     provision: Provision, outcomes: Inspected, stand_in: StandIn
 ) -> None:
     provision()
-    (made,) = outcomes.messages()
+    made = outcomes.messages()[0]
     customer = made["data"]["customer"]
     stand_in.control("faults", down=True)
     assert len(provision("ending", customer=customer)["batchItemFailures"]) == 1
@@ -129,4 +139,4 @@ def test_one_bad_record_leaves_the_others_of_its_batch_alone(handler: Handler, o
     bad["Records"][0] |= {"body": "{}", "messageId": "bad"}
     answer = handler({"Records": [*bad["Records"], *good["Records"]]}, Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
-    assert [told["kind"] for told in outcomes.messages()] == ["billing.provisioned"]
+    assert sorted(told["kind"] for told in outcomes.messages()) == ["billing.customer_made", "billing.provisioned"]

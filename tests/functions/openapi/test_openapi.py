@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from infra import catalog
@@ -80,15 +82,58 @@ def test_updates_ask_for_the_version_and_writes_take_a_key(document: dict[str, A
     assert "ETag" in amend["responses"]["200"]["headers"]
 
 
-def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
-    for path, _, operation in operations(document):
-        bodies = [operation["requestBody"]] if "requestBody" in operation else []
-        for part in [*bodies, *operation["responses"].values()]:
-            for content in part.get("content", {}).values():
-                if "example" in content:
-                    schema = {**content["schema"], "components": document["components"]}
-                    problems = list(Draft202012Validator(schema).iter_errors(content["example"]))
-                    assert problems == [], (path, json.dumps(content["example"]))
+FORMATS = FormatChecker(())
+
+
+def is_uuid(text: object) -> bool:
+    return not isinstance(text, str) or str(UUID(text)) == text
+
+
+def is_moment(text: object) -> bool:
+    return not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is not None
+
+
+def is_day(text: object) -> bool:
+    return not isinstance(text, str) or bool(date.fromisoformat(text))
+
+
+for form, check in {"uuid": is_uuid, "date-time": is_moment, "date": is_day}.items():
+    FORMATS.checks(form, ValueError)(check)
+
+
+def examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], Any]]:
+    """Every example, with where it stands and its schema: those of bodies, answers and shared answers."""
+    shared = document["components"]["responses"].items()
+    for place, part in [
+        *((f"{path} body", one["requestBody"]) for path, _, one in operations(document) if "requestBody" in one),
+        *((f"{path} answer", part) for path, _, one in operations(document) for part in one["responses"].values()),
+        *shared,
+    ]:
+        for content in part.get("content", {}).values():
+            if "example" in content:
+                yield place, {**content["schema"], "components": document["components"]}, content["example"]
+
+
+def test_every_example_fits_its_schema_and_its_formats(document: dict[str, Any]) -> None:
+    found = list(examples(json.loads((PLACE / "openapi.json").read_text())))
+    assert len(found) > len(document["paths"])
+    for place, schema, example in found:
+        problems = list(Draft202012Validator(schema, format_checker=FORMATS).iter_errors(example))
+        assert problems == [], (place, json.dumps(example))
+
+
+def test_what_ends_does_not_end_in_the_past_in_a_body_to_try(document: dict[str, Any]) -> None:
+    tried = [example for place, _, example in examples(document) if place.endswith("body")]
+    ends = [example[name] for example in tried if isinstance(example, dict) for name in ("expires_at", "until")
+            if example.get(name)]  # fmt: skip
+    assert ends
+    assert all(datetime.fromisoformat(end) > datetime(2090, 1, 1, tzinfo=UTC) for end in ends), ends
+
+
+@pytest.mark.parametrize("given", ["acme", "2026-13-01", "yesterday"])
+def test_a_value_of_another_format_is_found(given: str) -> None:
+    for form in ("uuid", "date-time", "date"):
+        assert not Draft202012Validator({"format": form}, format_checker=FORMATS).is_valid(given)
 
 
 def test_nothing_of_the_machine_is_in_it() -> None:

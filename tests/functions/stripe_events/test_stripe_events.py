@@ -51,7 +51,7 @@ def body_of(case: str, **changes: Any) -> str:
 
 def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: Inspected) -> None:
     answer = post(body_of("receive"))
-    assert answer == {"status": 200, "received": True, "queued": True}
+    assert answer == {"status": 200, "received": True, "queued": True, "reason": ""}
     (message,) = outcomes.messages()
     assert (message["tenant"], message["kind"], message["id"]) == (TENANT, "billing.event", "Ff1c2h3TIAMEPrg=")
     assert message["data"] == {
@@ -69,6 +69,7 @@ def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: In
         "cancels": False,
         "next_plan": None,
         "closing": False,
+        "invoice": "",
     }
 
 
@@ -77,11 +78,66 @@ def test_a_failed_payment_is_queued_with_its_reason(post: Post, outcomes: Inspec
     (message,) = outcomes.messages()
     assert (message["data"]["status"], message["data"]["subscription"]) == (None, "sub_sample")
     assert message["data"]["reason"] == "The payment of invoice in_sample failed."
+    assert message["data"]["invoice"] == "in_sample"
+
+
+def absurd(case: str, place: str, value: object) -> str:
+    """A sample in which something at a place is another."""
+    event = json.loads(body_of(case))
+    *way, last = place.split(".")
+    inner = event
+    for name in way:
+        inner = inner[int(name) if isinstance(inner, list) else name]
+    inner[last] = value
+    return json.dumps(event)
+
+
+HUGE = 10**30
+OBJECT = "data.object"
+
+
+@pytest.mark.parametrize(
+    ("case", "place", "value"),
+    [
+        ("receive", "created", HUGE),
+        ("receive", "created", -1),
+        ("receive", f"{OBJECT}.trial_end", HUGE),
+        ("receive", f"{OBJECT}.trial_end", 253_402_300_800),
+        ("receive", f"{OBJECT}.trial_end", -HUGE),
+        ("receive", f"{OBJECT}.items.data.0.current_period_end", HUGE),
+        ("receive", "id", "evt_\x00"),
+        ("receive", "id", "e" * 5000),
+        ("receive", "type", "customer.subscription.\x00"),
+        ("receive", f"{OBJECT}.customer", "cus_\x00"),
+        ("receive", f"{OBJECT}.id", "sub_\u202e"),
+        ("receive", f"{OBJECT}.status", "active\x00"),
+        ("payment_failed", f"{OBJECT}.id", "in_\x00"),
+        ("payment_failed", f"{OBJECT}.customer", "c" * 5000),
+        ("payment_failed", "created", HUGE),
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_is_let_go_in_words_though_stripe_signed_it(
+    post: Post, outcomes: Inspected, case: str, place: str, value: object
+) -> None:
+    """A refusal would come again for days, and a queue would hand it out until it is dead."""
+    answer = post(absurd(case, place, value))
+    assert (answer["status"], answer["queued"]) == (200, False)
+    assert answer["reason"].endswith("of Stripe's.")
+    assert outcomes.messages() == []
+
+
+@pytest.mark.parametrize("until", ["\u00b2", "\u0662\u0660", "9" * 40, "-5", "1e9", "soon", "\x00", ""], ids=ascii)
+def test_a_note_that_no_number_stands_in_keeps_no_plan(post: Post, outcomes: Inspected, until: str) -> None:
+    note = {"tenant": TENANT, "keeps_plan": "enterprise", "keeps_until": until}
+    assert post(absurd("receive", f"{OBJECT}.metadata", note))["queued"]
+    (message,) = outcomes.messages()
+    assert (message["data"]["plan"], message["data"]["next_plan"]) == ("professional", None)
 
 
 @pytest.mark.parametrize("kind", ["charge.succeeded", "customer.created", "product.updated", "never.heard.of"])
 def test_other_events_are_acknowledged_and_dropped(post: Post, outcomes: Inspected, kind: str) -> None:
-    assert post(body_of("receive", type=kind)) == {"status": 200, "received": True, "queued": False}
+    assert post(body_of("receive", type=kind)) == {"status": 200, "received": True, "queued": False, "reason": ""}
     assert outcomes.messages() == []
 
 
@@ -91,7 +147,7 @@ def test_a_subscription_that_is_not_of_ours_is_dropped(
 ) -> None:
     event = json.loads(body_of("receive"))
     event["data"]["object"]["metadata"] = metadata
-    assert post(json.dumps(event)) == {"status": 200, "received": True, "queued": False}
+    assert post(json.dumps(event)) == {"status": 200, "received": True, "queued": False, "reason": ""}
     assert outcomes.messages() == []
 
 

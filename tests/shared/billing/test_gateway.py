@@ -3,8 +3,9 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +34,16 @@ def gateway(stand_in: StandIn, secret_name: str) -> Iterator[StripeGateway]:
 
 def customers(stand_in: StandIn) -> list[Any]:
     return list(stand_in.client.v1.customers.list().auto_paging_iter())
+
+
+def begun(
+    gateway: StripeGateway, stand_in: StandIn, tenant: TenantContext, tell: Callable[[str], None] = lambda _: None
+) -> None:
+    """An attempt that ends between the customer and the subscription."""
+    stand_in.control("faults", status=400, match="POST /v1/subscriptions")
+    with pytest.raises(StripeRefused):
+        gateway.provision(tenant, ACME, tell)
+    assert (len(customers(stand_in)), len(subscriptions(stand_in))) == (1, 0)
 
 
 def subscriptions(stand_in: StandIn) -> list[Any]:
@@ -105,6 +116,51 @@ def test_an_answer_that_got_lost_leaves_no_second_one(gateway: StripeGateway, st
     assert [subscription.id for subscription in subscriptions(stand_in)] == [made.subscription]
 
 
+def test_a_mail_that_changed_finds_the_customer_that_an_attempt_left_without_a_subscription(
+    gateway: StripeGateway, stand_in: StandIn
+) -> None:
+    acme = tenant()
+    begun(gateway, stand_in, acme)
+    moved = replace(ACME, email="other@acme.example")
+    made = gateway.provision(acme, moved)
+    (customer,) = customers(stand_in)
+    assert (customer.id, customer.email, customer.name) == (made.customer, moved.email, moved.name)
+    assert customer.metadata.to_dict() == {"tenant": str(acme.tenant), "slug": "acme"}
+
+
+@pytest.mark.parametrize("gone", ["the search's index is behind", "the key is forgotten"])
+def test_another_mail_makes_no_second_customer_by_whichever_way_it_is_known(
+    gateway: StripeGateway, stand_in: StandIn, gone: str
+) -> None:
+    """One of the two always holds: the index is behind for minutes, a key is known for a day."""
+    acme = tenant()
+    begun(gateway, stand_in, acme)
+    if gone == "the key is forgotten":
+        stand_in.control("keys/forget")
+    else:
+        stand_in.control("search", lag=3600)
+    made = gateway.provision(acme, replace(ACME, email="other@acme.example", name="Acme II", slug="acme-2"))
+    assert [one.id for one in customers(stand_in)] == [made.customer]
+
+
+def test_whom_the_row_names_is_neither_looked_for_nor_made(gateway: StripeGateway, stand_in: StandIn) -> None:
+    acme = tenant()
+    begun(gateway, stand_in, acme)
+    (known,) = customers(stand_in)
+    stand_in.control("keys/forget")
+    stand_in.control("search", lag=3600)
+    told: list[str] = []
+    made = gateway.provision(acme, replace(ACME, email="other@acme.example", customer=known.id), told.append)
+    assert [one.id for one in customers(stand_in)] == [made.customer] == [known.id]
+    assert told == []
+
+
+def test_a_customer_is_told_of_before_its_subscription_can_fail(gateway: StripeGateway, stand_in: StandIn) -> None:
+    told: list[str] = []
+    begun(gateway, stand_in, tenant(), told.append)
+    assert told == [one.id for one in customers(stand_in)]
+
+
 def test_stripe_down_is_unavailable_and_back_again_it_works(gateway: StripeGateway, stand_in: StandIn) -> None:
     stand_in.control("faults", down=True)
     with pytest.raises(StripeUnavailable, match="does not answer"):
@@ -158,7 +214,9 @@ class _Stored(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self) -> None:
-        body = json.dumps({"object": "list", "data": [], "has_more": False, "url": "/v1/customers"}).encode()
+        body = json.dumps(
+            {"object": "search_result", "data": [], "has_more": False, "url": "/v1/customers/search"}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -185,5 +243,5 @@ def test_a_failure_that_stripe_remembers_is_passed_by_with_the_next_key(
     url, keys = failing_key
     acme = tenant()
     with closing(StripeGateway(secret_name, url)) as gateway:
-        assert gateway._customer(gateway._connected(), acme.tenant, ACME) == "cus_2"
+        assert gateway._customer(gateway._connected(), acme.tenant) == "cus_2"
     assert keys == [f"rmap-{acme.tenant}-customer-1", f"rmap-{acme.tenant}-customer-2"]

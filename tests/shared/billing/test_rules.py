@@ -9,7 +9,7 @@ import pytest
 
 from infra.constructs.work_queue import MAX_RECEIVES
 from shared.billing import rules
-from shared.billing.model import BillingEvent, BillingState, Plan
+from shared.billing.model import BillingEvent, BillingState, Ends, Moved, Plan
 from tenant_context.states import State
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -83,3 +83,11 @@ def test_what_there_is_to_tell() -> None:
     assert rules.news(PENDING, rules.follow(PENDING, EVENT)) == "tenant.billing_ready"
     assert rules.news(ACTIVE, rules.follow(ACTIVE, EVENT)) == "tenant.subscription_changed"
     assert rules.news(ACTIVE, rules.follow(ACTIVE, replace(EVENT, plan=None))) is None
+
+
+@pytest.mark.parametrize(("leaving", "ends"), [(True, Ends.WITH_PERIOD), (False, Ends.NEVER)])
+def test_a_suspension_does_not_have_paid_on_what_its_owner_is_closing(ends: Ends, *, leaving: bool) -> None:
+    suspended = replace(ACTIVE, status=State.SUSPENDED, held=State.SUSPENDED, leaving=leaving)
+    assert rules.ending(suspended, Moved(State.CLOSING, State.SUSPENDED)) is ends
+    goes_on = replace(EVENT, cancels=not leaving, closing=not leaving)
+    assert rules.ending(suspended, goes_on) is ends, "Stripe says otherwise, and is asked"

@@ -155,6 +155,70 @@ def test_an_upgrade_after_a_downgrade_credits_what_was_paid(desk: Desk) -> None:
     assert desk.totals()[-1] <= 99_900 - 19_900
 
 
+@pytest.mark.parametrize("card", ["declined", "none"])
+def test_a_downgrade_goes_on_waiting_when_an_upgrade_in_its_place_is_not_paid(desk: Desk, card: str) -> None:
+    desk.pay()
+    desk.subscriptions.change(desk.owner(), Plan.PROFESSIONAL)
+    waiting = desk.subscriptions.change(desk.owner(), Plan.STARTER)
+    paid = desk.totals()
+    if card == "declined":
+        desk.stand_in.control("payments", decline=2)
+    else:
+        none = {"invoice_settings": {"default_payment_method": ""}}
+        desk.stand_in.client.v1.customers.update(desk.customer, none)
+    for _ in range(2):
+        with pytest.raises(CardRefused):
+            desk.subscriptions.change(desk.owner("same"), Plan.ENTERPRISE)
+        present = desk.subscriptions.present(desk.owner())
+        assert (present.plan, present.next_plan, present.period_end) == (
+            Plan.PROFESSIONAL, Plan.STARTER, waiting.period_end,
+        )  # fmt: skip
+    assert desk.totals() == paid
+    desk.card()
+    told = desk.subscriptions.change(desk.owner("same"), Plan.ENTERPRISE)
+    assert (told.plan, told.next_plan) == (Plan.ENTERPRISE, None)
+    assert 99_900 - 2 * 19_900 < desk.totals()[-1] <= 99_900 - 19_900
+
+
+def test_a_downgrade_comes_when_an_upgrade_in_its_place_failed(desk: Desk) -> None:
+    desk.pay()
+    desk.subscriptions.change(desk.owner(), Plan.PROFESSIONAL)
+    desk.subscriptions.change(desk.owner(), Plan.STARTER)
+    desk.stand_in.control("payments", decline=1)
+    with pytest.raises(CardRefused):
+        desk.subscriptions.change(desk.owner(), Plan.ENTERPRISE)
+    desk.stand_in.control("clock", advance=32 * DAY)
+    assert desk.totals()[-1] == 4_900
+    assert desk.subscriptions.present(desk.owner()).plan is Plan.STARTER
+
+
+def test_an_upgrade_that_was_lost_on_its_way_leaves_the_downgrade_to_the_next_attempt(desk: Desk) -> None:
+    desk.pay()
+    desk.subscriptions.change(desk.owner(), Plan.PROFESSIONAL)
+    desk.subscriptions.change(desk.owner(), Plan.STARTER)
+    desk.stand_in.client.v1.subscriptions.update(
+        desk.subscription,
+        {
+            "items": [{"id": item_of(desk), "price": price_of(desk, "rmap_professional_monthly")}],
+            "proration_behavior": "none",
+            "metadata": {"keeps_plan": "", "goes_down_to": "starter"},
+        },
+    )
+    desk.stand_in.control("payments", decline=1)
+    with pytest.raises(CardRefused):
+        desk.subscriptions.change(desk.owner(), Plan.ENTERPRISE)
+    present = desk.subscriptions.present(desk.owner())
+    assert (present.plan, present.next_plan) == (Plan.PROFESSIONAL, Plan.STARTER)
+
+
+def item_of(desk: Desk) -> str:
+    return str(desk.stand_in.client.v1.subscriptions.retrieve(desk.subscription)["items"].data[0].id)
+
+
+def price_of(desk: Desk, key: str) -> str:
+    return str(desk.stand_in.client.v1.prices.list({"lookup_keys": [key]}).data[0].id)
+
+
 def test_the_preview_is_what_the_upgrade_then_costs(desk: Desk) -> None:
     desk.pay()
     desk.stand_in.control("clock", advance=10 * DAY)
@@ -286,6 +350,13 @@ def test_what_the_owner_cancelled_stays_cancelled(desk: Desk, endings: Endings, 
     endings.settle(desk.customer, Ends.WITH_PERIOD)
     endings.settle(desk.customer, Ends.NEVER)
     assert now_at_stripe(desk) == ("active", True, False)
+
+
+def test_a_customer_without_a_subscription_is_deleted_too(desk: Desk, endings: Endings) -> None:
+    bare = desk.stand_in.customer(card=None)
+    for _ in range(2):
+        endings.settle(bare, Ends.AT_ONCE)
+    assert desk.stand_in.client.v1.customers.retrieve(bare).to_dict()["deleted"] is True
 
 
 def test_who_is_closed_for_good_has_no_subscription_no_open_page_and_no_name_at_stripe(

@@ -1,5 +1,6 @@
 """A tenant's life on PostgreSQL: which moves there are, what is told of them, and the thirty days of grace."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -16,7 +17,8 @@ from shared.life.errors import OwnersClose, StateDoesNotLeadThere, TenantNotFoun
 from shared.life.model import Standing
 from shared.life.service import GRACE, Life
 from shared.plans.service import Doors
-from tenant_context.clock import utc_now
+from shared.tenants.repository import TenantRepository
+from tenant_context.clock import rfc3339, utc_now
 from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
 from tenant_context.errors import NotInState
@@ -119,6 +121,24 @@ def test_an_owner_closes_and_has_it_back_as_it_was(database: Database, life: Lif
         life.reopen(tx, acme.tenant)
 
 
+def test_until_when_it_can_be_had_back_is_shown_while_it_is_being_closed(
+    database: Database, life: Life, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+
+    def shown() -> str | None:
+        _, content = TenantRepository(database).show(acme)
+        return json.loads(content)["closes_at"]  # type: ignore[no-any-return]
+
+    assert shown() is None
+    with database.transaction(acme) as tx:
+        closes_at = life.close(tx, acme.tenant).closes_at
+    assert shown() == rfc3339(closes_at or utc_now())
+    with database.transaction(acme) as tx:
+        life.reopen(tx, acme.tenant)
+    assert shown() is None
+
+
 def test_only_owners_close_and_only_their_own(database: Database, life: Life, two_tenants: Tenants) -> None:
     acme, globex = two_tenants
     with pytest.raises(TenantNotFound), database.transaction(acme) as tx:
@@ -205,7 +225,10 @@ def test_what_comes_late_for_a_tenant_that_was_erased_is_let_go(
     """Tables of usage refer to no tenant: without this, a late message would leave rows that nobody erases."""
     acme, globex = two_tenants
     with database.transaction(from_message(acme.tenant, "the tests")) as tx:
-        tx.run("INSERT INTO erasures (tenant_id, started_at, finished_at) VALUES (%s, now(), now())", (acme.tenant,))
+        tx.run("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (acme.tenant,))
+        tx.run("INSERT INTO erasures (tenant_id, started_at) VALUES (%s, now())", (acme.tenant,))
+        # The state is to be no reason: it goes with the tenant's row, and what is kept of the erasure stays.
+        tx.run("UPDATE tenants SET status = 'active' WHERE tenant_id = %s", (acme.tenant,))
     with pytest.raises(NotInState):
         work(database, acme.tenant, need)
     with pytest.raises(NotInState):

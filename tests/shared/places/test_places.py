@@ -5,74 +5,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from shared.identity.errors import ChallengeMissing, DomainTaken
 from shared.identity.gateway.egress import Egress
-from shared.identity.service.challenges import RECORD, Challenges
+from shared.identity.service.challenges import Challenges
 from shared.places.errors import CustomDomainNotFound, DomainRefused
-from shared.places.model import Branding, CustomDomain, OwnSettings
+from shared.places.model import Branding, OwnSettings
 from shared.places.repository.branding import BrandingRepository
 from shared.places.repository.domains import CustomDomainRepository
 from shared.places.repository.settings import SettingsRepository
 from shared.places.service.branding import Brandings
 from shared.places.service.domains import CustomDomains
 from shared.places.service.settings import PlaceSettings
-from tenant_context.context import TenantContext
 from tenant_context.errors import LimitReached, PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-
-Tenants = tuple[TenantContext, TenantContext]
-BASE, HANDS = "rmap.example", 12
-
-
-class Dns:
-    """The names that somebody holds, asked as the function with the internet would."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, list[str]] = {}
-
-    def call(self, operation: str, data: dict[str, Any], **_: object) -> list[str]:
-        assert operation == "texts"
-        return self.texts.get(data["name"], [])
-
-    def hold(self, claimed: CustomDomain) -> None:
-        """Put a challenge into DNS, beside what is there."""
-        self.texts.setdefault(f"{RECORD}.{claimed.domain}", ["v=spf1 -all"]).append(claimed.challenge)
-
-
-@pytest.fixture
-def dns() -> Dns:
-    return Dns()
-
-
-@pytest.fixture
-def domains(database: Database, dns: Dns) -> CustomDomains:
-    challenges = Challenges(cast("Egress", dns))
-    return CustomDomains(database, CustomDomainRepository(database), challenges, base=BASE, own=(BASE,))
-
-
-def on_plan(database: Database, tenant: TenantContext, plan: str) -> None:
-    with database.transaction(tenant) as tx:
-        tx.run("UPDATE tenants SET plan = %s WHERE tenant_id = %s", (plan, tenant.tenant))
-
-
-def claim(database: Database, domains: CustomDomains, tenant: TenantContext, name: str) -> CustomDomain:
-    with database.transaction(tenant) as tx:
-        return domains.add(tx, name)
-
-
-def at(database: Database, slug: str | None, domain: str | None) -> str | None:
-    found = BrandingRepository(database).place(slug, domain)
-    return found.slug if found else None
-
-
-def told(database: Database, tenant: TenantContext, area: str) -> list[str]:
-    query = "SELECT action FROM audit_log WHERE action LIKE %s ORDER BY id"
-    return [action for (action,) in database.read(tenant, query, (f"{area}%",))]
+from tests.shared.places.conftest import BASE, HANDS, Dns, Tenants, at, claim, on_plan, told
 
 
 def test_settings_are_changed_one_by_one_at_the_version_that_was_read(database: Database, two_tenants: Tenants) -> None:
@@ -261,3 +212,19 @@ def test_an_organization_is_found_by_its_slug_until_it_is_closed(
         tx.run("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (acme.tenant,))
     assert (at(database, "acme", None), at(database, None, "media.example")) == (None, None)
     assert at(database, "globex", None) == "globex", globex
+
+
+@pytest.mark.parametrize("state", ["suspended", "closed"])
+def test_pages_find_no_organization_that_nobody_is_to_log_in_to(
+    database: Database, domains: CustomDomains, two_tenants: Tenants, dns: Dns, state: str
+) -> None:
+    acme, _ = two_tenants
+    on_plan(database, acme, "professional")
+    dns.hold(claim(database, domains, acme, "media.example"))
+    domains.verify(acme, "media.example")
+    log_ins = (("restricted", "", "acme"), ("closing", "", "acme"), ("suspended", "suspended", "acme"))
+    for status, dunning, found in (*log_ins, (state, "", None)):
+        with database.transaction(acme) as tx:
+            change = "UPDATE tenants SET status = %s, dunning_stage = %s WHERE tenant_id = %s"
+            tx.run(change, (status, dunning, acme.tenant))
+        assert (at(database, "acme", None), at(database, None, "media.example")) == (found, found)

@@ -1,18 +1,20 @@
 """Limits and features of plans, on PostgreSQL: exact whoever creates at once, wider by grants, each tenant its own."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 
+from shared.exports.repository.tables import TableRepository
 from shared.plans.errors import GrantNotFound, NothingToGrant, OrganizationUnknown
 from shared.plans.model import Kind
 from shared.plans.repository import PlanRepository
 from shared.plans.service import Grants, Plans
-from tenant_context.clock import uuid7
+from tenant_context.clock import rfc3339, uuid7
 from tenant_context.context import TenantContext, at_tenant, from_operator
 from tenant_context.errors import FeatureNotInPlan, LimitReached
 from tenant_context.plans import COUNTED, PLANS
@@ -43,6 +45,13 @@ def test_postgresql_and_the_kernel_say_the_same_of_every_plan(database: Database
     assert said == {
         name: {"limits": {one: plan.limits[one] for one in COUNTED}, "features": sorted(plan.features)}
         for name, plan in PLANS.items()
+    }
+
+
+def test_a_plan_with_room_for_endpoints_has_webhooks() -> None:
+    """A limit without the feature would promise what is refused."""
+    assert {name for name, plan in PLANS.items() if plan.limits["webhook_endpoints"] == 0} == {
+        name for name, plan in PLANS.items() if "webhooks" not in plan.features
     }
 
 
@@ -87,6 +96,47 @@ def test_what_was_put_away_does_not_count_until_it_comes_back(database: Database
     do(database, acme, *[campaign] * 5)
     with pytest.raises(LimitReached):
         put(database, acme, "UPDATE campaigns SET status = 'draft' WHERE status = 'archived' AND tenant_id = %s")
+
+
+def test_what_comes_back_is_judged_by_what_is_allowed_then_and_not_when_it_was_made(
+    clone: Clone, two_tenants: Tenants
+) -> None:
+    """A grant was there when the campaigns were made, and has ended since."""
+    acme, _ = two_tenants
+    now = [datetime.now(UTC)]
+    with closing(Database(clone.settings(), clock=lambda: now[0])) as timed:
+        on_plan(timed, acme, "free")
+        give(timed, acme, Kind.EXTRA, "campaigns", amount=1, until=now[0] + SOON)
+        do(timed, acme, *[campaign] * 6)
+        put(timed, acme, "UPDATE campaigns SET status = 'archived' WHERE tenant_id = %s")
+        do(timed, acme, *[campaign] * 5)
+        now[0] += SOON
+        back: LiteralString = """
+            UPDATE campaigns SET status = 'draft', updated_at = %s
+            WHERE id = (SELECT min(id::text)::uuid FROM campaigns WHERE status = 'archived' AND tenant_id = %s)"""
+        with pytest.raises(LimitReached) as refused, timed.transaction(acme) as tx:
+            tx.run(back, (tx.now, acme.tenant))
+        assert (refused.value.members["value"], refused.value.members["usage"]) == (5, 5)
+
+
+def test_what_is_brought_from_elsewhere_is_judged_when_it_comes_and_not_when_it_was_made_there(
+    database: Database, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    on_plan(database, acme, "free")
+    now = database.clock()
+    with database.transaction(operator_at(acme)) as tx:
+        tx.run(
+            "INSERT INTO grants (tenant_id, id, kind, name, amount, reason, created_at, until)"
+            " VALUES (%s, %s, 'feature', 'custom_roles', NULL, 'for last year', %s, %s)",
+            (acme.tenant, uuid7(), now - timedelta(days=400), now - timedelta(days=200)),
+        )
+    tables = {table.name: table for table in TableRepository(database).all()}
+    long_ago = rfc3339(now - timedelta(days=300))
+    line = {"name": "planner", "description": "", "permissions": ["sites.read"], "version": 1}
+    row = json.dumps(line | {"created_at": long_ago, "updated_at": long_ago}).encode()
+    with pytest.raises(FeatureNotInPlan):
+        TableRepository(database).add(acme, tables["roles"], [row])
 
 
 def test_sensors_count_until_they_are_retired(database: Database, two_tenants: Tenants) -> None:
@@ -195,7 +245,7 @@ def test_only_an_operator_reaches_into_a_tenant(two_tenants: Tenants) -> None:
 @pytest.mark.parametrize(
     ("plan", "subscription", "allowed"),
     [
-        ("free", "active", set()),
+        ("free", "active", {"webhooks"}),
         ("starter", "active", {"webhooks"}),
         ("professional", "active", {"webhooks", "custom_roles"}),
         ("free", "trialing", {"webhooks", "custom_roles"}),

@@ -1,9 +1,12 @@
 """How a sensor is read: kept, told to the door once it is committed, and refused where nothing could be read by it."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.sites.errors import UnknownTimeZone, WrongSetup
@@ -13,10 +16,11 @@ from shared.sites.repository import SensorRepository, SiteRepository
 from shared.sites.rules import check_setup
 from shared.sites.service import DirectoryKeeper, Sensors, Sites
 from tenant_context.aws import AwsClient
+from tenant_context.bodies import parse_body
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table
-from tenant_context.errors import PreconditionFailed
+from tenant_context.errors import Invalid, PreconditionFailed
 from tenant_context.postgres import Database
 
 SITE = SiteDraft(name="Flagship", code="flagship", address="", time_zone="Europe/Berlin", metadata={})
@@ -153,3 +157,53 @@ def test_counts_are_calibrated_by_their_time_and_rounded_to_whole_people() -> No
     setup = Setup(calibrations=[Calibration(MARCH, Decimal("0.5")), Calibration(MARCH.replace(day=9), Decimal("1.1"))])
     moments = [MARCH.replace(month=2), MARCH, MARCH.replace(day=8), MARCH.replace(day=9)]
     assert [setup.calibrated(5, moment) for moment in moments] == [5, 3, 3, 6]
+
+
+@pytest.mark.parametrize(
+    ("setup", "pointer"),
+    [
+        (Setup(counting="cumulative", rollover_at=2), "/rollover_at"),
+        (Setup(rollover_at=255), "/rollover_at"),
+        (Setup(csv=Columns(start="from", entries="in", time_format="text")), "/csv/time_format"),
+        (Setup(csv=Columns(start="from", entries="in", time_format="DD.MM.YYYY")), "/csv/time_format"),
+    ],
+)
+def test_what_would_silence_a_sensor_is_refused(setup: Setup, pointer: str) -> None:
+    with pytest.raises(WrongSetup) as caught:
+        check_setup(setup)
+    assert [error.pointer for error in caught.value.errors] == [pointer]
+
+
+def test_a_counter_of_one_byte_and_a_format_with_percents_are_taken() -> None:
+    check_setup(Setup(rollover_at=256, csv=Columns(start="from", entries="in", time_format="%d.%m.%Y")))
+
+
+def test_the_example_of_the_api_page_changes_what_it_says_and_goes_on_counting() -> None:
+    document = json.loads((Path(__file__).parents[3] / "docs/api/openapi.json").read_text())
+    body = document["paths"]["/api/v1/sensors/{sensor_id}/setup"]["put"]["requestBody"]["content"]["application/json"]
+    setup = msgspec.convert(body["example"], Setup)
+    check_setup(setup)
+    assert (setup.counting, setup.rollover_at, setup.csv) == ("format", None, None)
+    assert setup.lines["door"].direction == "reversed"
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "says"),
+    [
+        ('{"lines": {"door": {"direction": "up"}}}', "/lines/*/direction", "'normal', 'out', 'reversed'"),
+        ('{"lines": {"door": {"way": "in"}}}', "/lines/*/way", "there are direction, name"),
+        ('{"zone": "UTC"}', "/zone", "time_zone"),
+        ('{"counting": "total"}', "/counting", "'cumulative', 'format', 'interval'"),
+        ('{"csv": {"delimiter": "x"}}', "/csv/delimiter", "';'"),
+        ('{"calibrations": [{"since": "x", "multiplier": 1}]}', "/calibrations/0/since", "RFC3339"),
+        ('{"lines": {"%s": {}}}' % ("x" * 65), "/lines/*", "its name"),
+        ('{"a~/b": 1}', "/a~0~1b", "is no field here"),
+        ("[]", "", "Expected `object`"),
+    ],
+)
+def test_a_setup_that_is_wrong_says_where_and_what_would_be_right(raw: str, pointer: str, says: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_body(Setup, raw.encode())
+    (error,) = caught.value.errors
+    assert error.pointer == pointer
+    assert says in error.message

@@ -10,6 +10,10 @@ import msgspec
 import pytest
 
 from shared.billing.gateway.meters import Meters, Used
+from shared.jobs.model import NEEDS, Job
+from shared.jobs.repository import JobRepository
+from shared.jobs.service import Worker
+from shared.life.service import GRACE, Life
 from shared.plans.model import Kind
 from shared.plans.repository import PlanRepository
 from shared.plans.service import Doors, Grants
@@ -18,11 +22,14 @@ from shared.usage.repository import UsageRepository
 from shared.usage.service.ledger import Ledger
 from shared.usage.service.telling import UsageShare
 from tenant_context.clock import uuid7
-from tenant_context.context import TenantContext, at_tenant, from_operator
+from tenant_context.context import TenantContext, at_tenant, from_message, from_operator
 from tenant_context.dynamo import Table
+from tenant_context.entry.queue import Message, QueueEntry
 from tenant_context.errors import Unavailable
+from tenant_context.observability import Observability
 from tenant_context.postgres import Database
-from tenant_context.state_news import Allowances
+from tenant_context.state_news import Allowances, Herald
+from tenant_context.states import Need, State, permitting
 from tests.clocks import Moment
 from tests.conftest import Clone
 from tests.dynamo import watched
@@ -231,3 +238,62 @@ def test_what_came_in_a_months_last_minutes_is_alerted_in_the_next(acme: Teller,
     acme.run()
     acme.run()
     assert [(one["month"], one["threshold"]) for one in acme.told("usage.threshold_reached")] == [("2026-03", 50)]
+
+
+def put_into(acme: Teller, state: State) -> None:
+    with acme.database.transaction(acme.tenant) as tx:
+        tx.run("UPDATE tenants SET status = %s WHERE tenant_id = %s", (state, acme.tenant.tenant))
+
+
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.CLOSED])
+def test_who_is_suspended_or_closed_has_all_that_is_open_told_and_nothing_new_measured(
+    acme: Teller, moment: Moment, state: State
+) -> None:
+    """As the queue's door lets it in: after five weeks, Stripe would take none of it."""
+    acme.use(moment.now - timedelta(hours=2), 40)
+    acme.use(moment.now, 2)
+    put_into(acme, state)
+    worker = Worker(acme.database, JobRepository(acme.database), {Job.USAGE: acme.share})
+    entry = QueueEntry(worker, observability=Observability(f"tests-{state}"), need=Need.TIMED, needs=NEEDS)
+    body = Message(acme.tenant.tenant, "the tests", Job.USAGE, {}).encode().decode()
+    for _ in range(2):
+        assert entry({"Records": [{"messageId": "m", "body": body}]}, None) == {"batchItemFailures": []}
+    assert acme.states() == [("pushed", 40), ("pushed", 2)]
+    assert acme.heard() == 42
+    assert acme.database.read(acme.tenant, "SELECT 1 FROM usage_events WHERE source = 'storage'") == []
+
+
+def test_what_stripe_did_not_take_while_it_was_away_is_told_of_the_suspended_later(
+    acme: Teller, moment: Moment
+) -> None:
+    acme.use(moment.now, 5)
+    put_into(acme, State.SUSPENDED)
+    acme.stand_in.control("faults", down=True)
+    acme.run()
+    assert acme.states() == [("waiting", 5)]
+    acme.stand_in.control("faults", down=False)
+    acme.run()
+    assert acme.states() == [("pushed", 5)]
+
+
+def test_the_last_hour_is_told_as_the_organization_is_closed(acme: Teller, moment: Moment) -> None:
+    """By a context that timed work has, which a closed tenant would not let in."""
+    life = Life(Herald(acme.table, moment), at_end=acme.share.settle)
+    with acme.database.transaction(acme.tenant) as tx:
+        life.move(tx, State.CLOSING, "the tests")
+    moment.now += GRACE
+    acme.stand_in.control("clock", advance=GRACE.total_seconds())
+    acme.use(moment.now, 3)
+    timed = from_message(acme.tenant.tenant, "the tests", permitting(Need.TIMED))
+    with acme.database.transaction(timed) as tx:
+        assert life.tend(tx) == {"closed": 1}
+    assert acme.states() == [("pushed", 3)]
+    assert acme.heard() == 3
+
+
+def test_usage_is_planned_for_the_suspended_and_other_work_is_not(acme: Teller) -> None:
+    put_into(acme, State.SUSPENDED)
+    jobs = JobRepository(acme.database)
+    with_usage = [one for page in jobs.tenants(need=NEEDS[Job.USAGE]) for one in page]
+    assert acme.tenant.tenant in with_usage
+    assert acme.tenant.tenant not in [one for page in jobs.tenants() for one in page]

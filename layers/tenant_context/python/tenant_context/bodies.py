@@ -166,9 +166,9 @@ def _parse_struct(shape: type[msgspec.Struct], raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `")
-        pointer = path.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
-        raise Invalid(errors=(FieldError(pointer, "type", message),)) from error
+        from tenant_context.struct_errors import field_error  # noqa: PLC0415  for bodies that are wrong alone
+
+        raise Invalid(errors=(field_error(shape, error),)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is not JSON: {error}.") from error
 

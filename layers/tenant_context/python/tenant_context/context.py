@@ -25,6 +25,7 @@ class Source(StrEnum):
     SIGN_UP = "sign-up"
     CREDENTIALS = "credentials"
     OPERATOR = "operator"
+    DNS = "dns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class TenantContext:
     """Of a device key: what it is bound to, for example `{"site": …}`."""
     authenticated_at: int = 0
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
+    level: int = 0
+    """By how many proofs a user is proved; 0 for anyone else."""
+    proofs: tuple[str, ...] = ()
+    """Which they were, as the access token names them (`amr`)."""
     state: str = "active"
     """Of the tenant, as far as whoever proved the caller knows; `tenant_context.states` says what it permits."""
     states: tuple[str, ...] = ()
@@ -89,7 +94,9 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
         source=Source.TOKEN,
         request_id=request_id,
         session=str(claims["sid"]),
-        authenticated_at=_seconds(claims.get("auth_time", 0)),
+        authenticated_at=_number(claims.get("auth_time", 0)),
+        level=_number(claims.get("aal", 0)),
+        proofs=_words(claims.get("amr")),
         source_ip=source_ip,
         restricted=str(claims.get("restricted", "")),
         state=str(claims.get("state", "active")),
@@ -98,8 +105,12 @@ def from_claims(claims: dict[str, object], request_id: str, source_ip: str = "")
     )
 
 
-def _seconds(value: object) -> int:
+def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(str(word) for word in value) if isinstance(value, list) else ()
 
 
 def from_key(
@@ -171,6 +182,11 @@ def at_tenant(operator: TenantContext, tenant: UUID) -> TenantContext:
     if operator.source is not Source.OPERATOR:
         raise TypeError("only operators reach into tenants")
     return _system(tenant, Source.OPERATOR, operator.request_id)
+
+
+def from_dns(tenant: UUID, request_id: str) -> TenantContext:
+    """Mint for the tenant that holds a domain, once DNS was seen to say that it is another's."""
+    return _system(tenant, Source.DNS, request_id)
 
 
 def _system(tenant: UUID, source: Source, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:

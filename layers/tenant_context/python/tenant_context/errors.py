@@ -70,13 +70,21 @@ class PaymentNeeded(RmapError):
     status, code, title = 402, "payment-needed", "This has to be paid for"
 
 
+def _way_out(limit: str, value: int, usage: int) -> str:
+    if value == 0 and usage == 0:
+        return f"The organization's plan has no {limit.replace('_', ' ')}: change the plan to have some."
+    counted = " (open invitations count as well)" if limit == "users" else ""
+    fewer = "remove one" if value else "remove what there is"
+    return f"The limit {limit} is {value}, and in use are {usage}{counted}: {fewer}, or change the plan."
+
+
 class LimitReached(PaymentNeeded):
     """The tenant has as much of a thing as it may have."""
 
     code, title = "limit-reached", "The plan allows no more of this"
 
     def __init__(self, limit: str = "", value: int = 0, usage: int = 0) -> None:
-        super().__init__(f"The limit {limit} is {value}, and {usage} are in use: remove one, or change the plan.")
+        super().__init__(_way_out(limit, value, usage))
         self.members = told_limit(limit, value, usage, None)
 
 

@@ -22,6 +22,8 @@ PLACE = ("flags", "flags")
 _READ_EVERY_S = 30.0
 _WHOLE = 10_000
 """A share is told to the hundredth of a percent."""
+_RACES = 10
+"""How often a tenant is taken out of a flag that operators change at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,28 @@ class Shelf:
             self._table.update(*PLACE, "REMOVE flags.#name", {}, names={"#name": name})
         else:
             self._table.update(*PLACE, "SET flags.#name = :flag", {":flag": flag.item()}, names={"#name": name})
+
+    def naming(self, tenant: UUID) -> list[str]:
+        """The flags that name a tenant, on for it or off."""
+        return sorted(name for name, flag in self.all().items() if str(tenant) in flag.on | flag.off)
+
+    def forget(self, name: str, tenant: UUID) -> None:
+        """Take a tenant out of a flag; what an operator makes of it meanwhile stays. Errors: ConditionFailed."""
+        for _ in range(_RACES):
+            kept = ((self._table.get(*PLACE) or {}).get("flags") or {}).get(name)
+            if kept is None or str(tenant) not in {*kept["on"], *kept["off"]}:
+                return
+            left = {**kept, **{side: [one for one in kept[side] if one != str(tenant)] for side in ("on", "off")}}
+            with suppress(ConditionFailed):
+                self._table.update(
+                    *PLACE,
+                    "SET flags.#name = :left",
+                    {":left": left, ":kept": kept},
+                    condition="flags.#name = :kept",
+                    names={"#name": name},
+                )
+                return
+        raise ConditionFailed
 
 
 def read_flags(table: Table) -> dict[str, Flag]:

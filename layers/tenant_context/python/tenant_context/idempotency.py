@@ -22,6 +22,11 @@ _MAX_LENGTH = 255
 _REMEMBER: LiteralString = """
     INSERT INTO idempotency_keys (tenant_id, actor, key, request_hash, status, headers, body, created_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
+_RESERVE: LiteralString = """
+    INSERT INTO idempotency_keys (tenant_id, actor, key, request_hash, status, headers, body, created_at)
+    VALUES (%s, %s, %s, %s, %s, '{}', '', %s) ON CONFLICT DO NOTHING"""
+_RELEASE: LiteralString = "DELETE FROM idempotency_keys WHERE tenant_id = %s AND actor = %s AND key = %s"
+_RESERVED, _FINISHED = 0, 200
 _RECALL: LiteralString = """
     SELECT request_hash, status, headers, body FROM idempotency_keys
     WHERE tenant_id = %s AND actor = %s AND key = %s"""
@@ -65,13 +70,34 @@ class Attempt:
         if not rows:
             return None
         request_hash, status, headers, body = rows[0]
+        self._check(request_hash)
+        kept = dict(line.split(": ", 1) for line in headers)
+        return Answer(content=bytes(body), status=status, headers={**kept, "idempotent-replayed": "true"})
+
+    def reserve(self, database: Database, tenant: TenantContext) -> bool:
+        """Keep the key for this request alone, before somebody else is asked to do it who does not compare requests.
+
+        True, where the request was `finish`ed before. Errors: Invalid, where the key was used for something else.
+        """
+        with database.transaction(tenant) as tx:
+            tx.run(_RESERVE, (tenant.tenant, tenant.actor, self.key, self.request_hash, _RESERVED, tx.now))
+            row = tx.one(_RECALL, (tenant.tenant, tenant.actor, self.key))
+        if row is None:
+            return False
+        self._check(row[0])
+        return bool(row[1] != _RESERVED)
+
+    def finish(self, tx: Transaction) -> None:
+        """Queue that what a reserved key asked for is done; its answer is not kept."""
+        tx.run(_RELEASE, (tx.tenant.tenant, tx.tenant.actor, self.key))
+        tx.run(_RESERVE, (tx.tenant.tenant, tx.tenant.actor, self.key, self.request_hash, _FINISHED, tx.now))
+
+    def _check(self, request_hash: bytes) -> None:
         if bytes(request_hash) != self.request_hash:
             raise Invalid(
                 "This Idempotency-Key was used for another request.",
                 errors=(FieldError("", "idempotency-key-reused", "use a fresh key for a new request"),),
             )
-        kept = dict(line.split(": ", 1) for line in headers)
-        return Answer(content=bytes(body), status=status, headers={**kept, "idempotent-replayed": "true"})
 
 
 def is_repeat(error: BaseException) -> bool:

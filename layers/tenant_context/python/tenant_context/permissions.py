@@ -42,9 +42,28 @@ ROLES: dict[str, frozenset[str]] = {
         }
     ),
     "member": frozenset({"campaigns.read", "campaigns.create", "audiences.read"}),
-    "viewer": frozenset({"*.read"}),
+    "viewer": frozenset(
+        {
+            "alerts.read",
+            "analytics.read",
+            "audiences.read",
+            "billing.read",
+            "campaigns.read",
+            "exports.read",
+            "ingest.read",
+            "jobs.read",
+            "keys.read",
+            "sensors.read",
+            "settings.read",
+            "sites.read",
+            "targets.read",
+            "users.read",
+            "webhooks.read",
+        }
+    ),
 }
-"""The role matrix. `device` is no role: a device key carries its own scopes."""
+"""The role matrix. `device` is no role: a device key carries its own scopes. A viewer reads everything but the audit
+log, which tells what everybody did, and from where."""
 
 PERMISSIONS = frozenset(
     {
@@ -101,7 +120,7 @@ def allows(granted: Iterable[str], needed: str) -> bool:
 def covers(granted: frozenset[str], wanted: frozenset[str]) -> bool:
     """Whether whoever holds `granted` holds all of `wanted`, in what permissions are still to come as well.
 
-    A role that every tenant has may read `*.read`; whoever may do today all that it does may give it.
+    A role that every tenant has may mean what no address asks for yet; whoever may do all that it does may give it.
     """
     if wanted in ROLES.values():
         return all(allows(granted, permission) for permission in PERMISSIONS if allows(wanted, permission))

@@ -1,6 +1,6 @@
 """Plans as data: what each allows. None is without limit.
 
-What PostgreSQL itself holds creations to is the same data in `app.plans()` (migration 0014); a test holds the two
+What PostgreSQL itself holds creations to is the same data in `app.plans()` (migration 0018); a test holds the two
 together.
 """
 
@@ -61,7 +61,7 @@ def _plan(name: str, amounts: tuple[int | None, ...], rate: Rate, *features: str
 PLANS: Mapping[str, Plan] = {
     plan.name: plan
     for plan in (
-        _plan("free", (3, 5, 1, 5, 1, 0, 0, 1, 10_000), Rate(50, 100, 10_000)),
+        _plan("free", (3, 5, 1, 5, 1, 0, 0, 1, 10_000), Rate(50, 100, 10_000), "webhooks"),
         _plan("starter", (10, 50, 10, 50, 5, 1, 0, 10, 100_000), Rate(100, 200, 100_000), "webhooks"),
         _plan(
             "professional",

@@ -22,6 +22,7 @@ import msgspec
 
 from tenant_context.context import TenantContext
 from tenant_context.errors import BadRequest, MethodNotAllowed, NotFound, PreconditionRequired
+from tenant_context.states import Need
 
 JSON = ("application/json",)
 MAX_BODY = 1_048_576
@@ -83,7 +84,7 @@ class Call(Generic[Body]):
         value = self.headers.get("if-match")
         if value is None:
             raise PreconditionRequired("Send If-Match with the ETag you read, so that no change is lost.")
-        match = re.fullmatch(r'(?:W/)?"(\d{1,18})"', value.strip())
+        match = re.fullmatch(r'(?:W/)?"([0-9]{1,18})"', value.strip())
         if match is None:
             raise BadRequest('If-Match is one ETag as this API gives it, for example "3".')
         return int(match[1])
@@ -124,6 +125,8 @@ class Route:
     """The problems it may answer with beside those that follow from the declaration: for the OpenAPI document."""
     owners: bool = False
     """Whether only the organization's owners may ask it, as its service judges: for the OpenAPI document."""
+    need: Need | None = None
+    """What it wants of its tenant's state, where its permission and method do not say it; its service asks for more."""
 
     @property
     def operation(self) -> str:
@@ -214,6 +217,7 @@ class Routes:
         max_body: int = MAX_BODY,
         recent: bool = False,
         fails: tuple[int, ...] = (),
+        need: Need | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declare a call that opens no tenant's transaction of itself (log-in, ingest)."""
         return self._declare(
@@ -230,6 +234,7 @@ class Routes:
             max_body=max_body,
             recent=recent,
             fails=fails,
+            need=need,
         )
 
     def _declare(
@@ -252,6 +257,7 @@ class Routes:
         reads: Any = None,
         fails: tuple[int, ...] = (),
         owners: bool = False,
+        need: Need | None = None,
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -282,6 +288,7 @@ class Routes:
                 reads=reads,
                 fails=fails,
                 owners=owners,
+                need=need,
             )
             self._add(route)
             return handler

@@ -25,6 +25,8 @@ class State(StrEnum):
     CLOSING = "closing"
     """Its owner gave it up; it can be had back for thirty days."""
     CLOSED = "closed"
+    SUSPENDED_UNPAID = "suspended_unpaid"
+    """Suspended for nothing but its debt, as doors are told it, so that it can be paid. Everywhere else: suspended."""
 
 
 class Need(StrEnum):
@@ -53,6 +55,7 @@ PERMITS: Mapping[State, frozenset[Need]] = {
     State.SUSPENDED: frozenset({Need.PROCESS, Need.SETTLE}),
     State.CLOSING: _ALL - {Need.WRITE, Need.INGEST},
     State.CLOSED: frozenset({Need.SETTLE}),
+    State.SUSPENDED_UNPAID: frozenset({Need.LOG_IN, Need.BILLING, Need.PROCESS, Need.SETTLE}),
 }
 
 _PAID = frozenset({State.BILLING_PENDING, State.ACTIVE, State.PAST_DUE, State.RESTRICTED})
@@ -63,6 +66,8 @@ LEADS_TO: Mapping[State, frozenset[State]] = {
     State.CLOSED: frozenset(),
 }
 """Billing moves a tenant among its own four; operators suspend and restore; owners close and have back."""
+HOLDS = frozenset({State.RESTRICTED, State.SUSPENDED, State.CLOSING})
+"""What operators order stays until they lift it: neither a payment nor an owner makes it less."""
 
 _AREAS = {"ingest": Need.INGEST, "billing": Need.BILLING, "exports": Need.EXPORT}
 _READS = frozenset({"GET", "HEAD"})
@@ -75,7 +80,7 @@ class OrganizationRestricted(Forbidden):
 
 
 class OrganizationSuspended(Forbidden):
-    """Nobody works in it."""
+    """Nobody works in it; where it is for its debt, it can be paid."""
 
     code, title = "organization-suspended", "The organization is suspended"
 
@@ -95,7 +100,10 @@ class OrganizationIsClosed(Forbidden):
 _REFUSALS: Mapping[State, tuple[type[Forbidden], str]] = {
     State.RESTRICTED: (
         OrganizationRestricted,
-        "The organization is read-only until its bill is paid: its owner settles that under billing.",
+        (
+            "The organization is read-only. GET …/organizations/{id} says why: `held` is what the platform ordered,"
+            " which its support lifts; where that is null, a bill is to be settled under billing."
+        ),
     ),
     State.SUSPENDED: (OrganizationSuspended, "The organization is suspended; ask the platform's support."),
     State.CLOSING: (
@@ -103,7 +111,29 @@ _REFUSALS: Mapping[State, tuple[type[Forbidden], str]] = {
         "The organization is being closed: an owner can have it back at POST …/organizations/{id}/reopen.",
     ),
     State.CLOSED: (OrganizationIsClosed, "The organization is closed; nothing of it can be had any more."),
+    State.SUSPENDED_UNPAID: (
+        OrganizationSuspended,
+        "The organization is suspended until it has paid: who may see its billing logs in and pays under /billing.",
+    ),
 }
+
+
+def at_doors(state: State, *, held: State | None, in_debt: bool) -> State:
+    """A state as doors are told it (app.door_state is the same in SQL); `in_debt` where not paying led to it."""
+    pays_out = state is State.SUSPENDED and in_debt and held is not State.SUSPENDED
+    return State.SUSPENDED_UNPAID if pays_out else state
+
+
+def shown(state: str) -> str:
+    """A door's state as clients are told it."""
+    return State.SUSPENDED if state == State.SUSPENDED_UNPAID else state
+
+
+def held_to(held: State | None, state: State) -> State:
+    """What billing makes of a tenant, under an operator's hold: the heavier of the two."""
+    if held is None or (held is State.RESTRICTED and state is State.SUSPENDED):
+        return state
+    return held
 
 
 def permits(state: str, need: Need) -> bool:
@@ -131,8 +161,11 @@ def need_of(permission: str | None, method: str) -> Need:
     return Need.READ if method in _READS else Need.WRITE
 
 
-def admit(state: str, permission: str | None, method: str) -> None:
-    """Raise what says the state and the way out, unless the tenant's state permits a route."""
+def admit(state: str, permission: str | None, method: str, need: Need | None = None) -> None:
+    """Raise what says the state and the way out, unless the tenant's state permits a route.
+
+    `need` is what the route says itself, in place of what its permission and method tell.
+    """
     permitted = PERMITS[State(state)]
-    if permitted is not _ALL and need_of(permission, method) not in permitted:
+    if permitted is not _ALL and (need or need_of(permission, method)) not in permitted:
         raise refusal(state)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Protocol
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -18,8 +19,20 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from tenant_context.errors import FieldError, Invalid
 
-_MAIL_ADDRESS = r"^[^@\s\x00-\x1f]{1,64}@[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,250})\.[a-zA-Z0-9-]{2,63}$"
+_ATOM = r"[^@\s\x00-\x1f\x7f.,:;<>()\[\]\\\"]+"
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_LAST_LABEL = r"[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])"
+_MAIL_ADDRESS = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LAST_LABEL}$"
+"""What people have, of what RFC 5321 and 6531 allow: letters of any alphabet in front, none quoted; a domain as DNS has
+it (in Punycode), with a dot, and no number at its end."""
+_LOCAL_LONGEST = 64
 _MAIL_LONGEST = 254
+_JOINERS = "\u200c\u200d"
+"""Persian, Indic scripts and emoji are not written without them."""
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+"""Letters and marks that show nothing."""
+_LINES = str.maketrans("\n\r\t", "   ")
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _CENT = Decimal("0.01")
 _MONEY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -41,6 +54,63 @@ def no_nul(value: Any) -> Any:
     """Refuse what PostgreSQL cannot keep in a text."""
     if isinstance(value, str) and "\x00" in value:
         raise ValueError("must not contain the NUL character")
+    return value
+
+
+def plain_text(value: Any) -> Any:
+    """Refuse what PostgreSQL cannot keep, and what is not seen or turns round what is: no name passes for another.
+
+    That is, inside of it: controls, and format characters but for the joiners that scripts and emoji are written with.
+    """
+    if not isinstance(value, str):
+        return value
+    text = str(no_nul(value)).strip()
+    if any(_is_unseen(letter) for letter in text):
+        raise ValueError("must not contain control, invisible or direction-changing characters")
+    return text
+
+
+def _is_unseen(letter: str) -> bool:
+    """Cc, Cf, surrogates, line and paragraph separators, and letters of other categories that show nothing."""
+    if letter in _JOINERS or letter.isprintable():
+        return letter in _BLANK
+    return unicodedata.category(letter) not in {"Zs", "Cn", "Co"}
+
+
+def multiline_text(value: Any) -> Any:
+    """The same of a text that may have lines and tabs."""
+    if isinstance(value, str):
+        plain_text(value.translate(_LINES))
+    return value
+
+
+def web_address(value: str) -> str:
+    """An address of https that leads where it seems to: no user, a host of its own, nothing that browsers rewrite."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("must be an https address") from error
+    named = parts.hostname or ""
+    if "@" in parts.netloc or not (_HOST.fullmatch(named) or _is_ip(named)):
+        raise ValueError("must be an https address with a host and no user")
+    return value
+
+
+def _is_ip(text: str) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415  few addresses have no name, and a cold start would pay
+
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def shows_something(value: str) -> str:
+    """Refuse a name of joiners alone."""
+    if not value.strip(_JOINERS + " "):
+        raise ValueError("must contain something that can be seen")
     return value
 
 
@@ -78,9 +148,16 @@ def one_form(value: Any) -> Any:
 def mail_address(value: Any) -> str | None:
     """A mail address in its one form, from somewhere that no model guards; None for what is none."""
     found = one_form(value)
-    if not isinstance(found, str) or len(found) > _MAIL_LONGEST or not found.isprintable():
+    if not isinstance(found, str) or len(found.encode(errors="replace")) > _MAIL_LONGEST or not found.isprintable():
         return None
-    return found if re.match(_MAIL_ADDRESS, found) else None
+    local = found.partition("@")[0].encode(errors="replace")
+    return found if len(local) <= _LOCAL_LONGEST and re.fullmatch(_MAIL_ADDRESS, found) else None
+
+
+def _is_mail_address(value: str) -> str:
+    if mail_address(value) is None:
+        raise ValueError("must be a mail address, as name@example.com")
+    return value
 
 
 Address = Annotated[str, BeforeValidator(one_form), StringConstraints(max_length=254)]
@@ -91,10 +168,21 @@ Email = Annotated[
         max_length=254,
         pattern=_MAIL_ADDRESS,
     ),
+    AfterValidator(_is_mail_address),
 ]
 # Constraints first: those that follow a validator would judge the text before it is stripped.
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(no_nul)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255, strip_whitespace=True),
+    BeforeValidator(plain_text),
+    AfterValidator(shows_something),
+]
+"""What people read as somebody's or something's name."""
 Text = Annotated[str, StringConstraints(max_length=2000), BeforeValidator(no_nul)]
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2000, pattern=r"^https://[\x21-\x5b\x5d-\x7e]+$"), AfterValidator(web_address)
+]
+"""Where a page leads people: https, in ASCII (a host of another script in its xn-- form), no backslash."""
 Money = Annotated[
     Decimal,
     BeforeValidator(_money_is_text, json_schema_input_type=str),

@@ -189,7 +189,7 @@ class HttpEntry:
             raise Forbidden("This is for users, not for keys.")
         if route.permission is not None and route.permission != SIGNED_IN:
             tenant.require(route.permission)
-        admit(tenant.state, route.permission, route.method)
+        admit(tenant.state, route.permission, route.method, route.need)
         if tenant.full and stores(route.permission, route.status):
             raise StorageFull(tenant.full.gb, tenant.full.size)
         if route.recent:
@@ -207,6 +207,8 @@ class HttpEntry:
             credential = _password(authorization)
         if not credential:
             raise Unauthenticated("Send Authorization: Bearer <token or API key>.")
+        if route.proof is Proof.KEY and _is_token(credential):
+            raise Unauthenticated(f"This address takes API keys with {route.permission} only, and no user's token.")
         return self._provers[route.proof].prove(credential, request_id, address)
 
     def _options(self, path: str) -> Answer:
@@ -244,6 +246,11 @@ class HttpEntry:
             "body": "" if head else base64.b64encode(body).decode() if binary else body.decode(),
             "isBase64Encoded": binary and not head,
         }
+
+
+def _is_token(credential: str) -> bool:
+    """Whether it is written as access tokens are: three parts, of which the first is a JSON object in base64."""
+    return credential.startswith("eyJ") and credential.count(".") == 2  # noqa: PLR2004  RFC 7519
 
 
 def _password(authorization: str) -> str:

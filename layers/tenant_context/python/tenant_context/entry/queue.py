@@ -41,7 +41,7 @@ class QueueEntry:
     `ahead` is given every message of a batch before the first is worked on: the place to start slow calls that then
     run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
-    transaction begins; a function without it asks `state_of`.
+    transaction begins; a function without it asks `state_of`. `needs` names kinds of messages that want something else.
     """
 
     def __init__(
@@ -52,13 +52,15 @@ class QueueEntry:
         read: Callable[[str], Message] | None = None,
         ahead: Work | None = None,
         need: Need | None = None,
+        needs: Mapping[str, Need] | None = None,
         state_of: Callable[[UUID], str] | None = None,
     ) -> None:
         self._work = work
         self._observability = observability
         self._read = read or read_message
         self._ahead = ahead
-        self._states = permitting(need) if need else ()
+        self._usual = permitting(need) if need else ()
+        self._states = {kind: permitting(other) for kind, other in (needs or {}).items()}
         self._state_of = state_of
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
@@ -68,7 +70,7 @@ class QueueEntry:
                 # What cannot be read or judged fails in its own turn, where it is logged.
                 with suppress(msgspec.MsgspecError, KeyError, ValueError, RmapError):
                     message = self._read(record["body"])
-                    self._judge(message.tenant)
+                    self._judge(message)
                     self._ahead(from_message(message.tenant, message.id), message)
         failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"] if not self._handle(record)]
         return {"batchItemFailures": failed}
@@ -86,7 +88,7 @@ class QueueEntry:
     def _one(self, record: Mapping[str, Any], invocation: Invocation) -> None:
         message = self._read(record["body"])
         invocation.operation = message.kind
-        tenant = from_message(message.tenant, message.id, self._states)
+        tenant = from_message(message.tenant, message.id, self._permitting(message))
         invocation.caller(tenant)
         try:
             self._do(tenant, message)
@@ -99,12 +101,15 @@ class QueueEntry:
             self._do(tenant, message)
 
     def _do(self, tenant: TenantContext, message: Message) -> None:
-        self._judge(message.tenant)
+        self._judge(message)
         self._work(tenant, message)
 
-    def _judge(self, tenant: UUID) -> None:
+    def _permitting(self, message: Message) -> tuple[str, ...]:
+        return self._states.get(message.kind, self._usual)
+
+    def _judge(self, message: Message) -> None:
         """Raise `NotInState` where it is known without PostgreSQL that the tenant's state does not permit the work."""
-        if self._state_of is not None and (state := self._state_of(tenant)) not in self._states:
+        if self._state_of is not None and (state := self._state_of(message.tenant)) not in self._permitting(message):
             raise NotInState(state)
 
 
