@@ -13,6 +13,7 @@ from infra.paying import PAYING
 from infra.permits import EVENTS, RATES, SQL, TOKENS
 from infra.vocabulary import (
     Access,
+    Bell,
     Called,
     Callee,
     CustomResource,
@@ -32,6 +33,9 @@ from infra.vocabulary import (
 
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
+
+LATE_S: Final = 60
+"""Seconds: as late as an attempt that was planned for later may be."""
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
@@ -180,7 +184,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
-            *may(Access.SEND, Queue.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
     ),
@@ -198,6 +202,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *EVENTS,  # an endpoint's owner is told that it fails
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW,),
+        bells=(
+            Bell(
+                "AttemptLateness",
+                "webhooks.deliver",
+                LATE_S,
+                "Attempts at webhooks that were planned for later are made more than a minute late.",
+            ),
+        ),
     ),
     Function(
         name="webhooks_sweeper",
@@ -209,6 +221,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.SEND, Queue.DELIVERIES),
+        ),
+        bells=(
+            Bell(
+                "SweepLateness",
+                "webhooks_sweeper.sweep",
+                LATE_S,
+                "The sweep of due attempts runs late, or cannot keep up with what is due.",
+            ),
         ),
     ),
     Function(

@@ -7,6 +7,7 @@ from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.history import HistoryRepository
 from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.backlog import Backlog
@@ -38,10 +39,11 @@ database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
 deliveries = DeliveryRepository(table)
 targets, queue = TargetRepository(table), Queue(settings.queue_deliveries)
-order = Order(LaneRepository(table), deliveries, queue, clock=kernel.clock)
+lanes = LaneRepository(table)
+order = Order(lanes, deliveries, queue, clock=kernel.clock)
 backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
-recovery = Recovery(deliveries, backlog, queue, clock=kernel.clock)
-stores = Stores(database, targets, deliveries, EndpointRepository(), order, recovery)
+recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
+stores = Stores(database, targets, deliveries, HistoryRepository(table), EndpointRepository(), order, recovery)
 endpoints = Endpoints(
     stores, SecretKeys(settings.field_key, Table(settings.table_data_keys)), allow_list(settings.outbound_allow), uuid7
 )

@@ -135,7 +135,7 @@ def test(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
 
 @routes.read(_ONE + "/attempts", permission="webhooks.read", query=AttemptsQuery, answer=AttemptPage)
 def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
-    """List the attempts at an endpoint, newest first, by type, status and time, as long as the plan keeps logs."""
+    """List attempts at an endpoint by message, type, status and time, newest first, as long as the plan keeps logs."""
     query: AttemptsQuery = call.query
     items, following = endpoints.attempts(
         call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
@@ -143,7 +143,7 @@ def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
     return Answer({"items": [sent.attempt(item) for item in items], "next_cursor": following})
 
 
-@routes.read(_ONE + "/attempts/export", permission="webhooks.read", query=AttemptsQuery, answer=AttemptOut)
+@routes.read(_ONE + "/attempts/export", permission="webhooks.read", query=AttemptsQuery, answer=AttemptOut, lines=True)
 def export(call: Call[None], endpoints: Endpoints) -> Answer:
     """Read the same as JSON Lines, one attempt a line; where there are more, X-Next-Cursor says where to go on."""
     query: AttemptsQuery = call.query
@@ -184,14 +184,21 @@ def skip(call: Call[None], _tx: Transaction, endpoints: Endpoints) -> Answer:
     return Answer(sent.delivery(endpoints.skip(call.tenant, _id(call), MessageId(call.id("message_id")))))
 
 
+@routes.read(_SENT, permission="webhooks.read", answer=DeliveryOut)
+def delivery(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read where a message stands with one endpoint; its attempts there are in the log: `attempts?message=`."""
+    return Answer(sent.delivery(endpoints.delivery(call.tenant, _id(call), MessageId(call.id("message_id")))))
+
+
 @routes.read(_MESSAGES + "/{message_id}", permission="webhooks.read", answer=MessageOut)
 def message(call: Call[None], endpoints: Endpoints) -> Answer:
-    """Read a message: its body, where it stands with each endpoint, and every attempt."""
-    head, deliveries, attempts = endpoints.message(call.tenant, MessageId(call.id("message_id")))
+    """Read a message: its body, where it stands with its endpoints, and the attempts."""
+    found = endpoints.message(call.tenant, MessageId(call.id("message_id")))
     shown = {
-        **sent.message(head),
-        "deliveries": [sent.delivery(item) for item in deliveries],
-        "attempts": [sent.attempt(item) for item in attempts],
+        **sent.message(found.message),
+        "deliveries": [sent.delivery(item) for item in found.deliveries],
+        "attempts": [sent.attempt(item) for item in found.attempts],
+        "is_whole": found.is_whole,
     }
     return Answer(shown)
 

@@ -16,6 +16,8 @@ from tenant_context.wire import In, Moment, Out, PageQuery
 class AttemptsQuery(PageQuery):
     """Which attempts. A page may hold fewer than asked for, and yet have a next one."""
 
+    message: UUID | None = None
+    """The id of a message, which is its event's; with it, all its attempts are one page."""
     type: Annotated[str, StringConstraints(max_length=128), Field(examples=["campaign.launched"])] | None = None
     status: (
         Annotated[str, StringConstraints(pattern="^([1-5][0-9]{2}|[1-5]xx|none)$"), Field(examples=["5xx"])] | None
@@ -26,7 +28,7 @@ class AttemptsQuery(PageQuery):
 
     def search(self) -> Search:
         """The domain's form."""
-        return Search(Span(self.since, self.until), self.type, self.status)
+        return Search(Span(self.since, self.until), self.type, self.status, self.message)
 
 
 class DeadQuery(PageQuery):
@@ -62,8 +64,9 @@ class RecoveryOut(Out):
 class AttemptOut(Out):
     """What came of one attempt.
 
-    `timing` in milliseconds since the call began, by step: dns, connect, tls, first_byte, total. The values of an
-    endpoint's own headers are not shown; `body` is the first 20 kB of the answer.
+    `timing` in milliseconds since the call began, by step: dns, connect, tls, first_byte, total; without connect and
+    tls where a connection was kept. The values of an endpoint's own headers are not shown; `body` is the first 20 kB of
+    the answer.
     """
 
     message_id: UUID
@@ -131,6 +134,8 @@ class MessageOut(Out):
     payload: dict[str, Any]
     deliveries: list[DeliveryOut]
     attempts: list[AttemptOut]
+    is_whole: bool
+    """Whether that is all; of a message to very many endpoints, or with long answers, ask for one endpoint."""
 
 
 def attempt(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from shared.webhooks.service.desk import Desk
 from shared.webhooks.service.dispatch import Desks, Dispatch, Stores
 from shared.webhooks.service.gate import Gate
 from shared.webhooks.service.health import Health
+from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
 from shared.webhooks.service.recovery import Recovery
@@ -52,13 +53,15 @@ queue = Queue(settings.queue_deliveries)
 stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
 backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
 health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
-order = Order(LaneRepository(table), deliveries, queue, clock=kernel.clock)
+lanes = LaneRepository(table)
+order = Order(lanes, deliveries, queue, clock=kernel.clock)
 gate = Gate(targets, PaceRepository(table), order)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
-recovery = Recovery(deliveries, backlog, queue, clock=kernel.clock)
-desk = Desk(dispatch, proving, backlog, recovery)
+recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
+opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
+desk = Desk(dispatch, proving, backlog, recovery, opener)
 handler = QueueEntry(
     desk.work,
     ahead=desk.ahead,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.due import DueIndex
-from shared.webhooks.service.sweep import Sweep
+from shared.webhooks.service.sweep import Crew, Sweep
 from tenant_context.dynamo import Table
 from tenant_context.entry.schedule import ScheduleEntry
 from tenant_context.kernel import Kernel
@@ -20,13 +20,20 @@ class SweeperSettings(Settings):
     queue_deliveries: str
 
 
+CREWS = 4
+"""Threads, which wait for DynamoDB and SQS side by side."""
+
 kernel = Kernel("webhooks_sweeper")
 settings = SweeperSettings.load()
-table = Table(settings.table_deliveries)
 sweep = Sweep(
-    DueIndex(table),
-    DeliveryRepository(table),
-    Queue(settings.queue_deliveries),
+    [
+        Crew(
+            DueIndex(Table(settings.table_deliveries)),
+            DeliveryRepository(Table(settings.table_deliveries)),
+            Queue(settings.queue_deliveries),
+        )
+        for _ in range(CREWS)
+    ],
     observability=kernel.observability,
     clock=kernel.clock,
 )

@@ -324,3 +324,15 @@ class Delivery:
     attempt: int
     due: int = 0
     first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A message's delivery to one endpoint, still to be recorded; in a lane where that keeps order.
+
+    `before` are earlier events of its entity: those that have not come yet are waited for.
+    """
+
+    endpoint: EndpointId
+    lane: str = ""
+    before: tuple[MessageId, ...] = ()

@@ -263,13 +263,6 @@ class DeliveryRepository:
         heads = {item["message"]: item for item in self._of(tenant).get_many(keys)}
         return [_next(item, heads[item["message"]]) for item in items if item["message"] in heads]
 
-    def pending(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Delivery | None:
-        """The next attempt of a delivery that is to be made some time; None where none is."""
-        item = self._of(tenant).get(_key(message), f"delivery#{endpoint}")
-        if item is None or item["state"] not in {State.WAITING, State.HELD}:
-            return None
-        return next(iter(self.with_messages(tenant, [item])), None)
-
     def release(self, tenant: TenantContext, delivery: Delivery) -> None:
         """A held delivery waits for its next attempt again, which is queued already."""
         with suppress(ConditionFailed):
@@ -288,20 +281,6 @@ class DeliveryRepository:
         if item is None:
             raise MessageNotFound
         return str(item.get("whole") or item["payload"]).encode()
-
-    def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
-        """A message, its deliveries and their attempts. Errors: MessageNotFound."""
-        table = self._of(tenant)
-        items, start = table.query(_key(message))
-        while start:
-            more, start = table.query(_key(message), start=start)
-            items += more
-        head = next((item for item in items if item["sk"] == _MESSAGE), None)
-        if head is None:
-            raise MessageNotFound
-        deliveries = [item for item in items if item["sk"].startswith("delivery#")]
-        attempts = [item for item in items if item["sk"].startswith("attempt#")]
-        return head, deliveries, sorted(attempts, key=lambda item: str(item["at"]))
 
     def attempts(
         self, tenant: TenantContext, endpoint: EndpointId, search: Search, *, cursor: str | None, limit: int
@@ -344,16 +323,19 @@ class DeliveryRepository:
         last = {item["message"]: item for item in table.get_many(keys)}
         return [(item, last.get(item["message"])) for item in items]
 
-    def replay(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, now: datetime) -> Item | None:
+    def replay(
+        self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, now: datetime, *, lane: str
+    ) -> Item | None:
         """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway."""
-        table = self._of(tenant)
+        table, kept = self._of(tenant), (", lane = :lane", "", {":lane": lane}) if lane else ("", "lane, ", {})
         try:
             return table.update(
                 _key(message),
                 f"delivery#{endpoint}",
                 "SET #state = :held, held_for = :replay, #first = attempts, updated_at = :now, gsi1pk = :bucket, "
-                "gsi1sk = :order REMOVE lane, dead_for",
+                f"gsi1sk = :order{kept[0]} REMOVE {kept[1]}dead_for",
                 {
+                    **kept[2],
                     ":held": State.HELD,
                     ":replay": Wait.REPLAY,
                     ":now": rfc3339(now),

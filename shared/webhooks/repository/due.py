@@ -6,7 +6,7 @@ cannot hold them back to. The index is the platform's and names no tenant; the i
     sweep / cursor    the hour up to which nothing is left behind
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from zlib import crc32
 
@@ -19,9 +19,14 @@ _SETTLED = 600
 _PAGE = 100
 
 
+def hour_of(at: float) -> int:
+    """The hour of a moment (seconds since 1970)."""
+    return int(at) // _HOUR
+
+
 def place(at: float, name: str) -> tuple[str, str]:
     """`gsi1pk` and `gsi1sk` of what is due at a moment (seconds since 1970)."""
-    return _bucket(int(at) // _HOUR, crc32(name.encode()) % SHARDS), f"{int(at):012}#{name}"
+    return _bucket(hour_of(at), crc32(name.encode()) % SHARDS), f"{int(at):012}#{name}"
 
 
 class DueIndex:
@@ -30,19 +35,24 @@ class DueIndex:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def until(self, now: float, ahead: int) -> Iterator[Item]:
-        """What is due up to `ahead` seconds from now, hour by hour since the cursor; moves the cursor on."""
+    def first_hour(self, now: float) -> int:
+        """The hour from which on something may stand in it."""
         cursor = self._table.get("sweep", "cursor")
-        hour = first = int(cursor["hour"]) if cursor else int(now) // _HOUR - 1
-        # The cursor passes hours that were found empty: what was found is looked for again until it is gone.
-        settled = int(now - _SETTLED) // _HOUR
-        while hour * _HOUR <= now + ahead:
-            for shard in range(SHARDS):
-                for item in self._shard(hour, shard, f"{int(now + ahead):012}$"):
-                    settled = min(settled, hour)
-                    yield item
-            hour += 1
-        if cursor is None or settled > first:
+        return int(cursor["hour"]) if cursor else hour_of(now) - 1
+
+    def until(self, end: float, first: int, shards: Iterable[int]) -> Iterator[Item]:
+        """What is due up to a moment in some shards, hour by hour, each in the order of its time."""
+        for hour in range(first, hour_of(end) + 1):
+            for shard in shards:
+                yield from self._shard(hour, shard, f"{int(end):012}$")
+
+    def settle(self, now: float, first: int, oldest: int | None) -> None:
+        """Have the cursor pass the hours that were found empty: what was found is looked for until it is gone.
+
+        `first` is where the search began, `oldest` the hour of the oldest that it found.
+        """
+        settled = min(hour_of(now - _SETTLED), hour_of(now) if oldest is None else oldest)
+        if settled > first or self._table.get("sweep", "cursor") is None:
             self._table.put({"pk": "sweep", "sk": "cursor", "hour": settled})
 
     def clear(self, item: Item) -> None:

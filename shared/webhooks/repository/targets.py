@@ -98,6 +98,11 @@ class TargetRepository:
         item = self._of(tenant).get(_key(endpoint), _SK)
         return _target(item) if item else None
 
+    def versions(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, int]:
+        """At which versions the copies of some endpoints are, at least."""
+        items = self._of(tenant).get_many([(_key(endpoint), _SK) for endpoint in endpoints])
+        return {UUID(item["endpoint"]): int(item["version"]) for item in items}
+
     def findings(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, Findings]:
         """What the dispatcher found out about some endpoints, by id."""
         items = self._of(tenant).get_many([(_key(endpoint), _SK) for endpoint in endpoints])

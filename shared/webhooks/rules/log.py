@@ -1,15 +1,21 @@
 """What is kept of a call, and how the log is searched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from shared.webhooks.model import End
-from tenant_context.clock import rfc3339
 
 MOST_HEADERS = 60
 LONGEST_HEADER = 1_000
+MOST_BYTES = 3_000_000
+"""Of attempts in one answer: a function may answer with 6 MB, and JSON Lines travel in base64."""
+_OTHER = 1_000
+"""Bytes of an attempt beside what was sent and answered."""
 REDACTED = "(not shown)"
 _LOWEST = datetime(1970, 1, 1, tzinfo=UTC)
 _SECRET = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "authorization", "cookie"})
@@ -24,7 +30,12 @@ class Span:
 
     def times(self) -> tuple[str, str]:
         """Between which sort keys what begins with a moment stands."""
-        return rfc3339(self.since or _LOWEST), f"{rfc3339(self.until)}#" if self.until else "9"
+        return _text(self.since or _LOWEST), f"{_text(self.until)}#" if self.until else "9"
+
+    def holds(self, moment: str) -> bool:
+        """Whether a moment, as RFC 3339 has it, is in it."""
+        low, high = self.times()
+        return low <= moment <= high
 
     def messages(self) -> tuple[str, str]:
         """Between which ids the messages of events of that time are: a UUIDv7 begins with its milliseconds."""
@@ -38,9 +49,12 @@ class Search:
     span: Span = Span()
     type: str | None = None
     status: str | None = None
+    message: UUID | None = None
 
     def fits(self, attempt: Mapping[str, Any]) -> bool:
-        """Whether an attempt is one of those that are looked for; its time is not looked at."""
+        """Whether an attempt is one of those that are looked for; its message is not looked at."""
+        if not self.span.holds(str(attempt["at"])):
+            return False
         if self.type is not None and attempt["type"] != self.type:
             return False
         if self.status is None:
@@ -63,6 +77,17 @@ def shown_answer(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: REDACTED if name.lower() in _SECRET else value[:LONGEST_HEADER] for name, value in kept}
 
 
+def fitting(attempts: Sequence[Mapping[str, Any]]) -> int:
+    """How many of some attempts, at least one, fit into an answer, whatever receivers said."""
+    weight = 0
+    for number, attempt in enumerate(attempts):
+        said = (attempt["body"], attempt.get("answered"), attempt.get("sent"))
+        weight += len(msgspec.json.encode(said)) + _OTHER
+        if number and weight > MOST_BYTES:
+            return number
+    return len(attempts)
+
+
 def explained(why: End, attempts: int, error: str) -> str:
     """Why a delivery was given up, in a sentence."""
     last = f", the last one so: {error}" if error else "."
@@ -71,7 +96,14 @@ def explained(why: End, attempts: int, error: str) -> str:
             return f"Too many later events of its entity waited for it; {attempts} attempts failed{last}"
         case End.SKIPPED:
             return f"Somebody skipped it after {attempts} attempts{last}"
+    if attempts == 1:
+        return f"Its only attempt failed: {error}" if error else "Its only attempt failed."
     return f"All {attempts} attempts failed{last}"
+
+
+def _text(moment: datetime) -> str:
+    """As sort keys have it, with a fraction: `05Z` would come after `05.9Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _id_at(moment: datetime) -> str:

@@ -1,13 +1,13 @@
 """Endpoints and what was delivered to them, as the API uses them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.outbound.rules.addresses import AllowList
-from shared.webhooks.errors import EndpointDisabled
+from shared.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from shared.webhooks.gateway.keys import SecretKeys, header_part
 from shared.webhooks.model import (
     Algorithm,
@@ -20,12 +20,14 @@ from shared.webhooks.model import (
     SigningKey,
     What,
 )
+from shared.webhooks.repository.cursors import cursor_of
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.history import HistoryRepository, MessageLog
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import endpoints as rules
 from shared.webhooks.rules import signature
-from shared.webhooks.rules.log import Search, Span
+from shared.webhooks.rules.log import Search, Span, fitting
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.recovery import Recovery
 from tenant_context.clock import NewId
@@ -43,6 +45,7 @@ class Stores:
     database: Database
     targets: TargetRepository
     deliveries: DeliveryRepository
+    history: HistoryRepository
     endpoints: EndpointRepository
     order: Order
     recovery: Recovery
@@ -146,9 +149,20 @@ class Endpoints:
         cursor: str | None,
         limit: int,
     ) -> tuple[list[Item], str | None]:
-        """Attempts at an endpoint that are looked for, newest first, and the next cursor. Errors: EndpointNotFound."""
+        """Attempts at an endpoint that are looked for, newest first, and the next cursor; those of one message at once.
+
+        Errors: EndpointNotFound, DeliveryNotFound for a message that was not for the endpoint.
+        """
         self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
-        return self._stores.deliveries.attempts(tenant, endpoint_id, search, cursor=cursor, limit=limit)
+        if search.message is not None:
+            found = self._stores.history.of_message(tenant, MessageId(search.message), endpoint_id)
+            if not found:
+                self.delivery(tenant, endpoint_id, MessageId(search.message))
+            fit = [one for one in found if search.fits(one)]
+            return fit[: fitting(fit)], None
+        items, following = self._stores.deliveries.attempts(tenant, endpoint_id, search, cursor=cursor, limit=limit)
+        many = fitting(items)
+        return (items, following) if many == len(items) else (items[:many], cursor_of(items[many - 1]))
 
     def dead(
         self, tenant: TenantContext, endpoint_id: EndpointId, span: Span, *, after: UUID | None, limit: int
@@ -168,9 +182,18 @@ class Endpoints:
         self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
         self._stores.recovery.begin(tx.tenant, endpoint_id, what, span)
 
-    def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
+    def delivery(self, tenant: TenantContext, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Where a message stands with an endpoint. Errors: DeliveryNotFound."""
+        found = self._stores.deliveries.find(tenant, message, endpoint_id)
+        if found is None:
+            raise DeliveryNotFound
+        return found
+
+    def message(self, tenant: TenantContext, message: MessageId) -> MessageLog:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""
-        return self._stores.deliveries.message(tenant, message)
+        found = self._stores.history.log(tenant, message)
+        many = fitting(found.attempts)
+        return replace(found, attempts=found.attempts[:many], is_whole=found.is_whole and many == len(found.attempts))
 
     def skip(self, tenant: TenantContext, endpoint_id: EndpointId, message: MessageId) -> Item:
         """Give up a delivery that waits; those behind it go on. Errors: DeliveryNotFound, DeliveryEnded."""

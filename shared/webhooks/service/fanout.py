@@ -6,6 +6,9 @@ again. A delivery that is queued twice is attempted once (`dispatch`).
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,63 +16,79 @@ import msgspec
 
 from shared.events.rules.bodies import delivered, filters_of, thin
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
-from shared.webhooks.model import Delivery, Endpoint, EndpointId, Message, MessageId, Ordering
+from shared.webhooks.model import Endpoint, EndpointId, Message, MessageId
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import Audience, EndpointRepository
-from shared.webhooks.repository.lanes import LaneRepository, lane_of
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import filters, retention
+from shared.webhooks.service.alerts import Alerts
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.queue import CHALLENGE, about, to_message
+from shared.webhooks.service.opening import Opener
+from shared.webhooks.service.precedence import Precedence
+from shared.webhooks.service.queue import CHALLENGE, about
 from shared.webhooks.service.shares import Shares
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
+from tenant_context.observability import Observability
 from tenant_context.postgres import Database
 from tenant_context.queues import Queue
 
-_KNOWN = 10_000
+_KNOWN = 50_000
 LONGEST_PAYLOAD = 20_000
 """Bytes: Standard Webhooks asks for bodies below 20 kB. What is longer is sent without its data, and fetched."""
 
 
-ORDER_SETTLES = 1
-"""Seconds for which an ordered delivery is held back: what happened just before may come just after."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where endpoints and messages are kept."""
+
+    database: Database
+    endpoints: EndpointRepository
+    targets: TargetRepository
+    deliveries: DeliveryRepository
+    queue: Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """Who is asked, and told."""
+
+    precedence: Precedence
+    opener: Opener
+    backlog: Backlog
+    shares: Shares
+    alerts: Alerts
 
 
 class Fanout:
     """Handles one event of the bus at a time."""
 
     def __init__(
-        self,
-        database: Database,
-        endpoints: EndpointRepository,
-        targets: TargetRepository,
-        deliveries: DeliveryRepository,
-        queue: Queue,
-        clock: Clock,
-        *,
-        lanes: LaneRepository,
-        shares: Shares,
-        api_url: str,
+        self, stores: Stores, desks: Desks, *, observability: Observability, clock: Clock, api_url: str
     ) -> None:
-        self._database = database
-        self._endpoints = endpoints
-        self._targets = targets
-        self._deliveries = deliveries
-        self._queue = queue
+        self._database = stores.database
+        self._endpoints = stores.endpoints
+        self._targets = stores.targets
+        self._deliveries = stores.deliveries
+        self._queue = stores.queue
+        self._precedence = desks.precedence
+        self._opener = desks.opener
+        self._backlog = desks.backlog
+        self._shares = desks.shares
+        self._alerts = desks.alerts
+        self._observability = observability
         self._clock = clock
-        self._backlog = Backlog(targets, deliveries, queue, clock=clock)
-        self._lanes = lanes
-        self._shares = shares
         self._api_url = api_url.rstrip("/")
         self._told: OrderedDict[tuple[UUID, UUID], int] = OrderedDict()
 
     def work(self, tenant: TenantContext, event: QueueMessage) -> None:
         """Record and queue what the event asks for; nothing for an event nobody asked for."""
         envelope = event.data
+        self._observability.seconds("EventLag", _age(envelope["time"], self._clock()))
         if event.kind.startswith(ENDPOINT_CHANGES):
             self._follow(tenant, _endpoint_of(envelope["subject"]))
+            self._alerts.hear(tenant, event.kind, envelope["data"])
         audience = self._audience(tenant, event.kind, envelope["subject"])
         body = delivered(envelope)
         wanted = [one for one in audience.endpoints if event.kind == TEST or filters.passes(one.filters, body)]
@@ -80,27 +99,10 @@ class Fanout:
         if self._deliveries.open_message(tenant, message, now):
             return
         is_held = not self._shares.take(tenant.tenant, len(wanted))
-        for endpoint in wanted:
-            self._tell(tenant, endpoint)
-            lane = self._join(tenant, endpoint, body["subject"], message)
-            self._deliveries.open_delivery(tenant, message, endpoint.id, now, lane=lane, is_held=is_held)
-        if is_held:
-            for endpoint in wanted:
-                self._backlog.wake(tenant, endpoint.id, now.timestamp() + 1)
-        else:
-            for ordered in (False, True):
-                due = [one for one in wanted if (one.manner.ordering is Ordering.ENTITY) is ordered]
-                asked = [to_message(tenant, Delivery(message, one.id, 1)) for one in due]
-                self._queue.send(asked, delay_seconds=ORDER_SETTLES if ordered else 0)
+        self._tell(tenant, wanted)
+        openings = self._precedence.of(tenant, message, body["subject"], wanted, now)
+        self._opener.begin(tenant, message, openings, is_held=is_held)
         self._deliveries.close_message(tenant, message.id)
-
-    def _join(self, tenant: TenantContext, endpoint: Endpoint, subject: str, message: Message) -> str:
-        """The lane in which an ordered delivery takes its place, and none for others."""
-        if endpoint.manner.ordering is not Ordering.ENTITY:
-            return ""
-        lane = lane_of(endpoint.id, subject)
-        self._lanes.join(tenant, lane, message.id, message.keep_until)
-        return lane
 
     def _message(self, body: dict[str, Any], keep_until: int) -> Message:
         """What is sent; where that would be too long, a notice with the address of the whole."""
@@ -122,7 +124,7 @@ class Fanout:
         if endpoint is None:
             self._targets.bury(tenant, changed, self._clock())
         else:
-            self._tell(tenant, endpoint)
+            self._tell(tenant, [endpoint])
         target = self._targets.find(tenant, changed)
         if target is not None and target.enabled and not target.is_proved:
             self._queue.send([about(tenant, CHALLENGE, changed)])
@@ -130,15 +132,21 @@ class Fanout:
             # What was missed while it was disabled is replayed; what waits for one that is deleted is stopped.
             self._backlog.wake(tenant, changed)
 
-    def _tell(self, tenant: TenantContext, endpoint: Endpoint) -> None:
-        """Give the dispatcher this version of an endpoint, once a sandbox: an event may overtake its change."""
-        key = (tenant.tenant, endpoint.id)
-        if self._told.get(key, 0) >= endpoint.version:
-            return
-        self._targets.put(tenant, endpoint)
-        self._told[key] = endpoint.version
-        if len(self._told) > _KNOWN:
+    def _tell(self, tenant: TenantContext, endpoints: Sequence[Endpoint]) -> None:
+        """Give the dispatcher these versions of endpoints, once a sandbox: an event may overtake their change."""
+        new = [one for one in endpoints if self._told.get((tenant.tenant, one.id), 0) < one.version]
+        present = self._targets.versions(tenant, [one.id for one in new]) if new else {}
+        for one in new:
+            if present.get(one.id, 0) < one.version:
+                self._targets.put(tenant, one)
+            self._told[tenant.tenant, one.id] = one.version
+        while len(self._told) > _KNOWN:
             self._told.popitem(last=False)
+
+
+def _age(time: str, now: datetime) -> float:
+    """Seconds since an event's change began."""
+    return max(0.0, (now - datetime.fromisoformat(time)).total_seconds())
 
 
 def _endpoint_of(subject: str) -> EndpointId:

@@ -1,13 +1,14 @@
 """Order per entity: whose turn it is in a lane, and what goes on when a turn is over.
 
 A place is given up before the next delivery is queued, and the one that has ended says so last of all: a run that dies
-between the two is repeated, and queues the next one then.
+between the two is repeated, and queues the next one then. A place whose delivery has ended, or has not come in its
+time, is taken away by whoever comes upon it.
 """
 
 from uuid import UUID
 
 from shared.webhooks.errors import DeliveryEnded, DeliveryNotFound
-from shared.webhooks.model import Delivery, End, EndpointId, MessageId
+from shared.webhooks.model import Delivery, End, EndpointId, MessageId, State
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.service.queue import to_message
@@ -43,23 +44,44 @@ class Order:
 
         `count` where the delivery comes to wait by this.
         """
-        first = self._lanes.first(tenant, lane)
-        if first is None or first >= str(delivery.message.id):
+        first = self._first(tenant, lane, delivery.endpoint, mine=str(delivery.message.id))
+        if first is None:
             return True
-        if count and self._lanes.wait_behind(tenant, lane, first) > self._bound:
-            self._deliveries.set_aside(tenant, MessageId(UUID(first)), delivery.endpoint, End.ORDER, self._clock())
-            self.pass_on(tenant, lane, MessageId(UUID(first)), delivery.endpoint)
+        name, _ = first
+        if count and self._lanes.wait_behind(tenant, lane, name) > self._bound:
+            self._set_aside(tenant, lane, MessageId(UUID(name)), delivery.endpoint)
         return False
 
     def pass_on(self, tenant: TenantContext, lane: str, message: MessageId, endpoint: EndpointId) -> None:
-        """A delivery's turn is over: give up its place, and queue the next one that is still to be sent."""
+        """A delivery's turn is over: give up its place, and queue the next one, if it has come."""
         self._lanes.leave(tenant, lane, str(message))
-        while (first := self._lanes.first(tenant, lane)) is not None:
-            following = self._deliveries.pending(tenant, MessageId(UUID(first)), endpoint)
-            if following is not None:
-                self._queue.send([to_message(tenant, following)])
+        while (first := self._first(tenant, lane, endpoint)) is not None:
+            name, item = first
+            if item is None:
                 return
-            self._lanes.leave(tenant, lane, first)
+            if following := self._deliveries.with_messages(tenant, [item]):
+                self._queue.send([to_message(tenant, following[0])])
+                return
+            self._lanes.leave(tenant, lane, name)
+
+    def _first(
+        self, tenant: TenantContext, lane: str, endpoint: EndpointId, *, mine: str = "~"
+    ) -> tuple[str, Item | None] | None:
+        """The message whose turn it is, where that is before one's own, and its delivery, if it has come."""
+        while (place := self._lanes.first(tenant, lane)) is not None and place.message < mine:
+            item = self._deliveries.find(tenant, MessageId(UUID(place.message)), endpoint)
+            if item is not None and item["state"] in {State.WAITING, State.HELD}:
+                return place.message, item
+            if item is None and self._clock().timestamp() < place.until:
+                return place.message, None
+            self._lanes.leave(tenant, lane, place.message)
+        return None
+
+    def _set_aside(self, tenant: TenantContext, lane: str, message: MessageId, endpoint: EndpointId) -> None:
+        """Have those go on that wait for a delivery; not while an attempt at it is under way."""
+        aside = self._deliveries.set_aside(tenant, message, endpoint, End.ORDER, self._clock())
+        if aside is not None or self._deliveries.find(tenant, message, endpoint) is None:
+            self.pass_on(tenant, lane, message, endpoint)
 
     def skip(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Item:
         """End a delivery that is still to be made, as a dead letter, so that those behind it go on.

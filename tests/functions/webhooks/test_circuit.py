@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from shared.mail.model import Kind
+from shared.mail.rules import write
 from shared.webhooks.rules import circuit
 from tenant_context.context import TenantContext
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
@@ -43,6 +45,18 @@ def state(line: Line, tenant: TenantContext, envelope: dict[str, Any]) -> tuple[
 
 def health(line: Line, tenant: TenantContext, endpoint: Any) -> str:
     return str(line.api(tenant, "GET", f"webhooks/endpoints/{endpoint['id']}").json["health"]["state"])
+
+
+def mailed(line: Line) -> list[tuple[str, str, dict[str, str]]]:
+    """The mails that were asked for since this was asked last: kind, to whom, and what they say."""
+    found = []
+    while records := line.resources.receive(line.resources.mails, seconds=0.3):
+        for record in records:
+            body = json.loads(record["body"])
+            write(Kind(body["kind"]), body["data"]["values"])
+            found.append((body["kind"], body["data"]["to"], body["data"]["values"]))
+            line.resources.done(line.resources.mails, record)
+    return found
 
 
 def ids(receiver: Receiver, start: int = 0) -> list[str]:
@@ -147,6 +161,11 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
         ("webhook.endpoint_failing", stage) for stage in (1, 2, 3, 4)
     ]
     assert {one["data"]["id"] for one in told} == {failing["id"]}
+    mails = mailed(line)
+    assert [kind for kind, _, _ in mails] == ["webhook-failing"] * 4
+    assert {(to, said["endpoint"], said["host"]) for _, to, said in mails} == {
+        ("owner@acme.example", failing["id"], "127.0.0.1")
+    }
     line.forward(hours=1)
     send(line, acme)
     assert health(line, acme, failing) == "failing"  # five days are not over
@@ -156,6 +175,7 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
     line.expect(1)
     line.settle()
     assert json.loads(receiver.received[-1][2])["type"] == "webhook.endpoint_disabled"
+    assert [(kind, to) for kind, to, _ in mailed(line)] == [("webhook-disabled", "owner@acme.example")]
     assert health(line, acme, failing) == "disabled"
     missed = send(line, acme, 3)
     assert [state(line, acme, one) for one in missed] == [("held", "endpoint", 0)] * 3

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
+from infra.catalog import LATE_S
+from shared.webhooks.model import State
+from shared.webhooks.repository.due import place
+from shared.webhooks.service.sweep import Crew
+from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import Item
+from tenant_context.dynamo import Item, Table, TenantTable
 from tests.functions.webhooks.line import Line, fan_out, launched, message, moment
 from tests.functions.webhooks.stores import Receiver
 
@@ -70,7 +75,8 @@ def test_a_sweep_that_died_before_it_took_notice_makes_no_second_call(
         """As if the run had ended here."""
 
     with monkeypatch.context() as dying:
-        dying.setattr(line.module("webhooks_sweeper").sweep._due, "clear", nothing)
+        for crew in line.module("webhooks_sweeper").sweep._crews:
+            dying.setattr(crew.due, "clear", nothing)
         assert (line.sweep_due(), line.sweep_due()) == (1, 1)
     while line.dispatch(seconds=1):
         pass
@@ -105,10 +111,10 @@ def test_one_tenants_trouble_does_not_keep_anothers_attempt_from_its_time(
     sweep = line.module("webhooks_sweeper").sweep
     theirs = sweep._queue_theirs
 
-    def troubled(tenant: TenantContext, items: list[Item]) -> int:
+    def troubled(tenant: TenantContext, crew: Crew, items: list[Item]) -> int:
         if tenant.tenant == acme.tenant:
             raise RuntimeError("on purpose")
-        return int(theirs(tenant, items))
+        return int(theirs(tenant, crew, items))
 
     with monkeypatch.context() as trouble:
         trouble.setattr(sweep, "_queue_theirs", troubled)
@@ -128,10 +134,43 @@ def test_what_one_run_found_and_could_not_queue_the_next_one_finds_however_old_i
     assert line.sweep_due() == 0
     line.forward(hours=4)
 
-    def broken(_tenant: TenantContext, _items: list[Item]) -> int:
+    def broken(_tenant: TenantContext, _crew: Crew, _items: list[Item]) -> int:
         raise RuntimeError("on purpose")
 
     with monkeypatch.context() as trouble:
         trouble.setattr(line.module("webhooks_sweeper").sweep, "_queue_theirs", broken)
         assert (line.sweep_due(), line.sweep_due()) == (0, 0)
     assert line.sweep_due() == 1
+
+
+PARKED = 2_000
+
+
+def park(line: Line, tenant: TenantContext, deliveries: int, at: float) -> None:
+    """Deliveries of one message, to as many endpoints, whose next attempt is due at a moment."""
+    table, message_id = TenantTable(Table(line.resources.table), tenant), str(uuid7())
+    later = int(at) + 86_400
+    message = {"message": message_id, "type": "campaign.launched", "payload": "{}", "expires_at": later}
+    table.put(f"message#{message_id}", "message", message)
+    for _ in range(deliveries):
+        endpoint = str(uuid7())
+        bucket, order = place(at, f"{message_id}#{endpoint}")
+        item: Item = {"message": message_id, "endpoint": endpoint, "state": State.WAITING, "type": "campaign.launched"}
+        item |= {"attempts": 3, "expires_at": later, "gsi1pk": bucket, "gsi1sk": order}
+        table.put(f"message#{message_id}", f"delivery#{endpoint}", item)
+
+
+@pytest.mark.timeout(300)
+def test_thousands_that_are_due_at_once_are_queued_by_one_run_within_a_minute_of_their_time(
+    line: Line, two_tenants: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    due = utc_now().timestamp() + 60
+    for tenant in two_tenants:
+        park(line, tenant, PARKED // 2, due)
+    line.forward(seconds=60 + 20)  # the run comes twenty seconds late
+    capsys.readouterr()
+    assert line.sweep_due() == PARKED
+    [late] = [json.loads(text)["SweepLateness"] for text in capsys.readouterr().out.splitlines() if "SweepL" in text]
+    assert max(late) <= LATE_S
+    assert line.resources.count(line.resources.deliveries) == PARKED
+    assert line.sweep_due() == 0

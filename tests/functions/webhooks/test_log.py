@@ -4,12 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
+from shared.webhooks.service import opening
 from tenant_context.clock import rfc3339, utc_now
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table, TenantTable
 from tests.functions.webhooks.line import Line, campaign_event, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver
 
 Tenants = tuple[TenantContext, TenantContext]
+LARGEST_ANSWER = 6_000_000
+"""Bytes: Lambda's own bound."""
 
 
 def flow(line: Line, seconds: float = 2.0) -> None:
@@ -80,6 +86,9 @@ def test_attempts_are_found_by_type_status_and_time_page_by_page(
     assert ids("?status=404") == later
     assert ids("?status=none") == []
     assert ids("?type=campaign.paused") == [paused["id"]]
+    assert ids(f"?message={first[1]}") == [first[1]]
+    assert ids(f"?message={first[1]}&status=2xx") == []
+    assert line.api(acme, "GET", f"webhooks/endpoints/{endpoint}/attempts?message={endpoint}").status == 404
     assert ids(f"?since={middle}") == [paused["id"], *later]
     assert ids(f"?until={middle}") == [*reversed(first)]
     pages: list[str] = []
@@ -118,7 +127,7 @@ def test_dead_letters_say_why_and_are_recovered_in_order(line: Line, receiver: R
     page["items"] += line.api(acme, "GET", f"{address}?limit=3&cursor={page['next_cursor']}").json["items"]
     assert [one["message_id"] for one in page["items"]] == dead
     assert page["items"][0]["dead_for"] == "attempts"
-    assert page["items"][0]["explanation"] == "All 1 attempts failed, the last one so: The receiver answered 500."
+    assert page["items"][0]["explanation"] == "Its only attempt failed: The receiver answered 500."
     assert line.api(globex, "GET", address).status == 404
     body = {"since": began}
     assert line.api(globex, "POST", f"webhooks/endpoints/{endpoint}/recover", body).status == 404
@@ -165,3 +174,65 @@ def test_one_message_is_sent_again_and_its_schedule_begins_anew(
     flow(line, 5)
     assert states(line, acme, [one]) == [("delivered", 4)]
     assert [attempt["attempt"] for attempt in message(line, acme, {"id": one})["attempts"]] == [1, 2, 3, 4]
+
+
+def test_what_became_of_a_message_at_one_endpoint_is_read_apart(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, globex = two_tenants
+    one, other = hooked(line, receiver, acme), hooked(line, receiver, acme)
+    envelope = launched(acme)
+    fan_out(line, envelope)
+    flow(line, 1)
+    shown = message(line, acme, envelope)
+    assert ({one_of["endpoint_id"] for one_of in shown["deliveries"]}, shown["is_whole"]) == ({one, other}, True)
+    address = f"webhooks/endpoints/{one}/messages/{envelope['id']}"
+    apart = line.api(acme, "GET", address)
+    assert (apart.status, apart.json["endpoint_id"], apart.json["state"]) == (200, one, "delivered")
+    assert line.api(globex, "GET", address).status == 404
+    [attempt] = found(line, acme, one, f"?message={envelope['id']}")
+    assert attempt["endpoint_id"] == one
+
+
+def test_a_page_of_long_answers_is_as_long_as_an_answer_of_a_function_may_be(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = hooked(line, receiver, acme)
+    [first] = sent(line, acme, 1)
+    table = TenantTable(Table(line.resources.table), acme)
+    [made] = [one for one in table.query(f"message#{first}")[0] if one["sk"].startswith("attempt#")]
+    long = {**made, "body": "\x00" * 20_000, "answered": {f"x-{number}": "y" * 1000 for number in range(60)}}
+    for number in range(2, 101):
+        keys = {"attempt": number, "gsi1sk": made["gsi1sk"].replace("#001", f"#{number:03}")}
+        table.put(f"message#{first}", f"attempt#{endpoint}#{number:03}", {**long, **keys})
+    found = list[int]()
+    cursor: str | None = ""
+    while cursor is not None:
+        address = f"webhooks/endpoints/{endpoint}/attempts?limit=200"
+        answer = line.api(acme, "GET", address + (f"&cursor={cursor}" if cursor else ""))
+        assert answer.status == 200
+        assert len(json.dumps(answer.json)) < LARGEST_ANSWER
+        found += [one["attempt"] for one in answer.json["items"]]
+        cursor = answer.json["next_cursor"]
+    assert found == list(range(100, 0, -1))
+    whole = message(line, acme, {"id": first})
+    assert not whole["is_whole"]
+    assert len(json.dumps(whole)) < LARGEST_ANSWER
+
+
+def test_one_event_to_very_many_endpoints_is_opened_in_parts(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    monkeypatch.setattr(opening, "A_PART", 2)
+    made = [hooked(line, receiver, acme, ordering=how) for how in ("none", "entity") for _ in range(3)]
+    envelope = launched(acme)
+    for _ in range(2):
+        fan_out(line, envelope)
+    assert line.resources.count(line.resources.deliveries) == 3  # parts
+    flow(line, 1)
+    shown = message(line, acme, envelope)
+    assert sorted(one["endpoint_id"] for one in shown["deliveries"]) == sorted(made)
+    assert {one["state"] for one in shown["deliveries"]} == {"delivered"}
+    assert len(receiver.received) == 6

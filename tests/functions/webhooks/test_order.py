@@ -2,17 +2,20 @@
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from shared.webhooks.service import gate, shares
+from shared.events import service as events
+from shared.events.rules.catalogue import BY_NAME
+from shared.webhooks.service import gate, opening, shares
 from shared.webhooks.service.shares import Shares
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.events import Event
-from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
+from tests.conftest import Clone
+from tests.functions.webhooks.line import Context, Line, bus_record, fan_out, launched, leave_behind, message
 from tests.functions.webhooks.stores import Receiver
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -20,12 +23,21 @@ Tenants = tuple[TenantContext, TenantContext]
 
 def about(tenant: TenantContext, campaign: Any, count: int) -> list[dict[str, Any]]:
     """Events about one campaign, in the order in which they happened."""
+    return [one.envelope(tenant.tenant, datetime.now(UTC)) for one in changes(campaign, count)]
+
+
+def changes(campaign: Any, count: int) -> list[Event]:
+    example = {**BY_NAME["campaign.updated"].example, "id": str(campaign)}
     return [
-        Event("campaign.updated", f"campaign/{campaign}", {"id": str(campaign), "version": number}).envelope(
-            tenant.tenant, datetime.now(UTC)
-        )
-        for number in range(count)
+        Event("campaign.updated", f"campaign/{campaign}", {**example, "version": number + 1}) for number in range(count)
     ]
+
+
+def committed(clone: Clone, tenant: TenantContext, campaign: Any, count: int) -> list[dict[str, Any]]:
+    """Events that stand in the outbox, and that nobody has published yet."""
+    events = changes(campaign, count)
+    leave_behind(clone, tenant, *events, seconds=0)
+    return [one.envelope(tenant.tenant, datetime.now(UTC)) for one in events]
 
 
 def flow(line: Line, seconds: float = 2.5) -> None:
@@ -73,16 +85,86 @@ def test_later_events_of_an_entity_wait_behind_one_that_fails_and_others_do_not(
     assert arrived == [one[0]["id"], *ids(one)]
 
 
-def test_events_that_come_to_the_fan_out_in_another_order_are_sent_in_theirs(
-    line: Line, receiver: Receiver, two_tenants: Tenants, ordered: Any
+def test_events_that_come_to_the_fan_out_in_another_order_are_sent_in_theirs_however_late_they_come(
+    line: Line, receiver: Receiver, clone: Clone, two_tenants: Tenants, ordered: Any
 ) -> None:
     acme, _ = two_tenants
     assert ordered["ordering"] == "entity"
-    envelopes = about(acme, uuid7(), 4)
-    for envelope in reversed(envelopes):
+    first, *others = envelopes = committed(clone, acme, uuid7(), 4)
+    for envelope in reversed(others):
         fan_out(line, envelope)
+        flow(line, 0.3)
+    assert [state(line, acme, one) for one in others] == [("held", "order")] * 3
+    assert got(receiver) == []
+    fan_out(line, first)
     flow(line)
     assert got(receiver) == ids(envelopes)
+
+
+def test_the_relay_brings_what_a_function_left_behind_before_what_came_after_it(
+    line: Line, receiver: Receiver, clone: Clone, two_tenants: Tenants, ordered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    assert ordered["ordering"] == "entity"
+    left, later = committed(clone, acme, uuid7(), 2)
+    fan_out(line, later)
+    flow(line, 0.3)
+    monkeypatch.setattr(events, "PATIENCE", timedelta(0))
+    assert line.sweep() >= 2
+    line.settle()
+    flow(line, 1)
+    assert got(receiver) == ids([left, later])
+
+
+def test_what_never_comes_holds_those_after_it_for_a_while_and_no_longer(
+    line: Line, receiver: Receiver, clone: Clone, two_tenants: Tenants, ordered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    assert ordered["ordering"] == "entity"
+    monkeypatch.setattr(opening, "PATIENCE", timedelta(seconds=3))
+    _lost, *others = committed(clone, acme, uuid7(), 3)
+    for envelope in others:
+        fan_out(line, envelope)
+    flow(line, 1)
+    assert got(receiver) == []
+    flow(line, 5)
+    assert got(receiver) == ids(others)
+
+
+def test_nobody_waits_for_what_an_endpoint_does_not_ask_for_or_was_not_there_for(
+    line: Line, receiver: Receiver, clone: Clone, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    campaign = uuid7()
+    [before] = committed(clone, acme, campaign, 1)
+    condition = {"path": "/data/version", "op": "equals", "value": 2}
+    line.endpoint(acme, receiver.url, "campaign.updated", ordering="entity", conditions=[condition])
+    line.settle()
+    _first, second = committed(clone, acme, campaign, 2)
+    assert before["id"] < second["id"]
+    fan_out(line, second)
+    flow(line, 1)
+    assert got(receiver) == ids([second])
+
+
+def test_a_fan_out_that_is_repeated_after_its_delivery_leaves_nothing_in_the_way(
+    line: Line, receiver: Receiver, two_tenants: Tenants, ordered: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    assert ordered["ordering"] == "entity"
+    first, second = about(acme, uuid7(), 2)
+
+    def die(*_: object) -> None:
+        raise RuntimeError("the sandbox died")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(line.module("webhooks_fanout").fanout._deliveries, "close_message", die)
+        assert line.fanout(bus_record(first), Context())["batchItemFailures"]
+    flow(line, 1)
+    fan_out(line, first)
+    fan_out(line, second)
+    flow(line, 1)
+    assert got(receiver) == ids([first, second])
 
 
 def test_who_skips_an_event_lets_those_behind_it_go_on(
@@ -144,6 +226,32 @@ def test_a_crash_between_a_turns_end_and_the_next_one_loses_no_event(
     assert line.dispatcher({"Records": records[:1]}, Context()) == {"batchItemFailures": []}
     flow(line)
     assert list(dict.fromkeys(got(receiver))) == ids(envelopes)
+
+
+def test_what_was_given_up_comes_again_in_its_order_and_nothing_new_waits_for_it(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    made = line.endpoint(acme, receiver.url, "campaign.updated", ordering="entity", retry_schedule=[])
+    line.settle()
+    *given_up, new = envelopes = about(acme, uuid7(), 5)
+    receiver.answers += [(500, {})] * 4
+    for envelope in given_up:
+        fan_out(line, envelope)
+        flow(line, 0.5)
+    assert [state(line, acme, one)[0] for one in given_up] == ["dead"] * 4
+    receiver.received.clear()
+    receiver.answers += [(500, {})]
+    body = {"since": "2026-01-01T00:00:00Z"}
+    assert line.api(acme, "POST", f"webhooks/endpoints/{made['id']}/recover", body).status == 202
+    for _ in range(2):
+        line.dispatch(seconds=3)
+    fan_out(line, new)
+    flow(line)
+    arrived = got(receiver)
+    assert [one for one in arrived if one != new["id"]] == ids(given_up)
+    assert state(line, acme, envelopes[0])[0] == "dead"
+    assert state(line, acme, new)[0] == "delivered"
 
 
 def test_an_endpoint_is_called_no_faster_than_it_asked_for(
