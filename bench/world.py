@@ -94,6 +94,15 @@ class World:
         """The same world with PostgreSQL behind another port."""
         return replace(self, address=replace(self.address, port=port))
 
+    def tenants(self) -> Sequence[UUID]:
+        """Both tenants, the token's first."""
+        with self.database() as admin:
+            return [one for (one,) in admin.execute("SELECT tenant_id FROM tenants ORDER BY slug").fetchall()]
+
+    def database(self) -> psycopg.Connection[tuple[Any, ...]]:
+        """A connection that may everything."""
+        return psycopg.connect(self.stack.database_admin_url, dbname=self.address.name, autocommit=True)
+
     def backends(self) -> Sequence[int]:
         """The processes that serve connections to this world's database."""
         with psycopg.connect(self.stack.database_admin_url, autocommit=True) as admin:
@@ -172,18 +181,32 @@ def _signing_key(stack: Stack, ring: str) -> Iterator[str]:
 
 
 @contextmanager
-def table(stack: Stack) -> Iterator[str]:
+def table(stack: Stack, *, indexed: bool = False) -> Iterator[str]:
     """An empty table of DynamoDB with the platform's keys, by its name; gone when the block ends."""
     client = stack.client("dynamodb")
     name = f"bench-{uuid4().hex}"
+    index: dict[str, Any] = {
+        "GlobalSecondaryIndexes": [
+            {"IndexName": "gsi1", "KeySchema": _keys("gsi1"), "Projection": {"ProjectionType": "ALL"}}
+        ]
+    }
+    keys = ("pk", "sk", "gsi1pk", "gsi1sk") if indexed else ("pk", "sk")
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in ("pk", "sk")],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=_keys(""),
+        **(index if indexed else {}),
     )
     yield name
     client.delete_table(TableName=name)
+
+
+def _keys(index: str) -> list[Any]:
+    return [
+        {"AttributeName": f"{index}pk", "KeyType": "HASH"},
+        {"AttributeName": f"{index}sk", "KeyType": "RANGE"},
+    ]
 
 
 @contextmanager

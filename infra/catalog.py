@@ -13,6 +13,7 @@ from infra.paying import PAYING
 from infra.permits import EVENTS, RATES, SQL, TOKENS
 from infra.vocabulary import (
     Access,
+    Bell,
     Called,
     Callee,
     CustomResource,
@@ -32,6 +33,9 @@ from infra.vocabulary import (
 
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
+
+LATE_S: Final = 60
+"""Seconds: as late as an attempt that was planned for later may be."""
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
@@ -180,7 +184,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
-            *may(Access.SEND, Queue.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
     ),
@@ -195,8 +199,37 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
+            *EVENTS,  # an endpoint's owner is told that it fails
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW, Setting.OWN_ADDRESSES),
+        bells=(
+            Bell(
+                "AttemptLateness",
+                "webhooks.deliver",
+                LATE_S,
+                "Attempts at webhooks that were planned for later are made more than a minute late.",
+            ),
+        ),
+    ),
+    Function(
+        name="webhooks_sweeper",
+        purpose="Queues what is due of the attempts that were planned for later than a queue can hold them back.",
+        triggers=(Schedule(minutes=1),),
+        reach=Reach.NEITHER,
+        timeout_s=55,
+        memory_mb=512,
+        permissions=(
+            *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.SEND, Queue.DELIVERIES),
+        ),
+        bells=(
+            Bell(
+                "SweepLateness",
+                "webhooks_sweeper.sweep",
+                LATE_S,
+                "The sweep of due attempts runs late, or cannot keep up with what is due.",
+            ),
+        ),
     ),
     Function(
         name="outbox_relay",

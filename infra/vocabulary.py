@@ -227,6 +227,17 @@ LOCAL_REQUESTS: Final = 8
 LOCAL_BACKGROUND: Final = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """An alarm on a metric that a function notes itself: it rings where one value of five minutes is above."""
+
+    metric: str
+    operation: str
+    """The operation that notes it, as its logs name it."""
+    above: float
+    about: str
+
+
 class Setting(StrEnum):
     """Environment variables that follow from no permission and are named by the rows that need them."""
 
@@ -267,6 +278,8 @@ class Function:
     layers: tuple[str, ...] = ("core",)
     extra_settings: tuple[Setting, ...] = ()
     holds_api_page: bool = False
+    bells: tuple[Bell, ...] = ()
+    """Alarms beside those that every function has."""
 
     @property
     def handler(self) -> str:

@@ -8,11 +8,17 @@ from shared.outbound.rules.own import own
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.history import HistoryRepository
+from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.endpoints import Endpoints, Stores
+from shared.webhooks.service.order import Order
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
+from tenant_context.queues import Queue
 from tenant_context.settings import Settings
 
 
@@ -22,6 +28,7 @@ class WebhookSettings(Settings):
 
     bus: str
     field_key: str
+    queue_deliveries: str
     table_data_keys: str
     table_deliveries: str
     outbound_allow: tuple[str, ...] = ()
@@ -32,7 +39,13 @@ kernel = Kernel("webhooks_api")
 settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
-stores = Stores(database, TargetRepository(table), DeliveryRepository(table), EndpointRepository())
+deliveries = DeliveryRepository(table)
+targets, queue = TargetRepository(table), Queue(settings.queue_deliveries)
+lanes = LaneRepository(table)
+order = Order(lanes, deliveries, queue, clock=kernel.clock)
+backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
+stores = Stores(database, targets, deliveries, HistoryRepository(table), EndpointRepository(), order, recovery)
 endpoints = Endpoints(
     stores,
     SecretKeys(settings.field_key, Table(settings.table_data_keys)),

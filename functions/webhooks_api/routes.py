@@ -1,13 +1,13 @@
 """The addresses of webhooks and of the event catalogue."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from functions.webhooks_api import schemas
+import msgspec
+
+from functions.webhooks_api import schemas, sent
 from functions.webhooks_api.schemas import (
-    AttemptPage,
-    AttemptsQuery,
     BodyOut,
     EndpointIn,
     EndpointOut,
@@ -15,10 +15,20 @@ from functions.webhooks_api.schemas import (
     EndpointWithSecretOut,
     EventTypeOut,
     EventTypesOut,
-    MessageOut,
     NewEndpointIn,
     RotateQuery,
     TestOut,
+)
+from functions.webhooks_api.sent import (
+    AttemptOut,
+    AttemptPage,
+    AttemptsQuery,
+    DeadLetterPage,
+    DeadQuery,
+    DeliveryOut,
+    MessageOut,
+    RecoverIn,
+    RecoveryOut,
 )
 from shared.events.errors import EventTypeNotFound
 from shared.events.rules.bodies import catalogue_document, type_document
@@ -34,6 +44,8 @@ routes = Routes()
 _ALL = "/api/v1/webhooks/endpoints"
 _ONE = _ALL + "/{endpoint_id}"
 _MESSAGES = "/api/v1/webhooks/messages"
+_SENT = _ONE + "/messages/{message_id}"
+"""One message at one endpoint."""
 
 
 def _id(call: Call[Any]) -> EndpointId:
@@ -75,7 +87,7 @@ def show(call: Call[None], endpoints: Endpoints) -> Answer:
 def amend(call: Call[EndpointIn], tx: Transaction, endpoints: Endpoints) -> Answer:
     """Replace an endpoint's particulars; another URL is challenged, and one that was gone is tried again."""
     endpoint, findings = endpoints.amend(tx, _id(call), call.body.draft(), call.expected_version())
-    return Answer(schemas.endpoint(endpoint, replace(findings, gone_at=None)), headers=etag(endpoint.version))
+    return Answer(schemas.endpoint(endpoint, Findings(challenged=findings.challenged)), headers=etag(endpoint.version))
 
 
 @routes.write("DELETE", _ONE, permission="webhooks.write", status=204)
@@ -123,20 +135,70 @@ def test(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
 
 @routes.read(_ONE + "/attempts", permission="webhooks.read", query=AttemptsQuery, answer=AttemptPage)
 def attempts(call: Call[None], endpoints: Endpoints) -> Answer:
-    """List the attempts at an endpoint, newest first, as long as the plan keeps logs."""
+    """List attempts at an endpoint by message, type, status and time, newest first, as long as the plan keeps logs."""
     query: AttemptsQuery = call.query
-    items, following = endpoints.attempts(call.tenant, _id(call), cursor=query.cursor, limit=query.limit)
-    return Answer({"items": [schemas.attempt(item) for item in items], "next_cursor": following})
+    items, following = endpoints.attempts(
+        call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
+    )
+    return Answer({"items": [sent.attempt(item) for item in items], "next_cursor": following})
+
+
+@routes.read(_ONE + "/attempts/export", permission="webhooks.read", query=AttemptsQuery, answer=AttemptOut, lines=True)
+def export(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read the same as JSON Lines, one attempt a line; where there are more, X-Next-Cursor says where to go on."""
+    query: AttemptsQuery = call.query
+    items, following = endpoints.attempts(
+        call.tenant, _id(call), query.search(), cursor=query.cursor, limit=query.limit
+    )
+    lines = b"".join(msgspec.json.encode(sent.attempt(item)) + b"\n" for item in items)
+    more = {"x-next-cursor": following} if following else {}
+    return Answer(lines, headers=more, content_type="application/x-ndjson")
+
+
+@routes.read(_ONE + "/dead-letters", permission="webhooks.read", query=DeadQuery, answer=DeadLetterPage)
+def dead_letters(call: Call[None], endpoints: Endpoints) -> Answer:
+    """List what was given up for an endpoint, oldest event first, and why; `recover` sends it again."""
+    query: DeadQuery = call.query
+    found = endpoints.dead(call.tenant, _id(call), query.span(), after=query.after(), limit=query.limit + 1)
+    following = cursor_of(UUID(found[query.limit - 1][0]["message"])) if len(found) > query.limit else None
+    items = [sent.dead_letter(*one) for one in found[: query.limit]]
+    return Answer({"items": items, "next_cursor": following})
+
+
+@routes.write("POST", _ONE + "/recover", permission="webhooks.write", body=RecoverIn, answer=RecoveryOut, status=202)
+def recover(call: Call[RecoverIn], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Send again what was given up, or all that was sent, for events of some time: in order, at the endpoint's pace."""
+    endpoints.recover(tx, _id(call), call.body.what, call.body.span())
+    return Answer({"endpoint_id": _id(call), "what": call.body.what})
+
+
+@routes.write("POST", _SENT + "/resend", permission="webhooks.write", answer=DeliveryOut, status=202)
+def resend(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Send one message once more, whatever came of it; its attempts begin anew."""
+    return Answer(sent.delivery(endpoints.resend(tx, _id(call), MessageId(call.id("message_id")))))
+
+
+@routes.write("POST", _SENT + "/skip", permission="webhooks.write", answer=DeliveryOut)
+def skip(call: Call[None], _tx: Transaction, endpoints: Endpoints) -> Answer:
+    """Give up a delivery that waits, as a dead letter; later events of its entity go on. Its state says so at once."""
+    return Answer(sent.delivery(endpoints.skip(call.tenant, _id(call), MessageId(call.id("message_id")))))
+
+
+@routes.read(_SENT, permission="webhooks.read", answer=DeliveryOut)
+def delivery(call: Call[None], endpoints: Endpoints) -> Answer:
+    """Read where a message stands with one endpoint; its attempts there are in the log: `attempts?message=`."""
+    return Answer(sent.delivery(endpoints.delivery(call.tenant, _id(call), MessageId(call.id("message_id")))))
 
 
 @routes.read(_MESSAGES + "/{message_id}", permission="webhooks.read", answer=MessageOut)
 def message(call: Call[None], endpoints: Endpoints) -> Answer:
-    """Read a message: its body, where it stands with each endpoint, and every attempt."""
-    head, deliveries, attempts = endpoints.message(call.tenant, MessageId(call.id("message_id")))
+    """Read a message: its body, where it stands with its endpoints, and the attempts."""
+    found = endpoints.message(call.tenant, MessageId(call.id("message_id")))
     shown = {
-        **schemas.message(head),
-        "deliveries": [schemas.delivery(item) for item in deliveries],
-        "attempts": [schemas.attempt(item) for item in attempts],
+        **sent.message(found.message),
+        "deliveries": [sent.delivery(item) for item in found.deliveries],
+        "attempts": [sent.attempt(item) for item in found.attempts],
+        "is_whole": found.is_whole,
     }
     return Answer(shown)
 

@@ -1,12 +1,9 @@
 """The wire's shapes of webhooks."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.webhooks.model import (
@@ -22,10 +19,9 @@ from shared.webhooks.model import (
     Proof,
     Scalar,
     SigningKey,
-    State,
 )
 from tenant_context.clock import rfc3339
-from tenant_context.wire import In, Out, PageQuery, Text
+from tenant_context.wire import In, Out, Text
 
 EventFilter = Annotated[
     str, StringConstraints(min_length=1, max_length=128), Field(examples=["campaign.launched", "campaign.*", "*"])
@@ -70,6 +66,8 @@ class EndpointIn(In):
     max_concurrency: Annotated[int, Field(ge=1, le=100)] | None = None
     ordering: Ordering = Ordering.NONE
     """`entity`: events about the same thing one after the other."""
+    replay_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """How fast what waited, or was missed while it was disabled, is sent afterwards; null for 50."""
     enabled: bool = True
 
     def draft(self) -> EndpointDraft:
@@ -91,6 +89,7 @@ class EndpointIn(In):
                 self.rate_per_second,
                 self.max_concurrency,
                 self.ordering,
+                self.replay_per_second,
             ),
             headers=self.headers,
         )
@@ -130,7 +129,10 @@ class KeyOut(Out):
 
 
 class HealthOut(Out):
-    """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, or `disabled`."""
+    """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, `resting`, or `disabled`.
+
+    After ten failures in a row it rests, for 30 seconds and up to 15 minutes, and is tried with one event then.
+    """
 
     state: Annotated[str, Field(examples=["ok"])]
     since: str | None
@@ -164,6 +166,7 @@ class EndpointOut(Out):
     rate_per_second: int | None
     max_concurrency: int | None
     ordering: Ordering
+    replay_per_second: int | None
     enabled: bool
     keys: list[KeyOut]
     health: HealthOut
@@ -193,54 +196,6 @@ class TestOut(Out):
     """A test that is on its way."""
 
     message_id: UUID
-
-
-class AttemptsQuery(PageQuery):
-    """Which attempts."""
-
-
-class AttemptOut(Out):
-    """What came of one attempt; `timing` in milliseconds since the call began, by step."""
-
-    message_id: UUID
-    endpoint_id: UUID
-    type: str
-    attempt: int
-    at: str
-    url: str
-    status: int | None
-    error: str
-    body: str
-    timing: dict[str, float]
-
-
-class AttemptPage(Out):
-    """A page of attempts, newest first."""
-
-    items: list[AttemptOut]
-    next_cursor: str | None
-
-
-class DeliveryOut(Out):
-    """Where a message stands with one endpoint; `attempts` counts those that have ended."""
-
-    endpoint_id: UUID
-    state: State
-    attempts: int
-    created_at: str
-    updated_at: str
-    next_attempt_at: str | None
-
-
-class MessageOut(Out):
-    """A message: the body as every receiver gets it, its deliveries and their attempts."""
-
-    id: UUID
-    type: str
-    created_at: str
-    payload: dict[str, Any]
-    deliveries: list[DeliveryOut]
-    attempts: list[AttemptOut]
 
 
 class BodyOut(Out):
@@ -330,52 +285,17 @@ def _verification(found: Endpoint, findings: Findings) -> dict[str, Any]:
 def _health(found: Endpoint, findings: Findings) -> dict[str, Any]:
     if found.disabled:
         return _state("disabled", rfc3339(found.disabled.at), "It was switched off.", by=found.disabled.by)
-    if findings.gone_at:
-        return _state("disabled", findings.gone_at, "The receiver answered 410 Gone.", by="platform")
+    if (since := findings.gone_at or findings.given_up_at) is not None:
+        failed = f"It failed for days: {findings.failing_reason}"
+        reason = "The receiver answered 410 Gone." if findings.gone_at else failed
+        return _state("disabled", since, reason, by="platform")
     if found.must_prove and findings.proof(found.url) is not Proof.VERIFIED:
         return _state("pending", None, "Its URL is not verified yet; what is to be sent waits for that.")
     if findings.failing_since:
-        return _state("failing", findings.failing_since, findings.failing_reason)
+        state = "resting" if findings.circuit else "failing"
+        return _state(state, findings.failing_since, findings.failing_reason)
     return _state("ok", None, "")
 
 
 def _state(state: str, since: str | None, reason: str, by: str | None = None) -> dict[str, Any]:
     return {"state": state, "since": since, "by": by, "reason": reason}
-
-
-def attempt(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's form of an attempt as the table holds it."""
-    return {
-        "message_id": item["message"],
-        "endpoint_id": item["endpoint"],
-        "type": item["type"],
-        "attempt": item["attempt"],
-        "at": item["at"],
-        "url": item["url"],
-        "status": item["status"],
-        "error": item["error"],
-        "body": item["body"],
-        "timing": {step: float(Decimal(taken)) for step, taken in item["timing"].items()},
-    }
-
-
-def delivery(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's form of a delivery as the table holds it."""
-    return {
-        "endpoint_id": item["endpoint"],
-        "state": item["state"],
-        "attempts": item["attempts"],
-        "created_at": item["created_at"],
-        "updated_at": item["updated_at"],
-        "next_attempt_at": item.get("next_attempt_at"),
-    }
-
-
-def message(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer's form of a message as the table holds it; the payload passes through as it was sent."""
-    return {
-        "id": item["message"],
-        "type": item["type"],
-        "created_at": item["created_at"],
-        "payload": msgspec.Raw(item["payload"].encode()),
-    }

@@ -3,14 +3,24 @@
 from dataclasses import dataclass
 
 from shared.outbound.gateway.client import Strangers
+from shared.outbound.gateway.kept import KeptConnections
 from shared.outbound.rules.addresses import allow_list
 from shared.outbound.rules.own import own
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.lanes import LaneRepository
+from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.desk import Desk
-from shared.webhooks.service.dispatch import Dispatch
+from shared.webhooks.service.dispatch import Desks, Dispatch, Stores
+from shared.webhooks.service.gate import Gate
+from shared.webhooks.service.health import Health
+from shared.webhooks.service.opening import Opener
+from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
+from shared.webhooks.service.recovery import Recovery
+from tenant_context.bus import Bus
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -24,6 +34,7 @@ from tenant_context.states import Need
 class DispatcherSettings(Settings):
     """What this function needs beside the common settings."""
 
+    bus: str
     field_key: str
     table_data_keys: str
     table_deliveries: str
@@ -39,21 +50,20 @@ settings = DispatcherSettings.load()
 table = Table(settings.table_deliveries)
 targets, deliveries = TargetRepository(table), DeliveryRepository(table)
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
-receivers = Strangers(allow_list(settings.outbound_allow), own=own(settings.own_addresses))
+receivers = Strangers(allow_list(settings.outbound_allow), own=own(settings.own_addresses), kept=KeptConnections())
 queue = Queue(settings.queue_deliveries)
-dispatch = Dispatch(
-    targets,
-    deliveries,
-    keys,
-    receivers,
-    queue,
-    usage=Queue(settings.queue_usage),
-    observability=kernel.observability,
-    clock=kernel.clock,
-)
+stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
+backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
+lanes = LaneRepository(table)
+order = Order(lanes, deliveries, queue, clock=kernel.clock)
+gate = Gate(targets, PaceRepository(table), order)
+dispatch = Dispatch(stores, Desks(gate, order, health, backlog), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
-proving = Proving(targets, deliveries, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
-desk = Desk(dispatch, proving)
+proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
+recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
+opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
+desk = Desk(dispatch, proving, backlog, recovery, opener)
 handler = QueueEntry(
     desk.work,
     ahead=desk.ahead,

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
+from shared.identity.gateway.mail import MailQueue
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
-from shared.webhooks.service.fanout import Fanout
+from shared.webhooks.service.alerts import Alerts
+from shared.webhooks.service.backlog import Backlog
+from shared.webhooks.service.fanout import Desks, Fanout, Stores
+from shared.webhooks.service.opening import Opener
+from shared.webhooks.service.precedence import Precedence
+from shared.webhooks.service.shares import Shares
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry, read_bus_event
 from tenant_context.kernel import Kernel
@@ -20,20 +27,27 @@ class FanoutSettings(Settings):
 
     table_deliveries: str
     queue_deliveries: str
+    queue_mails: str
     public_url: str
     """Of the API: where receivers fetch what is too long to be sent."""
 
 
 kernel = Kernel("webhooks_fanout")
 settings = FanoutSettings.load()
-table = Table(settings.table_deliveries)
+table, database, queue = Table(settings.table_deliveries), kernel.database(), Queue(settings.queue_deliveries)
+targets, deliveries = TargetRepository(table), DeliveryRepository(table)
+backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
 fanout = Fanout(
-    kernel.database(),
-    EndpointRepository(),
-    TargetRepository(table),
-    DeliveryRepository(table),
-    Queue(settings.queue_deliveries),
-    kernel.clock,
+    Stores(database, EndpointRepository(), targets, deliveries, queue),
+    Desks(
+        Precedence(database),
+        Opener(deliveries, LaneRepository(table), backlog, queue, clock=kernel.clock),
+        backlog,
+        Shares(),
+        Alerts(database, MailQueue(Queue(settings.queue_mails))),
+    ),
+    observability=kernel.observability,
+    clock=kernel.clock,
     api_url=settings.public_url,
 )
 handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)

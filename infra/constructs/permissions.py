@@ -27,6 +27,9 @@ from infra.vocabulary import (
     Table,
 )
 
+METRICS = "RMAP"
+"""The namespace of the metrics that functions note themselves."""
+
 
 def statements(row: Function, stage: Stage, resources: Resources) -> list[iam.PolicyStatement]:
     """One statement per kind of access, naming exactly the row's resources."""
@@ -115,7 +118,7 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         "RMAP_STAGE": stage.name,
         "RMAP_VERSION": deployment.version,
         "POWERTOOLS_SERVICE_NAME": row.name,
-        "POWERTOOLS_METRICS_NAMESPACE": "RMAP",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS,
         "POWERTOOLS_LOG_LEVEL": stage.log_level,
     }
     if not stage.local:

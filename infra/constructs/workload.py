@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -158,6 +159,15 @@ class Workloads(Construct):
             topic=topic,
             about=f"{row.name} is called more often than it may run at once.",
         )
+        for bell in row.bells:
+            noted = cloudwatch.Metric(
+                namespace=permissions.METRICS,
+                metric_name=bell.metric,
+                dimensions_map={"service": row.name, "operation": bell.operation},
+                period=PERIOD,
+                statistic="max",
+            )
+            alarm(function, bell.metric, noted, above=bell.above, topic=topic, about=bell.about)
 
 
 def _owner(row: Function) -> bool:

@@ -1,6 +1,7 @@
 """One route as an OpenAPI operation."""
 
 import inspect
+import json
 import re
 from typing import Any
 
@@ -119,6 +120,7 @@ def _raw_body(route: Route) -> dict[str, Any] | None:
 
 def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:
     more = ["ETag"] if _is_versioned(route.answer) else []
+    more += ["X-Next-Cursor"] if route.lines else []
     if route.writes:
         more += [*(["Location"] if route.status == 201 else []), "Idempotent-Replayed"]  # noqa: PLR2004  Created
     answer: dict[str, Any] = {
@@ -131,7 +133,12 @@ def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:
         answer["content"] = {"application/json": {"schema": {"type": "object"}}}
     elif route.answer is not None:
         schema = shapes.reference(route.answer, "serialization")
-        answer["content"] = {"application/json": {"schema": schema, "example": sample(schema, shapes)}}
+        if route.lines:
+            line = json.dumps(sample(schema, shapes), ensure_ascii=False, separators=(",", ":"))
+            answer["description"] = "OK. Each line is a JSON document of this schema."
+            answer["content"] = {"application/x-ndjson": {"schema": schema, "example": f"{line}\n"}}
+        else:
+            answer["content"] = {"application/json": {"schema": schema, "example": sample(schema, shapes)}}
     return answer
 
 

@@ -6,6 +6,7 @@ from typing import LiteralString
 from uuid import UUID
 
 from shared.events.model import WaitingEvent
+from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
 _TENANTS: LiteralString = "SELECT tenant_id FROM app.tenants_with_waiting_events(%s, %s)"
@@ -14,6 +15,9 @@ _WAITING: LiteralString = """
     SELECT id, type, subject, data, created_at FROM outbox
     WHERE tenant_id = %s AND published_at IS NULL AND created_at < %s
     ORDER BY created_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
+_EARLIER: LiteralString = """
+    SELECT id, type, subject, data, created_at FROM outbox
+    WHERE tenant_id = %s AND subject = %s AND id < %s AND id >= %s ORDER BY id DESC LIMIT %s"""
 _PUBLISHED: LiteralString = "UPDATE outbox SET published_at = %s WHERE tenant_id = %s AND id = ANY(%s)"
 
 
@@ -25,8 +29,20 @@ class OutboxRepository:
         return [row[0] for row in database.door(_TENANTS, (older_than, limit))]
 
     def waiting(self, tx: Transaction, older_than: datetime, limit: int) -> list[WaitingEvent]:
-        """The tenant's waiting events in the order they happened, held until the transaction ends."""
-        return [WaitingEvent(*row) for row in tx.all(_WAITING, (tx.tenant.tenant, older_than, limit))]
+        """The longest waiting of the tenant's events in the order they happened, held until the transaction ends."""
+        rows = tx.all(_WAITING, (tx.tenant.tenant, older_than, limit))
+        return sorted((WaitingEvent(*row) for row in rows), key=lambda event: event.id)
+
+    def earlier(
+        self, database: Database, tenant: TenantContext, subject: str, event: UUID, *, since: datetime, limit: int
+    ) -> list[WaitingEvent]:
+        """What happened to a thing before an event of it, published or not, latest first, since a moment at most.
+
+        Changes of one thing wait for each other, so that those before an event are there when it is.
+        """
+        lowest = UUID(int=int(since.timestamp() * 1000) << 80)
+        rows = database.read(tenant, _EARLIER, (tenant.tenant, subject, event, lowest, limit))
+        return [WaitingEvent(*row) for row in rows]
 
     def published(self, tx: Transaction, events: Sequence[UUID]) -> None:
         """Queue the mark that the bus took them."""

@@ -19,6 +19,9 @@ class Kind(StrEnum):
     PAYMENT_REMINDER = "payment-reminder"
     ACCESS_RESTRICTED = "access-restricted"
     ACCESS_SUSPENDED = "access-suspended"
+    WEBHOOK_FAILING = "webhook-failing"
+    WEBHOOK_DISABLED = "webhook-disabled"
+    WEBHOOK_GONE = "webhook-gone"
     NOBODY = "nobody"
     """Asked for by somebody who is not known: nothing is sent, at the same pace."""
 

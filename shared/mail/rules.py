@@ -19,6 +19,9 @@ _SUBJECTS = {
     Kind.PAYMENT_REMINDER: "A payment for RMAP did not go through",
     Kind.ACCESS_RESTRICTED: "Your organization at RMAP can only be read from now on",
     Kind.ACCESS_SUSPENDED: "Your organization at RMAP is suspended",
+    Kind.WEBHOOK_FAILING: "A webhook endpoint of yours fails",
+    Kind.WEBHOOK_DISABLED: "A webhook endpoint of yours was disabled",
+    Kind.WEBHOOK_GONE: "A webhook endpoint of yours was disabled",
 }
 _TEXTS = {
     Kind.CONFIRM_ADDRESS: """Hello $name,
@@ -92,6 +95,32 @@ now on; it is suspended after 42 days. Everything comes back as soon as the paym
 the organization $organization has owed a payment for $days days and is suspended: nobody can use it. Its data is kept.
 Log in and pay in the portal that your billing page opens, or by the link in the mail that came with the invoice:
 everything comes back with the payment.""",
+    Kind.WEBHOOK_FAILING: """Hello $name,
+
+deliveries to a webhook endpoint of the organization $organization have failed since $since (UTC). It is this one:
+
+    $endpoint at $host
+
+It failed so first: $reason Deliveries go on being tried, and nothing is lost. If it goes on failing, it is disabled
+on $until (UTC).""",
+    Kind.WEBHOOK_DISABLED: """Hello $name,
+
+a webhook endpoint of the organization $organization has failed since $since (UTC), and was disabled just now. It is
+this one:
+
+    $endpoint at $host
+
+What happens from now on is kept for it, for 30 days or as long as your plan keeps logs. Mend the receiver and change
+the endpoint, if only by saving it as it is: then it is sent all it missed, in order.""",
+    Kind.WEBHOOK_GONE: """Hello $name,
+
+the receiver of a webhook endpoint of the organization $organization answered 410 Gone, by which it asks for nothing
+more, and the endpoint was disabled just now. It is this one:
+
+    $endpoint at $host
+
+What happens from now on is kept for it, for 30 days or as long as your plan keeps logs. If that was a mistake, mend the
+receiver and change the endpoint, if only by saving it as it is: then it is sent all it missed, in order.""",
 }
 _PAGE = Template(
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>$subject</title></head>'

@@ -16,4 +16,6 @@ class Outcome:
     error: str = ""
     body: bytes = b""
     retry_after: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the answer, names in lower case."""
     timing: Mapping[str, float] = field(default_factory=dict)

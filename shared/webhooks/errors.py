@@ -23,6 +23,24 @@ class MessageNotFound(NotFound):
     code, title = "webhook-message-not-found", "There is no such message"
 
 
+class DeliveryNotFound(NotFound):
+    """The message was not for that endpoint, or is kept no more."""
+
+    code, title = "webhook-delivery-not-found", "There is no such delivery"
+
+
+class DeliveryEnded(Conflict):
+    """It is not waiting for anything."""
+
+    code, title = "webhook-delivery-ended", "The delivery does not wait"
+
+
+class DeliveryWaits(Conflict):
+    """It is to be made anyway."""
+
+    code, title = "webhook-delivery-waits", "The delivery is on its way already"
+
+
 class EndpointDisabled(Conflict):
     """A disabled endpoint is sent nothing, tests included."""
 

@@ -69,6 +69,8 @@ class Manner:
     rate_per_second: int | None = None
     max_concurrency: int | None = None
     ordering: Ordering = Ordering.NONE
+    replay_per_second: int | None = None
+    """How fast what waited for the endpoint is sent afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,50 @@ class Challenged:
 
 
 @dataclass(frozen=True, slots=True)
+class Circuit:
+    """An endpoint that failed again and again rests until a moment (seconds since 1970); then one attempt probes it.
+
+    While a probe is on its way, the moment is the end of its time. `trips` counts the rests in a row.
+    """
+
+    until: float
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """What the dispatcher found out about an endpoint; moments as RFC 3339 has them."""
+    """What the dispatcher found out about an endpoint; moments as RFC 3339 has them.
+
+    A change of the endpoint clears all but `challenged`.
+    """
 
     gone_at: str | None = None
-    """When the receiver answered 410; a change of the endpoint clears it."""
+    """When the receiver answered 410."""
+    given_up_at: str | None = None
+    """When it was disabled for having failed for days."""
     failing_since: str | None = None
     failing_reason: str = ""
+    failures: int = 0
+    """In a row."""
+    circuit: Circuit | None = None
+    throttled_until: float = 0
+    """Seconds since 1970: the receiver said that it is asked too much."""
+    warned: int = 0
+    """How many of the warnings its owner was given."""
+    warned_at: str | None = None
+    slow_until: float = 0
+    """Seconds since 1970: it let a call wait lately."""
     challenged: Challenged | None = None
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the platform sends it nothing until it is changed."""
+        return self.gone_at is not None or self.given_up_at is not None
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether a success is news."""
+        return bool(self.failing_since or self.failures or self.circuit or self.throttled_until)
 
     def proof(self, url: str) -> Proof:
         """Where a URL stands that has to be proved."""
@@ -187,6 +225,11 @@ class Target:
     findings: Findings = field(default_factory=Findings)
 
     @property
+    def is_deleted(self) -> bool:
+        """Whether this is what is left of an endpoint that is gone."""
+        return not self.url
+
+    @property
     def is_proved(self) -> bool:
         """Whether its URL may be sent events; without a key, as after an import, nothing is."""
         return bool(self.keys) and (not self.must_prove or self.findings.proof(self.url) is Proof.VERIFIED)
@@ -197,12 +240,53 @@ class State(StrEnum):
 
     WAITING = "waiting"
     HELD = "held"
-    """Until the endpoint's URL is verified; no attempt is used up."""
+    """In its endpoint's backlog; `Wait` says for what. No attempt is used up."""
     DELIVERED = "delivered"
     DEAD = "dead"
-    """Every attempt failed."""
+    """Given up: `End` says why."""
     STOPPED = "stopped"
-    """The endpoint was disabled, deleted, or said 410 Gone."""
+    """The endpoint was deleted."""
+
+
+class Wait(StrEnum):
+    """What a held delivery waits for."""
+
+    VERIFICATION = "verification"
+    """The endpoint's URL is not verified yet."""
+    ENDPOINT = "endpoint"
+    """The endpoint is disabled, by its owner or by the platform."""
+    CIRCUIT = "circuit"
+    """The endpoint failed again and again, and rests."""
+    THROTTLE = "throttle"
+    """The receiver asked for less."""
+    RATE = "rate"
+    CONCURRENCY = "concurrency"
+    ORDER = "order"
+    """An earlier event of its entity is still on its way."""
+    SHARE = "share"
+    """Its turn: the tenant has many on their way."""
+    REPLAY = "replay"
+    """Its turn: it was asked for again."""
+
+
+class End(StrEnum):
+    """Why a delivery is a dead letter."""
+
+    ATTEMPTS = "attempts"
+    """Every attempt failed."""
+    ORDER = "order"
+    """Too many later events of its entity waited for it."""
+    SKIPPED = "skipped"
+    """Somebody asked for that."""
+
+
+class What(StrEnum):
+    """What is sent again."""
+
+    FAILED = "failed"
+    """What was given up."""
+    ALL = "all"
+    """What was delivered, too."""
 
 
 class Verdict(StrEnum):
@@ -231,10 +315,24 @@ class Message:
 class Delivery:
     """One attempt of one message at one endpoint: what a queue message asks for; attempts count from 1.
 
-    `due` (seconds since 1970) is later than a queue can hold a message back where it is not 0.
+    `due` (seconds since 1970) is when it was planned for, where it waited in the index of what is due. `first` attempts
+    were made before the schedule began anew.
     """
 
     message: Message
     endpoint: EndpointId
     attempt: int
     due: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A message's delivery to one endpoint, still to be recorded; in a lane where that keeps order.
+
+    `before` are earlier events of its entity: those that have not come yet are waited for.
+    """
+
+    endpoint: EndpointId
+    lane: str = ""
+    before: tuple[MessageId, ...] = ()

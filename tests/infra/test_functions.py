@@ -227,6 +227,23 @@ def test_people_hear_of_errors_and_throttles(prod: Templates, row: Function) -> 
     assert {"Errors", "Throttles"} <= heard
 
 
+def test_people_hear_of_attempts_that_are_made_late(prod: Templates) -> None:
+    bells = {
+        bell.properties["MetricName"]: bell.properties
+        for bell in prod.all("AWS::CloudWatch::Alarm")
+        if bell.properties.get("Namespace") == "RMAP"
+    }
+    assert set(bells) == {"AttemptLateness", "SweepLateness"}
+    for row, metric, operation in (
+        ("webhooks_dispatcher", "AttemptLateness", "webhooks.deliver"),
+        ("webhooks_sweeper", "SweepLateness", "webhooks_sweeper.sweep"),
+    ):
+        noted = {one["Name"]: one["Value"] for one in bells[metric]["Dimensions"]}
+        assert noted == {"service": row, "operation": operation}
+        assert (bells[metric]["Threshold"], bells[metric]["Statistic"]) == (60, "Maximum")
+        assert bells[metric]["AlarmActions"]
+
+
 def test_functions_are_deployed_after_the_schema(prod: Templates) -> None:
     manifest = prod.folder / "manifest.json"
 

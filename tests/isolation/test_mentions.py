@@ -27,6 +27,12 @@ KEPT_AS_GIVEN = {
 NEED_ANOTHER_OF_ONES_OWN = {
     "POST /api/v1/imports body organization": "`tests/e2e/test_exports.py` has two organizations of one owner",
     "POST /api/v1/imports body export": "the same",
+    **{
+        f"GET /api/v1/webhooks/endpoints/{{endpoint_id}}/{log} query message": (
+            "`tests/functions/webhooks/test_log.py` has attempts"
+        )
+        for log in ("attempts", "attempts/export")
+    },
     "POST /api/v1/organizations/{organization_id}/owner body user_id": "`tests/e2e/test_members.py` has two members",
 }
 """What cannot be done with the caller's one thing of a kind; elsewhere it is seen to work."""

@@ -122,6 +122,7 @@ class Things:
             "/api/v1/organizations/{organization_id}/owner": {"user_id": self.ids["user_id"]},
             "/api/v1/api-keys/{prefix}/rotate": {"grace_hours": 0},
             "/api/v1/organizations/{organization_id}/security": {"mfa_required": False},
+            "/api/v1/webhooks/endpoints/{endpoint_id}/recover": {"since": "2026-03-02T09:00:00Z"},
             "/api/v1/webhooks/endpoints/{endpoint_id}": {"url": "https://example.com/thief"},
         }
         assert route.path in bodies, f"tests/isolation/things.py has no body for {route.method} {route.path}: add one"

@@ -345,6 +345,33 @@ CATALOGUE: tuple[EventType, ...] = (
     _endpoint("key_ended", "A signing key of a webhook endpoint signs no more."),
     _endpoint("verification_requested", "Somebody asked to have a webhook endpoint challenged once more."),
     EventType(
+        "webhook.endpoint_failing",
+        "Deliveries to a webhook endpoint have failed for 6 hours, a day, 3 days or 4½ days.",
+        "webhook-endpoint/<id>",
+        {
+            "id": _ID,
+            "url": "https://hooks.example.com/rmap",
+            "version": 1,
+            "failing_since": "2026-03-01T09:30:00Z",
+            "reason": "The receiver answered 500.",
+            "stage": 2,
+            "disabled_from": "2026-03-06T09:30:00Z",
+        },
+    ),
+    EventType(
+        "webhook.endpoint_disabled",
+        "The platform disabled a webhook endpoint: it failed for five days, or answered 410 Gone. Events wait for it.",
+        "webhook-endpoint/<id>",
+        {
+            "id": _ID,
+            "url": "https://hooks.example.com/rmap",
+            "version": 1,
+            "failing_since": "2026-03-01T09:30:00Z",
+            "reason": "failing",
+        },
+        nullable=frozenset({"failing_since"}),
+    ),
+    EventType(
         "webhook.verification",
         "The challenge of an endpoint's owner; it goes to that endpoint alone, which answers with the challenge.",
         "webhook-endpoint/<id>",
@@ -361,6 +388,8 @@ CATALOGUE: tuple[EventType, ...] = (
 
 TEST = "webhook.test"
 VERIFICATION = "webhook.verification"
+ENDPOINT_FAILING = "webhook.endpoint_failing"
+ENDPOINT_DISABLED = "webhook.endpoint_disabled"
 ENDPOINT_CHANGES = "webhook.endpoint_"
 """What the types of changes to endpoints begin with."""
 

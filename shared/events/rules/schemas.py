@@ -26,11 +26,12 @@ _TEXTUAL = """
     meter name plan prefix proof reason replaced_by role serial session slug source_ip state status
     subscription_status time_zone to type url week_start"""
 _NUMERIC = """
-    bytes campaigns days included part parts quantity quarantined revised rows stored threshold unchanged version"""
+    bytes campaigns days included part parts quantity quarantined revised rows stage stored threshold unchanged
+    version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
     (_UUID, "id batch endpoint site_id user"),
-    (_MOMENT, "expires_at hour until"),
+    (_MOMENT, "disabled_from expires_at failing_since hour until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),

@@ -1,7 +1,8 @@
 """Calls to servers of strangers, at addresses of their choice: webhooks' receivers, identity providers.
 
 A name is resolved once, every address it has is checked, and the call goes to a checked address; TLS asks for the
-certificate of the name. Nothing is followed, nothing unpacked, and time and length are bounded as a whole.
+certificate of the name. A connection may be kept for the next call of its URL, whose addresses are checked all the
+same. Nothing is followed, nothing unpacked, and time and length are bounded as a whole.
 """
 
 import http.client
@@ -15,6 +16,7 @@ from ipaddress import ip_address
 from queue import Empty, SimpleQueue
 
 from shared.outbound.errors import AddressRefused, UrlRefused
+from shared.outbound.gateway.kept import KeptConnections
 from shared.outbound.gateway.wire import AnswerTooLong, Deadline, Wire
 from shared.outbound.model import Outcome
 from shared.outbound.rules import addresses, urls
@@ -46,9 +48,11 @@ class Strangers:
         tls: ssl.SSLContext | None = None,
         seconds: float = DEADLINE_SECONDS,
         own: Own = NOBODY,
+        kept: KeptConnections | None = None,
     ) -> None:
         self._allowed = allowed
         self._own = own
+        self._kept = kept
         self._resolve = resolver
         self._seconds = seconds
         if tls is not None:
@@ -85,7 +89,7 @@ class Strangers:
         keep: int,
         seconds: float | None = None,
     ) -> Outcome:
-        call = _Call(seconds or self._seconds, keep)
+        call = _Call(url, seconds or self._seconds, keep)
         try:
             self._send(call, method, self._own.check(urls.parse(url, self._allowed)), headers, body)
         except (OSError, http.client.HTTPException, AnswerTooLong, AddressRefused, UrlRefused) as error:
@@ -93,25 +97,57 @@ class Strangers:
         if not call.error and call.status is not None and not 200 <= call.status < 300:  # noqa: PLR2004  HTTP's own
             call.error = _refusal(call.status)
         call.mark("total")
-        return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.timing)
+        return Outcome(call.status, call.error, bytes(call.body), call.retry_after, call.headers, call.timing)
 
     def _send(self, call: "_Call", method: str, url: urls.Url, headers: Mapping[str, str], body: bytes | None) -> None:
         found = self._addresses(url, call.deadline)
         checked = addresses.check(found, self._allowed, exempt_only=url.exempt_only)
+        hosts = [str(address) for address in checked]
         call.mark("dns")
-        connected = _connect([str(address) for address in checked], url.port, call.deadline)
+        kept = self._kept.take(call.url, hosts) if self._kept is not None else None
+        if kept is not None:
+            try:
+                self._ask(call, *kept, method, url, headers, body)
+            except (ConnectionError, ssl.SSLError):
+                # Its other side hung up just now, as servers do with idle connections: anew, within the same deadline.
+                if call.status is not None:
+                    raise
+            else:
+                return
+        connected, address = _connect(hosts, url.port, call.deadline)
         try:
             call.mark("connect")
             if url.tls:
                 connected.settimeout(call.deadline.left())
                 connected = self._tls.wrap_socket(connected, server_hostname=url.host)
                 call.mark("tls")
+        except BaseException:
+            connected.close()
+            raise
+        self._ask(call, connected, address, method, url, headers, body)
+
+    def _ask(
+        self,
+        call: "_Call",
+        connected: socket.socket,
+        address: str,
+        method: str,
+        url: urls.Url,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> None:
+        """Send the request on a connection and read its answer; it is kept where that ended as it should."""
+        is_whole = False
+        try:
             connection = http.client.HTTPConnection(url.host)
             connection.sock = Wire(connected, call.deadline, _ALLOWANCE + call.keep)
             connection.request(method, url.target, body, {"host": url.host_header, **headers})
-            call.read(connection.getresponse())
+            is_whole = call.read(connection.getresponse())
         finally:
-            connected.close()
+            if not is_whole or self._kept is None:
+                connected.close()
+        if is_whole and self._kept is not None:
+            self._kept.keep(call.url, connected, address)
 
     def _addresses(self, url: urls.Url, deadline: Deadline) -> list[str]:
         """The host's addresses; a resolver that does not answer is left behind at the deadline."""
@@ -140,7 +176,8 @@ class Strangers:
 class _Call:
     """One call as it goes on: what is known of its answer, and when each step was done."""
 
-    def __init__(self, seconds: float, keep: int) -> None:
+    def __init__(self, url: str, seconds: float, keep: int) -> None:
+        self.url = url
         self._started = time.perf_counter()
         self.deadline = Deadline(seconds)
         self.keep = keep
@@ -148,24 +185,30 @@ class _Call:
         self.error = ""
         self.body = bytearray()
         self.retry_after = ""
+        self.headers: dict[str, str] = {}
         self.timing: dict[str, float] = {}
 
     def mark(self, step: str) -> None:
         self.timing[step] = round((time.perf_counter() - self._started) * 1000, 1)
 
-    def read(self, response: http.client.HTTPResponse) -> None:
-        """Take the status, then as much of the body as is kept. The status decides even if the body breaks off."""
+    def read(self, response: http.client.HTTPResponse) -> bool:
+        """Take the status, then as much of the body as is kept. The status decides even if the body breaks off.
+
+        Whether that was all of an answer after which the connection stays open.
+        """
         self.mark("first_byte")
         self.status = response.status
-        self.retry_after = response.headers.get("retry-after", "")
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.retry_after = self.headers.get("retry-after", "")
         while len(self.body) < self.keep:
             part = response.read1(self.keep - len(self.body))
             if not part:
-                return
+                return not response.will_close and (response.isclosed() or response.length == 0)
             self.body += part
+        return False
 
 
-def _connect(hosts: list[str], port: int, deadline: Deadline) -> socket.socket:
+def _connect(hosts: list[str], port: int, deadline: Deadline) -> tuple[socket.socket, str]:
     failure: OSError = ConnectionRefusedError()
     for host in hosts[:_TRIED_ADDRESSES]:
         try:
@@ -176,7 +219,7 @@ def _connect(hosts: list[str], port: int, deadline: Deadline) -> socket.socket:
             failure = error
             continue
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected
+        return connected, host
     raise failure
 
 

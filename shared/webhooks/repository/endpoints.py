@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -29,8 +29,9 @@ from tenant_context.postgres import Database, Transaction
 
 _COLUMNS: LiteralString = """
     id, url, description, event_types, conditions, site_ids, campaign_ids, secret_headers, payload_version,
-    retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering, secret_keys, enabled, disabled_by,
-    disabled_at, must_prove, version, created_at, updated_at, secret, old_secret, old_secret_until"""
+    retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering, replay_per_second, secret_keys,
+    enabled, disabled_by, disabled_at, must_prove, version, created_at, updated_at, secret, old_secret,
+    old_secret_until"""
 _FIND: LiteralString = f"SELECT {_COLUMNS} FROM webhook_endpoints WHERE tenant_id = %s AND id = %s"
 _LOCK: LiteralString = f"{_FIND} FOR UPDATE"
 _PAGE: LiteralString = f"""
@@ -40,29 +41,33 @@ _PAGE: LiteralString = f"""
 _PLAN: LiteralString = "(SELECT plan FROM tenants t WHERE t.tenant_id = e.tenant_id)"
 _MATCHING: LiteralString = f"""
     SELECT {_COLUMNS}, {_PLAN} FROM webhook_endpoints e
-    WHERE tenant_id = %s AND enabled AND event_types && %s::text[] ORDER BY id"""
+    WHERE tenant_id = %s AND (enabled OR disabled_at > %s) AND event_types && %s::text[] ORDER BY id"""
 _ALONE: LiteralString = f"SELECT {_COLUMNS}, {_PLAN} FROM webhook_endpoints e WHERE tenant_id = %s AND id = %s"
 _INSERT: LiteralString = """
     INSERT INTO webhook_endpoints (
         tenant_id, id, url, description, event_types, conditions, site_ids, campaign_ids, secret_headers,
-        payload_version, retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering, secret_keys,
-        secret, enabled, disabled_by, disabled_at, must_prove, version, created_at, updated_at)
+        payload_version, retry_schedule, timeout_seconds, rate_per_second, max_concurrency, ordering,
+        replay_per_second, secret_keys, secret, enabled, disabled_by, disabled_at, must_prove, version,
+        created_at, updated_at)
     VALUES (
         %(tenant)s, %(id)s, %(url)s, %(description)s, %(event_types)s, %(conditions)s, %(site_ids)s, %(campaign_ids)s,
         %(headers)s, %(payload_version)s, %(retry_schedule)s, %(timeout_seconds)s, %(rate_per_second)s,
-        %(max_concurrency)s, %(ordering)s, %(keys)s, %(secret)s, %(enabled)s, %(disabled_by)s, %(disabled_at)s,
-        %(must_prove)s, %(version)s, %(created_at)s, %(updated_at)s)"""
+        %(max_concurrency)s, %(ordering)s, %(replay_per_second)s, %(keys)s, %(secret)s, %(enabled)s, %(disabled_by)s,
+        %(disabled_at)s, %(must_prove)s, %(version)s, %(created_at)s, %(updated_at)s)"""
 _UPDATE: LiteralString = """
     UPDATE webhook_endpoints
     SET url = %(url)s, description = %(description)s, event_types = %(event_types)s, conditions = %(conditions)s,
         site_ids = %(site_ids)s, campaign_ids = %(campaign_ids)s, secret_headers = %(headers)s,
         payload_version = %(payload_version)s, retry_schedule = %(retry_schedule)s,
         timeout_seconds = %(timeout_seconds)s, rate_per_second = %(rate_per_second)s,
-        max_concurrency = %(max_concurrency)s, ordering = %(ordering)s, secret_keys = %(keys)s, secret = %(secret)s,
+        max_concurrency = %(max_concurrency)s, ordering = %(ordering)s, replay_per_second = %(replay_per_second)s,
+        secret_keys = %(keys)s, secret = %(secret)s,
         old_secret = NULL, old_secret_until = NULL, enabled = %(enabled)s, disabled_by = %(disabled_by)s,
         disabled_at = %(disabled_at)s, must_prove = %(must_prove)s, version = %(version)s, updated_at = %(updated_at)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s"""
 _DELETE: LiteralString = "DELETE FROM webhook_endpoints WHERE tenant_id = %s AND id = %s"
+REMEMBERED = timedelta(days=30)
+"""For so long after it was disabled, what an endpoint misses is kept for it, if the plan keeps it."""
 _NAMES = tuple(name.strip() for name in _COLUMNS.split(","))
 
 
@@ -95,8 +100,9 @@ class EndpointRepository:
         return _endpoint(rows[0]) if rows else None
 
     def matching(self, database: Database, tenant: TenantContext, filters: tuple[str, ...]) -> Audience:
-        """The enabled endpoints that asked for any of the types' filters."""
-        return _audience(database.read(tenant, _MATCHING, (tenant.tenant, list(filters))))
+        """The endpoints that asked for any of the types' filters: enabled, or disabled lately, which may miss it."""
+        since = database.clock() - REMEMBERED
+        return _audience(database.read(tenant, _MATCHING, (tenant.tenant, since, list(filters))))
 
     def alone(self, database: Database, tenant: TenantContext, endpoint: EndpointId) -> Audience:
         """One endpoint, where it is there and enabled."""
@@ -196,6 +202,7 @@ def _endpoint(row: tuple[Any, ...]) -> Endpoint:
             found["rate_per_second"],
             found["max_concurrency"],
             Ordering(found["ordering"]),
+            found["replay_per_second"],
         ),
         headers={name: base64.b64decode(value) for name, value in found["secret_headers"].items()},
         keys=tuple(map(_key, found["secret_keys"])) or _keys_before(found),

@@ -1,7 +1,9 @@
 """Endpoints as the dispatcher sees them, in DynamoDB: written by functions with the database, read without it.
 
     endpoint#<id> / target    url, sealed keys and headers, how to call it, enabled, version; and what the dispatcher
-                              found out: gone_at, failing_since, failing_reason, challenged
+                              found out: gone_at, given_up_at, failing_since, failing_reason, failures, trips,
+                              circuit_until, throttled_until, warned, warned_at, slow_until, challenged; and when its
+                              backlog is looked at: wake_at, in the index of what is due
 
 A copy is only ever replaced by a later version, so writers may race. A deleted endpoint leaves a tombstone, so that
 a writer that still knew it cannot bring it back. What a challenge came to says of which URL, so that another one has to
@@ -19,6 +21,7 @@ from uuid import UUID
 from shared.webhooks.model import (
     Algorithm,
     Challenged,
+    Circuit,
     Endpoint,
     EndpointId,
     Findings,
@@ -29,6 +32,7 @@ from shared.webhooks.model import (
     SigningKey,
     Target,
 )
+from shared.webhooks.repository.due import place
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
@@ -38,6 +42,14 @@ _TOMBSTONE_VERSION = 2**53
 _TOMBSTONE_KEPT = timedelta(days=100)
 """Longer than anything that waits for it is kept."""
 _LONG_AGO = "1970-01-01T00:00:00Z"
+_SLOW_AGAIN = 50
+"""Seconds before a mark ends in which it is renewed at most once."""
+_WAKE_SLACK = 30
+"""Seconds after which the sweep sees to a backlog whose own message did not."""
+_TROUBLES = (
+    "gone_at, given_up_at, failing_since, failing_reason, failures, trips, circuit_until, throttled_until, "
+    "warned, warned_at, slow_until"
+)
 _MANNER = frozenset(item.name for item in fields(Manner))
 
 
@@ -48,13 +60,13 @@ class TargetRepository:
         self._table = table
 
     def put(self, tenant: TenantContext, endpoint: Endpoint) -> None:
-        """Make the copy at least as new as this; a new version forgets that the receiver was gone."""
+        """Make the copy at least as new as this; a new version forgets what was wrong with the one before."""
         with suppress(ConditionFailed):
             self._of(tenant).update(
                 _key(endpoint.id),
                 _SK,
                 "SET endpoint = :id, #url = :url, secrets = :secrets, secret_headers = :headers, manner = :manner, "
-                "enabled = :enabled, must_prove = :must_prove, version = :version REMOVE gone_at",
+                "enabled = :enabled, must_prove = :must_prove, version = :version REMOVE " + _TROUBLES,
                 {
                     ":id": endpoint.id,
                     ":url": endpoint.url,
@@ -86,6 +98,11 @@ class TargetRepository:
         item = self._of(tenant).get(_key(endpoint), _SK)
         return _target(item) if item else None
 
+    def versions(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, int]:
+        """At which versions the copies of some endpoints are, at least."""
+        items = self._of(tenant).get_many([(_key(endpoint), _SK) for endpoint in endpoints])
+        return {UUID(item["endpoint"]): int(item["version"]) for item in items}
+
     def findings(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, Findings]:
         """What the dispatcher found out about some endpoints, by id."""
         items = self._of(tenant).get_many([(_key(endpoint), _SK) for endpoint in endpoints])
@@ -102,27 +119,102 @@ class TargetRepository:
                 condition="version = :version",
             )
 
-    def mark_failing(self, tenant: TenantContext, target: Target, reason: str, now: datetime) -> None:
-        """A delivery failed; the first one since the last success is remembered."""
-        with suppress(ConditionFailed):
-            self._of(tenant).update(
+    def mark_failing(self, tenant: TenantContext, target: Target, reason: str, now: datetime) -> Findings:
+        """A delivery failed; what is known of the endpoint now, the failures in a row counted."""
+        try:
+            item = self._of(tenant).update(
                 _key(target.id),
                 _SK,
-                "SET failing_since = :now, failing_reason = :reason",
-                {":now": rfc3339(now), ":reason": reason},
-                condition="attribute_exists(pk) AND attribute_not_exists(failing_since)",
+                "SET failing_since = if_not_exists(failing_since, :now), failing_reason = "
+                "if_not_exists(failing_reason, :reason) ADD failures :one",
+                {":now": rfc3339(now), ":reason": reason, ":one": 1},
+                condition="attribute_exists(pk)",
             )
+        except ConditionFailed:
+            return target.findings
+        return _findings(item)
 
     def mark_well(self, tenant: TenantContext, target: Target) -> None:
-        """A delivery succeeded after others had failed."""
+        """A delivery succeeded after others had failed, since its endpoint was last changed."""
         with suppress(ConditionFailed):
             self._of(tenant).update(
                 _key(target.id),
                 _SK,
-                "REMOVE failing_since, failing_reason",
-                {":since": target.findings.failing_since},
-                condition="failing_since = :since",
+                f"REMOVE {_TROUBLES}",
+                {":version": target.version},
+                condition="version = :version AND attribute_not_exists(gone_at) AND attribute_not_exists(given_up_at)",
             )
+
+    def open_circuit(self, tenant: TenantContext, target: Target, circuit: Circuit, seen: float | None) -> bool:
+        """Let it rest; whether this call said so first. `seen` is the end of the probe that failed, if one did."""
+        values = {":until": circuit.until, ":trips": circuit.trips}
+        condition = "attribute_exists(pk) AND attribute_not_exists(circuit_until)"
+        if seen is not None:
+            values[":seen"] = seen
+            condition = "circuit_until = :seen"
+        return self._did(tenant, target.id, "SET circuit_until = :until, trips = :trips", values, condition)
+
+    def take_probe(self, tenant: TenantContext, target: Target, until: float) -> bool:
+        """Take the one attempt that a circuit lets through after its rest; nobody else does before `until`."""
+        circuit = target.findings.circuit
+        if circuit is None:
+            return True
+        values = {":until": until, ":seen": circuit.until}
+        return self._did(tenant, target.id, "SET circuit_until = :until", values, "circuit_until = :seen")
+
+    def throttle(self, tenant: TenantContext, target: Target, until: float) -> None:
+        """Send it nothing before a moment."""
+        self._did(
+            tenant,
+            target.id,
+            "SET throttled_until = :until",
+            {":until": until, ":version": target.version},
+            "version = :version AND (attribute_not_exists(throttled_until) OR throttled_until < :until)",
+        )
+
+    def mark_slow(self, tenant: TenantContext, target: Target, until: float) -> None:
+        """It lets calls wait: for a while, it gets only a few at once."""
+        self._did(
+            tenant,
+            target.id,
+            "SET slow_until = :until",
+            {":until": until, ":soon": until - _SLOW_AGAIN},
+            "attribute_exists(pk) AND (attribute_not_exists(slow_until) OR slow_until < :soon)",
+        )
+
+    def mark_warned(self, tenant: TenantContext, target: Target, stage: int, now: datetime) -> None:
+        """Its owner was told that it fails."""
+        values = {":stage": stage, ":now": rfc3339(now), ":version": target.version}
+        self._did(tenant, target.id, "SET warned = :stage, warned_at = :now", values, "version = :version")
+
+    def give_up(self, tenant: TenantContext, target: Target, now: datetime) -> None:
+        """Disable it for having failed for days, until it is changed."""
+        values = {":now": rfc3339(now), ":version": target.version}
+        self._did(tenant, target.id, "SET given_up_at = :now", values, "version = :version")
+
+    def wake(self, tenant: TenantContext, endpoint: EndpointId, at: float, now: float) -> bool:
+        """Note when its backlog is looked at next; whether nobody had noted an earlier moment that is still to come."""
+        bucket, order = place(at + _WAKE_SLACK, f"{tenant.tenant}#{endpoint}")
+        return self._did(
+            tenant,
+            endpoint,
+            "SET wake_at = :at, gsi1pk = :bucket, gsi1sk = :order",
+            {":at": at, ":bucket": bucket, ":order": order, ":lost": now - 2 * _WAKE_SLACK},
+            "attribute_exists(pk) AND (attribute_not_exists(wake_at) OR wake_at > :at OR wake_at < :lost)",
+        )
+
+    def awake(self, tenant: TenantContext, endpoint: EndpointId) -> None:
+        """Its backlog is being looked at; whatever is put there from now on notes a moment of its own."""
+        self._did(tenant, endpoint, "REMOVE wake_at, gsi1pk, gsi1sk", {}, "attribute_exists(pk)")
+
+    def _did(
+        self, tenant: TenantContext, endpoint: EndpointId, expression: str, values: dict[str, Any], condition: str
+    ) -> bool:
+        try:
+            self._of(tenant).update(_key(endpoint), _SK, expression, values, condition=condition)
+        except ConditionFailed:
+            return False
+        return True
 
     def mark_challenged(self, tenant: TenantContext, target: Target, proof: Proof, reason: str, now: datetime) -> None:
         """What a challenge of the target's URL came to; nothing where the endpoint has another by now.
@@ -199,7 +291,14 @@ def _findings(item: Item) -> Findings:
     return Findings(
         gone_at=item.get("gone_at"),
         failing_since=item.get("failing_since"),
+        given_up_at=item.get("given_up_at"),
         failing_reason=item.get("failing_reason", ""),
+        failures=int(item.get("failures", 0)),
+        circuit=Circuit(float(item["circuit_until"]), int(item.get("trips", 0))) if "circuit_until" in item else None,
+        throttled_until=float(item.get("throttled_until", 0)),
+        warned=int(item.get("warned", 0)),
+        warned_at=item.get("warned_at"),
+        slow_until=float(item.get("slow_until", 0)),
         challenged=Challenged(challenged["url"], Proof(challenged["proof"]), challenged["reason"], challenged["at"])
         if challenged
         else None,

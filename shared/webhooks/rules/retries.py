@@ -14,6 +14,10 @@ SCHEDULE: tuple[int, ...] = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
 """Seconds between the attempts: eight in all, over 27.6 hours."""
 JITTER = 0.2
 """Each wait is up to a fifth shorter or longer, so that what failed together is not tried together."""
+THROTTLES = frozenset({429, 502, 503, 504})
+"""Answers of a receiver, or of what stands before it, that is asked too much: all that goes there waits."""
+THROTTLE_SECONDS = 10
+"""How long, where the receiver does not say."""
 MOST_WAITS = 12
 LONGEST_WAIT = 36_000
 LONGEST_SCHEDULE = 4 * 86_400
@@ -49,6 +53,11 @@ def wait(attempt: int, schedule: Sequence[int] | None = None, *, luck: float, re
     if attempt > len(planned):
         return None
     return max(round(planned[attempt - 1] * (1 + JITTER * luck)), retry_after)
+
+
+def throttle(status: int | None, retry_after: int) -> int:
+    """Seconds for which an endpoint is left alone after an answer; 0 where that does not ask for it."""
+    return (retry_after or THROTTLE_SECONDS) if status in THROTTLES else 0
 
 
 def retry_after_seconds(value: str, now: datetime) -> int:

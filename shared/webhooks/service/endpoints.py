@@ -1,14 +1,14 @@
 """Endpoints and what was delivered to them, as the API uses them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
 from shared.outbound.rules.addresses import AllowList
 from shared.outbound.rules.own import NOBODY, Own
-from shared.webhooks.errors import EndpointDisabled
+from shared.webhooks.errors import DeliveryNotFound, EndpointDisabled
 from shared.webhooks.gateway.keys import SecretKeys, header_part
 from shared.webhooks.model import (
     Algorithm,
@@ -19,12 +19,18 @@ from shared.webhooks.model import (
     KeyId,
     MessageId,
     SigningKey,
+    What,
 )
+from shared.webhooks.repository.cursors import cursor_of
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
+from shared.webhooks.repository.history import HistoryRepository, MessageLog
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import endpoints as rules
 from shared.webhooks.rules import signature
+from shared.webhooks.rules.log import Search, Span, fitting
+from shared.webhooks.service.order import Order
+from shared.webhooks.service.recovery import Recovery
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item
@@ -40,7 +46,10 @@ class Stores:
     database: Database
     targets: TargetRepository
     deliveries: DeliveryRepository
+    history: HistoryRepository
     endpoints: EndpointRepository
+    order: Order
+    recovery: Recovery
 
 
 class Endpoints:
@@ -136,15 +145,63 @@ class Endpoints:
         return [(one, findings.get(one.id, Findings())) for one in found]
 
     def attempts(
-        self, tenant: TenantContext, endpoint_id: EndpointId, *, cursor: str | None, limit: int
+        self,
+        tenant: TenantContext,
+        endpoint_id: EndpointId,
+        search: Search,
+        *,
+        cursor: str | None,
+        limit: int,
     ) -> tuple[list[Item], str | None]:
-        """The attempts at an endpoint, newest first, and where to go on. Errors: EndpointNotFound."""
-        self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
-        return self._stores.deliveries.attempts(tenant, endpoint_id, cursor=cursor, limit=limit)
+        """Attempts at an endpoint that are looked for, newest first, and the next cursor; those of one message at once.
 
-    def message(self, tenant: TenantContext, message: MessageId) -> tuple[Item, list[Item], list[Item]]:
+        Errors: EndpointNotFound, DeliveryNotFound for a message that was not for the endpoint.
+        """
+        self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
+        if search.message is not None:
+            found = self._stores.history.of_message(tenant, MessageId(search.message), endpoint_id)
+            if not found:
+                self.delivery(tenant, endpoint_id, MessageId(search.message))
+            fit = [one for one in found if search.fits(one)]
+            return fit[: fitting(fit)], None
+        items, following = self._stores.deliveries.attempts(tenant, endpoint_id, search, cursor=cursor, limit=limit)
+        many = fitting(items)
+        return (items, following) if many == len(items) else (items[:many], cursor_of(items[many - 1]))
+
+    def dead(
+        self, tenant: TenantContext, endpoint_id: EndpointId, span: Span, *, after: UUID | None, limit: int
+    ) -> list[tuple[Item, Item | None]]:
+        """What was given up, oldest first, each with its last attempt. Errors: EndpointNotFound."""
+        self._stores.endpoints.show(self._stores.database, tenant, endpoint_id)
+        start = str(after) if after else None
+        return self._stores.deliveries.dead(tenant, endpoint_id, span, after=start, limit=limit)
+
+    def resend(self, tx: Transaction, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Have a message sent once more. Errors: EndpointNotFound, EndpointDisabled, those of `Recovery.resend`."""
+        self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
+        return self._stores.recovery.resend(tx.tenant, message, endpoint_id)
+
+    def recover(self, tx: Transaction, endpoint_id: EndpointId, what: What, span: Span) -> None:
+        """Have what was sent in some time sent again. Errors: EndpointNotFound, EndpointDisabled."""
+        self._check_enabled(self._stores.endpoints.lock(tx, endpoint_id))
+        self._stores.recovery.begin(tx.tenant, endpoint_id, what, span)
+
+    def delivery(self, tenant: TenantContext, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Where a message stands with an endpoint. Errors: DeliveryNotFound."""
+        found = self._stores.deliveries.find(tenant, message, endpoint_id)
+        if found is None:
+            raise DeliveryNotFound
+        return found
+
+    def message(self, tenant: TenantContext, message: MessageId) -> MessageLog:
         """A message, its deliveries and their attempts. Errors: MessageNotFound."""
-        return self._stores.deliveries.message(tenant, message)
+        found = self._stores.history.log(tenant, message)
+        many = fitting(found.attempts)
+        return replace(found, attempts=found.attempts[:many], is_whole=found.is_whole and many == len(found.attempts))
+
+    def skip(self, tenant: TenantContext, endpoint_id: EndpointId, message: MessageId) -> Item:
+        """Give up a delivery that waits; those behind it go on. Errors: DeliveryNotFound, DeliveryEnded."""
+        return self._stores.order.skip(tenant, message, endpoint_id)
 
     def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
         """The whole event of a message, however long. Errors: MessageNotFound."""

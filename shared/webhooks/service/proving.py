@@ -1,9 +1,4 @@
-"""Challenges of endpoints' URLs, and what waited for one to be met.
-
-A challenge that fails comes again by itself, three times; after that somebody has to ask. What is held for an endpoint
-is queued before it says that it waits for its attempt, so that a run that dies between the two forgets none: what is
-queued twice is attempted once.
-"""
+"""Challenges of endpoints' URLs. One that fails comes again by itself, three times; after that somebody has to ask."""
 
 import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,11 +13,11 @@ from shared.outbound.gateway.client import Strangers
 from shared.outbound.model import Outcome
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import EndpointId, Proof, Target
-from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import challenges
+from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.dispatch import headers_of
-from shared.webhooks.service.queue import CHALLENGE, RELEASE, about, read_about, to_message
+from shared.webhooks.service.queue import CHALLENGE, about, read_about
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -31,7 +26,6 @@ from tenant_context.observability import Observability
 from tenant_context.queues import Queue
 
 _SIDE_BY_SIDE = 10
-_RELEASED_A_TURN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +38,12 @@ class _Asked:
 
 
 class Proving:
-    """Works on the messages CHALLENGE (`ahead` for each of a batch, then `challenge`) and RELEASE."""
+    """Works on the message CHALLENGE: `ahead` for each of a batch, then `challenge`."""
 
     def __init__(
         self,
         targets: TargetRepository,
-        deliveries: DeliveryRepository,
+        backlog: Backlog,
         keys: SecretKeys,
         receivers: Strangers,
         queue: Queue,
@@ -58,7 +52,7 @@ class Proving:
         clock: Clock,
     ) -> None:
         self._targets = targets
-        self._deliveries = deliveries
+        self._backlog = backlog
         self._keys = keys
         self._receivers = receivers
         self._queue = queue
@@ -95,29 +89,14 @@ class Proving:
             self._queue.send([about(tenant, CHALLENGE, endpoint, time + 1)], delay_seconds=challenges.WAITS[time - 1])
         self._targets.mark_challenged(tenant, asked.target, proof, reason, self._clock())
         if proof is Proof.VERIFIED:
-            self._queue.send([about(tenant, RELEASE, endpoint)])
+            self._backlog.wake(tenant, endpoint)
         self._observability.info("webhook endpoint challenged", endpoint=str(endpoint), proof=proof, reason=reason)
-
-    def release(self, tenant: TenantContext, message: QueueMessage) -> None:
-        """Queue what was held for an endpoint that is verified, oldest first, some at a time."""
-        endpoint, _ = read_about(message)
-        target = self._targets.find(tenant, endpoint)
-        if target is None or not target.is_proved:
-            return
-        waiting = self._deliveries.held(tenant, endpoint, _RELEASED_A_TURN)
-        if not waiting:
-            return
-        self._queue.send([to_message(tenant, delivery) for delivery in waiting])
-        for delivery in waiting:
-            self._deliveries.release(tenant, delivery)
-        # The index follows its table after a moment: the next turn looks again, and ends when it finds none.
-        self._queue.send([about(tenant, RELEASE, endpoint)], delay_seconds=1)
 
     def _release_if_proved(self, tenant: TenantContext, endpoint: EndpointId) -> None:
         """A run may have died after it was proved and before that was told."""
         target = self._targets.find(tenant, endpoint)
         if target is not None and target.must_prove and target.is_proved:
-            self._queue.send([about(tenant, RELEASE, endpoint)])
+            self._backlog.wake(tenant, endpoint)
 
     def _ask(self, tenant: TenantContext, endpoint: EndpointId) -> _Asked | None:
         target = self._targets.find(tenant, endpoint)

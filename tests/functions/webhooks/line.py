@@ -20,6 +20,7 @@ from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table, TenantTable
 from tenant_context.events import Event
+from tenant_context.kernel import Kernel
 from tenant_context.postgres import Database
 from tests.conftest import Clone
 from tests.functions.webhooks.stores import Resources
@@ -87,7 +88,7 @@ Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
 
 
 class Line:
-    """The four functions, wired to one test's stores."""
+    """The five functions, wired to one test's stores."""
 
     def __init__(self, clone: Clone, resources: Resources, keys: Keys, patch: pytest.MonkeyPatch) -> None:
         self.resources = resources
@@ -108,6 +109,7 @@ class Line:
             "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_QUEUE_USAGE": resources.usage,
+            "RMAP_QUEUE_MAILS": resources.mails,
             "RMAP_PUBLIC_URL": ISSUER,
             "RMAP_FIELD_KEY": keys.field,
             "RMAP_TABLE_SIGNING_KEYS": resources.table,
@@ -121,9 +123,11 @@ class Line:
         publish(Table(resources.table), keys.kms, keys.signing)
         for name, value in environment.items():
             patch.setenv(name, value)
-        self._modules = {
-            name: _load(name) for name in ("webhooks_api", "webhooks_fanout", "webhooks_dispatcher", "outbox_relay")
-        }
+        self.moved = timedelta(0)
+        """How far the clock of what sends is ahead."""
+        self._modules = {name: _load(name) for name in ("webhooks_api", "webhooks_fanout", "outbox_relay")}
+        patch.setitem(Kernel.__init__.__kwdefaults__ or {}, "clock", lambda: utc_now() + self.moved)
+        self._modules |= {name: _load(name) for name in ("webhooks_dispatcher", "webhooks_sweeper")}
         self.fanout: Handler = self._modules["webhooks_fanout"].handler
         self.dispatcher: Handler = self._modules["webhooks_dispatcher"].handler
 
@@ -152,10 +156,25 @@ class Line:
             sent["authorization"] = f"Bearer {self._keys.token(tenant)}"
         event["headers"] = sent | {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self._modules["webhooks_api"].handler(event, Context())
+        if answer.get("isBase64Encoded"):
+            lines = base64.b64decode(answer["body"]).decode().splitlines()
+            return Answer(answer["statusCode"], answer["headers"], [json.loads(one) for one in lines])
         content = json.loads(answer["body"]) if answer["body"] else None
-        if method != "GET" and answer["statusCode"] < 300 and "idempotent-replayed" not in answer["headers"]:
+        quiet = address.endswith(("/skip", "/resend", "/recover"))
+        if (
+            method != "GET"
+            and not quiet
+            and answer["statusCode"] < 300
+            and "idempotent-replayed" not in answer["headers"]
+        ):
             self._coming += 1
         return Answer(answer["statusCode"], answer["headers"], content)
+
+    def lines(self, tenant: TenantContext, path: str) -> tuple[list[Any], Mapping[str, str]]:
+        """What an address answers as JSON Lines, and its headers."""
+        answer = self.api(tenant, "GET", path)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        return answer.json, answer.headers
 
     def endpoint(self, tenant: TenantContext, url: str, *types: str, proved: bool = True, **more: Any) -> Any:
         """A new endpoint, with its secret; its URL counts as verified, unless that is what a test is about."""
@@ -188,6 +207,28 @@ class Line:
         published = int(self._modules["outbox_relay"].handler(event, Context())["started"])
         self._coming += published
         return published
+
+    def forward(self, **time: float) -> None:
+        """Let time pass for the dispatcher and the sweep, as the words of `timedelta` say."""
+        self.moved += timedelta(**time)
+
+    def sweep_due(self) -> int:
+        """One run of the sweep of what is due; answers how much it queued."""
+        event = json.loads((EVENTS / "webhooks_sweeper" / "every_minute.json").read_text())
+        return int(self._modules["webhooks_sweeper"].handler(event, Context())["started"])
+
+    def restart(self, function: str) -> None:
+        """A sandbox of what sends is gone, and another one begins."""
+        self._modules[function] = _load(function)
+        self.dispatcher = self._modules["webhooks_dispatcher"].handler
+
+    def expect(self, events: int) -> None:
+        """So many events were published by something else than the API."""
+        self._coming += events
+
+    def module(self, function: str) -> Any:
+        """A function's handler module."""
+        return self._modules[function]
 
     def fan_out(self) -> None:
         """Give the events that are coming to the fan-out."""

@@ -35,6 +35,7 @@ class Resources:
         self.events = self._queue(f"events-{suffix}")
         self.deliveries = self._queue(f"deliveries-{suffix}")
         self.usage = self._queue(f"usage-{suffix}")
+        self.mails = self._queue(f"mails-{suffix}")
         self._events.create_event_bus(Name=self.bus)
         self._events.put_rule(Name=self._rule, EventBusName=self.bus, EventPattern='{"source":["rmap"]}')
         self._events.put_targets(
@@ -70,6 +71,12 @@ class Resources:
                 return []
             time.sleep(0.05)
 
+    def count(self, queue: str) -> int:
+        """How many messages it holds, those that are held back included."""
+        kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        told = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)["Attributes"]
+        return sum(int(told[kind]) for kind in kinds)
+
     def done(self, queue: str, record: Mapping[str, Any]) -> None:
         """Take a message off its queue."""
         self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=record["receiptHandle"])
@@ -79,7 +86,7 @@ class Resources:
         self._events.remove_targets(Rule=self._rule, EventBusName=self.bus, Ids=["queue"])
         self._events.delete_rule(Name=self._rule, EventBusName=self.bus)
         self._events.delete_event_bus(Name=self.bus)
-        for queue in (self.events, self.deliveries, self.usage):
+        for queue in (self.events, self.deliveries, self.usage, self.mails):
             self._sqs.delete_queue(QueueUrl=queue)
         self._dynamodb.delete_table(TableName=self.table)
         for client in (self._sqs, self._dynamodb, self._events):
@@ -127,6 +134,7 @@ class Receiver:
                     status, answer = receiver.answers_challenges(said["data"]["challenge"])
                     self._say(status, {}, answer)
                 else:
+                    receiver.before()
                     receiver.received.append(got)
                     status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
                     self._say(status, headers, b"ok")
@@ -144,6 +152,9 @@ class Receiver:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def before(self) -> None:
+        """An event has come and is not taken yet."""
 
     def close(self) -> None:
         """Stop listening."""

@@ -44,6 +44,7 @@ def test_an_endpoint_is_created_read_and_listed(line: Line, two_tenants: Tenants
         "rate_per_second": None,
         "max_concurrency": None,
         "ordering": "none",
+        "replay_per_second": None,
         "enabled": True,
         "keys": [
             {

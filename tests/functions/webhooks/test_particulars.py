@@ -161,7 +161,7 @@ def test_failing_is_shown_until_it_is_over(line: Line, receiver: Receiver, two_t
     acme, _ = two_tenants
     endpoint = line.endpoint(acme, receiver.url, "campaign.*", retry_schedule=[])
     address = f"webhooks/endpoints/{endpoint['id']}"
-    receiver.answers += [(500, {}), (502, {})]
+    receiver.answers += [(500, {}), (501, {})]
     since = set()
     for _ in range(2):
         fan_out(line, launched(acme))

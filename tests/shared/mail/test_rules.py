@@ -8,7 +8,8 @@ from shared.mail.model import Kind
 from shared.mail.rules import write
 
 VALUES = {"name": "Ada", "token": "em_abc", "source_ip": "203.0.113.7", "organization": "Ada", "role": "admin",
-          "email": "ada@new.example", "days": "7", "day": "2026-03-16"}  # fmt: skip
+          "email": "ada@new.example", "days": "7", "day": "2026-03-16", "endpoint": "0193a0c2", "host": "hooks.example",
+          "since": "2026-03-01 09:30", "until": "2026-03-06 09:30", "reason": "The receiver answered 500."}  # fmt: skip
 
 
 class Words(HTMLParser):

@@ -266,8 +266,14 @@ class Table:
         limit: int = 100,
         descending: bool = False,
         start: Item | None = None,
+        consistent: bool = False,
+        between: tuple[str, str] | None = None,
     ) -> tuple[list[Item], Item | None]:
-        """A page of the items of one partition by sort key, and where the next page starts."""
+        """A page of the items of one partition by sort key, and where the next page starts.
+
+        `consistent` for the table itself as last written; an index follows after a moment. `between` bounds the sort
+        key, both ends included.
+        """
         name = f"{index}pk" if index else "pk"
         request: dict[str, Any] = {
             "TableName": self._name,
@@ -279,6 +285,12 @@ class Table:
         }
         if index:
             request["IndexName"] = index
+        if consistent:
+            request["ConsistentRead"] = True
+        if between:
+            request["KeyConditionExpression"] += " AND #sk BETWEEN :low AND :high"
+            request["ExpressionAttributeNames"]["#sk"] = f"{index}sk" if index else "sk"
+            request["ExpressionAttributeValues"] |= {":low": {"S": between[0]}, ":high": {"S": between[1]}}
         if start:
             request["ExclusiveStartKey"] = {key: encode(value) for key, value in start.items()}
         answer = self._client.call("Query", request)
@@ -338,7 +350,23 @@ class TenantTable:
         self._table.delete(self.key(key), sk, only_if=only_if)
 
     def query(
-        self, key: str, *, index: str = "", limit: int = 100, descending: bool = False, start: Item | None = None
+        self,
+        key: str,
+        *,
+        index: str = "",
+        limit: int = 100,
+        descending: bool = False,
+        start: Item | None = None,
+        consistent: bool = False,
+        between: tuple[str, str] | None = None,
     ) -> tuple[list[Item], Item | None]:
         """A page of a tenant's partition; in an index too, partition keys are made by `key`."""
-        return self._table.query(self.key(key), index=index, limit=limit, descending=descending, start=start)
+        return self._table.query(
+            self.key(key),
+            index=index,
+            limit=limit,
+            descending=descending,
+            start=start,
+            consistent=consistent,
+            between=between,
+        )

@@ -57,6 +57,10 @@ class Observability:
         """Add to a metric of this invocation."""
         self._metrics.add_metric(name=name, unit=unit, value=value)
 
+    def seconds(self, name: str, value: float) -> None:
+        """Note how long something took, or how late it was, in a metric of this invocation."""
+        self.count(name, value, MetricUnit.Seconds)
+
     @contextmanager
     def invocation(self, request_id: str, operation: str) -> Iterator["Invocation"]:
         """The span of one request, message or schedule; ends with one log line and its metrics."""

@@ -19,10 +19,14 @@ class Queue:
 
     def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         """Send all of them or raise `AwsError`; some may then be there, so receivers drop duplicates."""
-        bodies = [(message.encode(), str(message.tenant)) for message in messages]
+        self.send_each([(message, delay_seconds) for message in messages])
+
+    def send_each(self, messages: Sequence[tuple[Message, int]]) -> None:
+        """The same, each with its own delay in seconds."""
+        bodies = [(message.encode(), str(message.tenant), delay) for message, delay in messages]
         batch: list[dict[str, object]] = []
         size = 0
-        for body, group in bodies:
+        for body, group, delay in bodies:
             if batch and (len(batch) == _BATCH_ENTRIES or size + len(body) > _BATCH_BYTES):
                 self._send(batch)
                 batch, size = [], 0
@@ -31,7 +35,7 @@ class Queue:
                     "Id": str(len(batch)),
                     "MessageBody": body.decode(),
                     "MessageGroupId": group,
-                    "DelaySeconds": delay_seconds,
+                    "DelaySeconds": delay,
                 }
             )
             size += len(body)

@@ -127,6 +127,8 @@ class Route:
     """Whether only the organization's owners may ask it, as its service judges: for the OpenAPI document."""
     need: Need | None = None
     """What it wants of its tenant's state, where its permission and method do not say it; its service asks for more."""
+    lines: bool = False
+    """Whether it answers JSON Lines, each of the answer's shape: for the OpenAPI document."""
 
     @property
     def operation(self) -> str:
@@ -154,6 +156,7 @@ class Routes:
         hidden: bool = False,
         recent: bool = False,
         fails: tuple[int, ...] = (),
+        lines: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Declare a GET."""
         return self._declare(
@@ -166,6 +169,7 @@ class Routes:
             hidden=hidden,
             recent=recent,
             fails=fails,
+            lines=lines,
         )
 
     def write(
@@ -258,6 +262,7 @@ class Routes:
         fails: tuple[int, ...] = (),
         owners: bool = False,
         need: Need | None = None,
+        lines: bool = False,
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -289,6 +294,7 @@ class Routes:
                 fails=fails,
                 owners=owners,
                 need=need,
+                lines=lines,
             )
             self._add(route)
             return handler

@@ -1,0 +1,110 @@
+"""Whether a delivery that was claimed may be sent now, and if not, what it waits for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from shared.webhooks.model import Delivery, Target, Wait
+from shared.webhooks.repository.paces import PaceRepository
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.rules import circuit
+from shared.webhooks.service.order import Order
+from tenant_context.context import TenantContext
+
+SLOW_SECONDS = 2.0
+"""An endpoint that lets a call wait for longer is slow."""
+SLOW_FOR = 60.0
+SLOW_AT_ONCE = 10
+"""Calls of one tenant at once that may be to slow endpoints: its hanging receivers hold no more of the dispatcher."""
+_SLACK = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What the gate said: a call of the target, a wait (to be looked at again at `until`), or neither: it is deleted.
+
+    `probe` is the end of its time where the attempt probes a circuit; `lane` is where it holds its turn, and `places`
+    are those it holds among calls at once.
+    """
+
+    target: Target | None
+    wait: Wait | None = None
+    until: float = 0
+    probe: float | None = None
+    lane: str = ""
+    places: tuple[str, ...] = ()
+
+
+class Gate:
+    """Judges one delivery after the other, by what DynamoDB says of its endpoint."""
+
+    def __init__(self, targets: TargetRepository, paces: PaceRepository, order: Order) -> None:
+        self._targets = targets
+        self._paces = paces
+        self._order = order
+
+    def judge(self, tenant: TenantContext, delivery: Delivery, claim: str, lane: str, now: datetime) -> Pass:
+        """Whether it may be sent."""
+        target = self._targets.find(tenant, delivery.endpoint)
+        if target is None or target.is_deleted:
+            return Pass(None, lane=lane)
+        refused = self._of_endpoint(target, now)
+        if refused is None and lane and not self._order.has_turn(tenant, lane, delivery):
+            refused = Pass(target, Wait.ORDER)
+        if refused is None and not self._is_in_pace(tenant, target, now):
+            refused = Pass(target, Wait.RATE)
+        if refused is not None:
+            return replace(refused, lane=lane)
+        passed = self._at_once(tenant, target, claim, now)
+        if passed.wait is None:
+            passed = self._probing(tenant, passed, target, now)
+        if passed.wait is not None:
+            self.leave(tenant, passed, claim)
+        return replace(passed, lane=lane)
+
+    def leave(self, tenant: TenantContext, passed: Pass, claim: str) -> None:
+        """Its call is over."""
+        for place in passed.places:
+            self._paces.leave(tenant, place, claim)
+
+    @staticmethod
+    def _of_endpoint(target: Target, now: datetime) -> Pass | None:
+        found, moment = target.findings, now.timestamp()
+        if not target.enabled or found.is_disabled:
+            return Pass(target, Wait.ENDPOINT)
+        if not target.is_proved:
+            return Pass(target, Wait.VERIFICATION)
+        if found.throttled_until > moment:
+            return Pass(target, Wait.THROTTLE, found.throttled_until)
+        if found.circuit is not None and found.circuit.until > moment:
+            return Pass(target, Wait.CIRCUIT, found.circuit.until)
+        return None
+
+    def _is_in_pace(self, tenant: TenantContext, target: Target, now: datetime) -> bool:
+        most = target.manner.rate_per_second
+        return most is None or self._paces.take(tenant, str(target.id), most, now)
+
+    def _at_once(self, tenant: TenantContext, target: Target, claim: str, now: datetime) -> Pass:
+        until = now.timestamp() + target.manner.timeout_seconds + _SLACK
+        places: list[str] = []
+        for who, most in self._places(target, now):
+            if not self._paces.enter(tenant, who, claim, most, now=now, until=until):
+                return Pass(target, Wait.CONCURRENCY, places=tuple(places))
+            places.append(who)
+        return Pass(target, places=tuple(places))
+
+    @staticmethod
+    def _places(target: Target, now: datetime) -> Iterator[tuple[str, int]]:
+        if target.manner.max_concurrency is not None:
+            yield str(target.id), target.manner.max_concurrency
+        if target.findings.slow_until > now.timestamp():
+            yield "slow", SLOW_AT_ONCE
+
+    def _probing(self, tenant: TenantContext, passed: Pass, target: Target, now: datetime) -> Pass:
+        """Let it through; where a circuit is to be probed, one of all that ask at once."""
+        if target.findings.circuit is None:
+            return passed
+        until = now.timestamp() + target.manner.timeout_seconds + circuit.PROBE_SLACK
+        if self._targets.take_probe(tenant, target, until):
+            return replace(passed, probe=until)
+        return replace(passed, wait=Wait.CIRCUIT, until=until)

@@ -1,0 +1,91 @@
+"""What an attempt's outcome says of its endpoint: that it is well, rests, is asked too much, is gone, is given up.
+
+All of it stands beside the dispatcher's copy of the endpoint, in DynamoDB. Owners are told by events of the bus, before
+it is noted that they were: rather twice than never.
+"""
+
+from datetime import datetime
+
+from shared.events.rules.catalogue import ENDPOINT_DISABLED, ENDPOINT_FAILING
+from shared.outbound.model import Outcome
+from shared.webhooks.model import Circuit, Findings, Target
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.rules import circuit, retries
+from shared.webhooks.service.backlog import Backlog
+from tenant_context.bus import Bus
+from tenant_context.clock import Clock, rfc3339
+from tenant_context.context import TenantContext
+from tenant_context.events import Event
+from tenant_context.observability import Observability
+
+
+class Untold(Exception):
+    """The bus did not take an event; whoever emitted it tries again."""
+
+
+class Health:
+    """Notes outcomes."""
+
+    def __init__(
+        self, targets: TargetRepository, backlog: Backlog, bus: Bus, *, observability: Observability, clock: Clock
+    ) -> None:
+        self._targets = targets
+        self._backlog = backlog
+        self._bus = bus
+        self._observability = observability
+        self._clock = clock
+
+    def delivered(self, tenant: TenantContext, target: Target) -> None:
+        """A delivery succeeded; what rested goes on."""
+        if not target.findings.has_trouble:
+            return
+        self._targets.mark_well(tenant, target)
+        if target.findings.circuit or target.findings.throttled_until:
+            self._backlog.wake(tenant, target.id)
+
+    def gone(self, tenant: TenantContext, target: Target) -> None:
+        """The receiver answered 410."""
+        now = self._clock()
+        self._tell(
+            tenant, target, ENDPOINT_DISABLED, {"reason": "gone", "failing_since": target.findings.failing_since}, now
+        )
+        self._targets.mark_gone(tenant, target, now)
+
+    def failed(self, tenant: TenantContext, target: Target, outcome: Outcome, probe: float | None) -> None:
+        """A delivery failed; `probe` is the end of its time where it was the one that probed a circuit."""
+        now = self._clock()
+        seconds = retries.throttle(outcome.status, retries.retry_after_seconds(outcome.retry_after, now))
+        if seconds:
+            self._targets.throttle(tenant, target, now.timestamp() + seconds)
+        found = self._targets.mark_failing(tenant, target, outcome.error, now)
+        if probe is not None or found.failures >= circuit.FAILURES:
+            self._rest(tenant, target, now, probe)
+        self._warn(tenant, target, found, now)
+
+    def _rest(self, tenant: TenantContext, target: Target, now: datetime, probe: float | None) -> None:
+        before = target.findings.circuit
+        trips = before.trips if before and probe is not None else 0
+        until = now.timestamp() + circuit.rest(trips)
+        if self._targets.open_circuit(tenant, target, Circuit(until, trips + 1), probe):
+            self._backlog.wake(tenant, target.id, until)
+            self._observability.info("webhook endpoint rests", endpoint=str(target.id), trips=trips + 1)
+
+    def _warn(self, tenant: TenantContext, target: Target, found: Findings, now: datetime) -> None:
+        if found.failing_since is None or found.is_disabled:
+            return
+        since = datetime.fromisoformat(found.failing_since)
+        warned_at = datetime.fromisoformat(found.warned_at) if found.warned_at else None
+        what = {"failing_since": found.failing_since, "reason": found.failing_reason}
+        if circuit.is_given_up(since, found.warned, warned_at, now):
+            self._tell(tenant, target, ENDPOINT_DISABLED, {**what, "reason": "failing"}, now)
+            self._targets.give_up(tenant, target, now)
+        elif (stage := circuit.stage(since, now)) > found.warned:
+            ends = rfc3339(circuit.ends_at(since, now))
+            self._tell(tenant, target, ENDPOINT_FAILING, {**what, "stage": stage, "disabled_from": ends}, now)
+            self._targets.mark_warned(tenant, target, stage, now)
+
+    def _tell(self, tenant: TenantContext, target: Target, kind: str, what: dict[str, object], now: datetime) -> None:
+        data = {"id": str(target.id), "url": target.url, "version": target.version, **what}
+        event = Event(kind, f"webhook-endpoint/{target.id}", data)
+        if not self._bus.put([event.envelope(tenant.tenant, now)]):
+            raise Untold(kind)

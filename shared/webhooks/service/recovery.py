@@ -1,0 +1,90 @@
+"""What was sent, or was to be, asked for again: one delivery, or all of a stretch of time.
+
+What is asked for again waits in its endpoint's backlog, and goes on from there in order and at the endpoint's pace,
+with its schedule of attempts begun anew. Where the endpoint asks for order, what comes again of an entity keeps it, in
+a lane of its own: what is new does not wait for what was given up. A recovery is a message that does a hundred
+deliveries and sends another.
+"""
+
+from uuid import UUID
+
+import msgspec
+
+from shared.webhooks.errors import DeliveryNotFound, DeliveryWaits
+from shared.webhooks.model import EndpointId, MessageId, State, What
+from shared.webhooks.repository.deliveries import DeliveryRepository
+from shared.webhooks.repository.lanes import LaneRepository, again
+from shared.webhooks.rules.log import Span
+from shared.webhooks.service.backlog import Backlog
+from shared.webhooks.service.queue import RECOVER
+from tenant_context.clock import Clock
+from tenant_context.context import TenantContext
+from tenant_context.dynamo import Item
+from tenant_context.entry.queue import Message as QueueMessage
+from tenant_context.queues import Queue
+
+A_TURN = 100
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    endpoint: UUID
+    what: What
+    low: str
+    high: str
+
+
+class Recovery:
+    """Puts deliveries back into backlogs, and works on the message RECOVER."""
+
+    def __init__(
+        self, deliveries: DeliveryRepository, lanes: LaneRepository, backlog: Backlog, queue: Queue, *, clock: Clock
+    ) -> None:
+        self._deliveries = deliveries
+        self._lanes = lanes
+        self._backlog = backlog
+        self._queue = queue
+        self._clock = clock
+
+    def resend(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Item:
+        """Have one delivery made once more. Errors: DeliveryNotFound, DeliveryWaits."""
+        found = self._deliveries.find(tenant, message, endpoint)
+        if found is None:
+            raise DeliveryNotFound
+        item = self._again(tenant, found)
+        if item is None:
+            raise DeliveryWaits("It is on its way already.")
+        self._backlog.wake(tenant, endpoint)
+        return item
+
+    def begin(self, tenant: TenantContext, endpoint: EndpointId, what: What, span: Span) -> None:
+        """Have what was given up, or all, of a stretch of time sent again."""
+        self._go_on(tenant, _Wanted(endpoint, what, *(span.messages() if what is What.FAILED else span.times())))
+
+    def recover(self, tenant: TenantContext, message: QueueMessage) -> None:
+        """Some of a recovery. One that is repeated finds what it did on its way already."""
+        wanted = msgspec.convert(message.data, _Wanted)
+        endpoint = EndpointId(wanted.endpoint)
+        found = self._deliveries.ended(
+            tenant, endpoint, given_up=wanted.what is What.FAILED, low=wanted.low, high=wanted.high, limit=A_TURN
+        )
+        for item in found:
+            delivery = self._deliveries.find(tenant, MessageId(UUID(item["message"])), endpoint)
+            if delivery is not None:
+                self._again(tenant, delivery)
+        if found:
+            self._backlog.wake(tenant, endpoint)
+        if len(found) == A_TURN:
+            self._go_on(tenant, _Wanted(endpoint, wanted.what, f"{found[-1]['gsi1sk']}~", wanted.high))
+
+    def _again(self, tenant: TenantContext, delivery: Item) -> Item | None:
+        """Put a delivery into the backlog; None for one that waits anyway."""
+        message, endpoint = MessageId(UUID(delivery["message"])), EndpointId(UUID(delivery["endpoint"]))
+        now, lane = self._clock(), again(str(delivery.get("lane", "")))
+        if lane and delivery["state"] not in {State.WAITING, State.HELD}:
+            keep_until = int(delivery["expires_at"])
+            self._lanes.join(tenant, lane, message, until=now.timestamp(), keep_until=keep_until)
+        return self._deliveries.replay(tenant, message, endpoint, now, lane=lane)
+
+    def _go_on(self, tenant: TenantContext, wanted: _Wanted) -> None:
+        data = msgspec.to_builtins(wanted)
+        self._queue.send([QueueMessage(tenant.tenant, tenant.request_id, RECOVER, data)])
