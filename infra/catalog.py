@@ -11,6 +11,7 @@ from typing import Final
 from infra.leaving import LEAVING
 from infra.paying import PAYING
 from infra.permits import EVENTS, RATES, SQL, TOKENS
+from infra.posted import POSTED
 from infra.vocabulary import (
     Access,
     Called,
@@ -57,6 +58,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
                 Table.REVOCATIONS,
                 Table.CREDENTIALS,
                 Table.TICKETS,
+                Table.SUPPRESSIONS,  # goes with an account
             ),
             *may(Access.ENCRYPT, Key.FIELD),
             *may(Access.DECRYPT, Key.FIELD),
@@ -91,7 +93,11 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.INTERNET,
         timeout_s=30,
         memory_mb=512,
-        permissions=may(Access.SEND_MAIL),
+        permissions=(
+            *may(Access.SEND_MAIL),
+            *may(Access.READ_TABLE, Table.SUPPRESSIONS),
+            *may(Access.READ_SECRET, Secret.PEPPER),  # the list holds keyed hashes
+        ),
         extra_settings=(Setting.MAIL_FROM,),
     ),
     Function(
@@ -240,6 +246,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     *LEAVING,
     *PAYING,
+    *POSTED,
     Function(
         name="service",
         purpose="Health, readiness, metrics, API description, and the 404 for every unknown address.",
