@@ -35,7 +35,7 @@ SIZES: dict[str, Size] = {
     "identity_egress": Size(whole_mb=60),  # carries JOSE and DNS
     "billing_provisioner": Size(whole_mb=80),  # carries Stripe's library
     "billing_egress": Size(whole_mb=80),
-    "stripe_events": Size(whole_mb=80),
+    "inbound": Size(whole_mb=85),  # and JOSE
     "migrations": Size(whole_mb=85),  # carries Alembic and SQLAlchemy
 }
 COUNTS: dict[str, Count] = {

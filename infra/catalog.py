@@ -11,6 +11,7 @@ from typing import Final
 from infra.leaving import LEAVING
 from infra.paying import PAYING
 from infra.permits import EVENTS, RATES, SQL, TOKENS
+from infra.posted import POSTED
 from infra.vocabulary import (
     Access,
     Bell,
@@ -61,6 +62,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
                 Table.REVOCATIONS,
                 Table.CREDENTIALS,
                 Table.TICKETS,
+                Table.SUPPRESSIONS,  # goes with an account
             ),
             *may(Access.ENCRYPT, Key.FIELD),
             *may(Access.DECRYPT, Key.FIELD),
@@ -95,7 +97,11 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.INTERNET,
         timeout_s=30,
         memory_mb=512,
-        permissions=may(Access.SEND_MAIL),
+        permissions=(
+            *may(Access.SEND_MAIL),
+            *may(Access.READ_TABLE, Table.SUPPRESSIONS),
+            *may(Access.READ_SECRET, Secret.PEPPER),  # the list holds keyed hashes
+        ),
         extra_settings=(Setting.MAIL_FROM,),
     ),
     Function(
@@ -273,6 +279,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     *LEAVING,
     *PAYING,
+    *POSTED,
     Function(
         name="service",
         purpose="Health, readiness, metrics, API description, and the 404 for every unknown address.",

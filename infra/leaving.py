@@ -15,6 +15,7 @@ _WITH_TENANTS_ITEMS: Final = (
     Table.RATES,
     Table.REVOCATIONS,
     Table.SESSIONS,
+    Table.SUPPRESSIONS,
     Table.TICKETS,
 )
 

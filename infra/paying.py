@@ -79,13 +79,4 @@ PAYING: Final[tuple[Function, ...]] = (
         memory_mb=512,
         permissions=SQL,
     ),
-    Function(
-        name="stripe_events",
-        purpose="Takes Stripe's webhooks: checks the signature and queues the event.",
-        triggers=(Http(paths=("/api/v1/stripe/events",)),),
-        reach=Reach.NEITHER,
-        memory_mb=512,
-        layers=("core", "billing"),
-        permissions=(*STRIPE, *may(Access.SEND, Queue.BILLING_OUTCOMES, Queue.BILLING)),
-    ),
 )

@@ -29,6 +29,7 @@ class Queue(StrEnum):
     EXPORTS = "exports"
     ERASURES = "erasures"
     USAGE = "usage"
+    INBOX = "inbox"
 
 
 class Table(StrEnum):
@@ -45,6 +46,7 @@ class Table(StrEnum):
     SIGNING_KEYS = "signing_keys"
     RATES = "rates"
     DATA_KEYS = "data_keys"
+    SUPPRESSIONS = "suppressions"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})
@@ -74,6 +76,7 @@ class Secret(StrEnum):
     DATABASE_APP = "database/app"
     PEPPER = "pepper"
     STRIPE = "stripe"
+    INBOUND = "inbound"
     OPERATOR = "operator"
 
 
@@ -82,6 +85,7 @@ class Callee(StrEnum):
 
     IDENTITY_EGRESS = "identity_egress"
     BILLING_EGRESS = "billing_egress"
+    INBOUND_EGRESS = "inbound_egress"
 
 
 class Access(StrEnum):
@@ -247,6 +251,8 @@ class Setting(StrEnum):
     BREACHES_URL = "RMAP_BREACHES_URL"
     DNS_SERVER = "RMAP_DNS_SERVER"
     MAIL_FROM = "RMAP_MAIL_FROM"
+    SNS_TOPICS = "RMAP_SNS_TOPICS"
+    PLACES_URL = "RMAP_PLACES_URL"
     TRIES_PER_ADDRESS = "RMAP_TRIES_PER_ADDRESS"
     ARGON2_TIME_COST = "RMAP_ARGON2_TIME_COST"
     ARGON2_MEMORY_KIB = "RMAP_ARGON2_MEMORY_KIB"

@@ -245,6 +245,15 @@ def _hand_over(instance: Instance, servers: Servers, stack: Stack) -> None:
         "database/app": json.dumps({"username": APP, "password": secrets.rmap_app, "dbname": NAME}),
         "pepper": secrets.pepper,
         "operator": secrets.operator,
+        "inbound": json.dumps(
+            {
+                "meta_app_secret": secrets.meta_app_secret,
+                "meta_verify_token": secrets.meta_verify_token,
+                "tiktok_client_secret": secrets.tiktok_client_secret,
+                "google_audience": f"{stack.api_url}/api/v1/inbound/google",
+                "google_service_account": "push@rmap-local.iam.gserviceaccount.com",
+            }
+        ),
         "stripe": json.dumps({"api_key": secrets.stripe_api_key, "webhook_secret": webhook}),
     }
     for name, value in values.items():

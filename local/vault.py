@@ -9,7 +9,7 @@ from local.instance import Instance, read_json, write_json
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the three PostgreSQL roles, the pepper of API keys, the Stripe stand-in's key and the operator's."""
+    """Passwords of PostgreSQL's three roles, the pepper, the Stripe stand-in's key, the operator's, ad platforms'."""
 
     postgres: str
     rmap_owner: str
@@ -17,6 +17,9 @@ class Secrets:
     pepper: str
     stripe_api_key: str
     operator: str
+    meta_app_secret: str
+    meta_verify_token: str
+    tiktok_client_secret: str
 
 
 def secrets_of(instance: Instance) -> Secrets:
@@ -28,6 +31,9 @@ def secrets_of(instance: Instance) -> Secrets:
         "pepper": base64.b64encode(secrets.token_bytes(32)).decode(),
         "stripe_api_key": f"sk_test_{secrets.token_hex(16)}",
         "operator": secrets.token_urlsafe(36),
+        "meta_app_secret": secrets.token_hex(16),
+        "meta_verify_token": secrets.token_hex(16),
+        "tiktok_client_secret": secrets.token_hex(16),
     }
     all_secrets = Secrets(**{item.name: kept.get(item.name) or made[item.name] for item in fields(Secrets)})
     if asdict(all_secrets) != kept:

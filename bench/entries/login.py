@@ -77,7 +77,7 @@ def _names(place: World) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         names = {
             f"RMAP_TABLE_{name}": stack.enter_context(table(place.stack))
-            for name in ("SESSIONS", "API_KEYS", "CREDENTIALS", "TICKETS")
+            for name in ("SESSIONS", "API_KEYS", "CREDENTIALS", "TICKETS", "SUPPRESSIONS")
         }
         yield names | {
             "RMAP_FIELD_KEY": "unused",

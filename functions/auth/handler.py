@@ -39,6 +39,7 @@ from shared.identity.service.sign_on import SignOn
 from shared.identity.service.sign_up import SignUps
 from shared.identity.service.takeover import Takeover
 from shared.identity.service.throttle import Limits, Throttle
+from shared.mail.repository import Suppressions
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
@@ -56,6 +57,7 @@ class AuthSettings(Settings):
     table_sessions: str
     table_api_keys: str
     table_credentials: str
+    table_suppressions: str
     table_tickets: str
     pepper_secret: str
     field_key: str
@@ -100,7 +102,8 @@ limits = Limits(address=replace(Limits().address, free=settings.tries_per_addres
 throttle = Throttle(ThrottleRepository(tickets), kernel.clock, limits)
 credentials = Table(settings.table_credentials)
 known_factors, known_passkeys = FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS)
-known_credentials = CredentialRepository(known_factors, known_passkeys)
+suppressions = Suppressions(Table(settings.table_suppressions))
+known_credentials = CredentialRepository(known_factors, known_passkeys, suppressions.forget)
 takeover = Takeover(database, users, sessions, known_credentials)
 codes = MailedCodes(TicketRepository(tickets), throttle, kernel.clock)
 factors = SecondFactors(known_factors, UserSecrets(settings.field_key), throttle, pepper, kernel.clock)

@@ -16,6 +16,7 @@ from shared.identity.repository.credentials import CredentialRepository
 from shared.identity.repository.factors import FactorRepository
 from shared.identity.repository.passkeys import PasskeyRepository
 from shared.identity.rules import MAX_PASSKEYS
+from shared.mail.repository import Suppressions
 from tenant_context.aws import AwsClient
 from tenant_context.bus import Bus, OutboxPublisher
 from tenant_context.dynamo import Table
@@ -42,6 +43,7 @@ class ErasureSettings(Settings):
     table_rates: str
     table_revocations: str
     table_sessions: str
+    table_suppressions: str
     table_tickets: str
 
 
@@ -50,7 +52,10 @@ settings = ErasureSettings.load()
 database = kernel.database()
 dynamodb = AwsClient("dynamodb")
 credentials = Table(settings.table_credentials, dynamodb)
-people = CredentialRepository(FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS))
+suppressions = Suppressions(Table(settings.table_suppressions, dynamodb))
+people = CredentialRepository(
+    FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS), suppressions.forget
+)
 archives = Archives(settings.bucket_exports)
 flags = Mentions(Shelf(Table(settings.table_revocations, dynamodb)))
 stores = stores_of(

@@ -98,6 +98,9 @@ _HELP = {
     "rmap_tenants": "Tenants that are not closed.",
     "rmap_outbox_waiting": "Events that no bus has taken yet.",
     "rmap_outbox_oldest_seconds": "Age of the oldest of them.",
+    "rmap_inbox_waiting": "Entries of the inbox that wait to be worked on.",
+    "rmap_inbox_oldest_seconds": "How long the oldest of them has waited.",
+    "rmap_inbox_failed": "Entries of the inbox that were given up.",
     "rmap_database_connections": "Connections to the database, from all functions.",
 }
 

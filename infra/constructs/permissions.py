@@ -96,7 +96,7 @@ def _grant(permission: Permission, resources: Resources) -> tuple[tuple[str, ...
         case None if permission.access is Access.PUBLISH:
             arns = [resources.bus.event_bus_arn]
         case None if permission.access is Access.SEND_MAIL:
-            arns = [resources.mail_identity]
+            arns = [arn for arn in (resources.mail_identity, resources.mail_configuration) if arn]
         case _:
             return _login(resources.database)
     local = resources.database.app_secret is not None
@@ -131,11 +131,11 @@ def environment(row: Function, deployment: Deployment, resources: Resources, *, 
         found["RMAP_AUDIENCE"] = AUDIENCE
     for permission in row.permissions:
         found |= _setting(permission, resources)
-    found |= {setting: _extra(setting, deployment, api_url) for setting in row.extra_settings}
+    found |= {setting: _extra(setting, deployment, api_url, resources) for setting in row.extra_settings}
     return {name: value for name, value in found.items() if value}
 
 
-def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
+def _extra(setting: Setting, deployment: Deployment, api_url: str, resources: Resources) -> str:
     """A variable that follows from no permission; empty where the stage needs none."""
     stage, local = deployment.stage, deployment.local
     values = {
@@ -155,6 +155,8 @@ def _extra(setting: Setting, deployment: Deployment, api_url: str) -> str:
         Setting.PUBLIC_URL: api_url,
         Setting.RP_ORIGINS: ",".join(deployment.passkey_origins) or api_url,
         Setting.MAIL_FROM: f"RMAP <no-reply@{deployment.mail_domain}>",
+        Setting.SNS_TOPICS: resources.mail_topic,
+        Setting.PLACES_URL: local.outside_url if local else "",
         Setting.STRIPE_URL: local.stripe_url if local else "",
         Setting.BREACHES_URL: local.outside_url if local else "",
         Setting.DNS_SERVER: local.outside_url.removeprefix("http://") if local else "",

@@ -77,5 +77,9 @@ class Resources:
     """The ARNs, with the alias, of functions that others call."""
     mail_identity: str
     """The ARN of the domain that mails are sent from."""
+    mail_configuration: str = ""
+    """The ARN of the configuration set by which SES tells of mails; empty where it tells nothing."""
+    mail_topic: str = ""
+    """The ARN of the topic that it tells."""
     origin_secrets: Sequence[SecretHandle] = ()
     """What CloudFront proves itself by, in the stages that have it."""

@@ -8,11 +8,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.constructs.mail import Mail
 from infra.constructs.nag import accept
 from infra.constructs.resources import SecretHandle
 from infra.settings import REGION, Deployment
@@ -20,6 +20,8 @@ from infra.stacks.base import StageStack
 from infra.vocabulary import INDEXED_TABLES, Bucket, Secret, Table
 
 _STRING = dynamodb.AttributeType.STRING
+_AGREED = '{"meta_app_secret": "", "tiktok_client_secret": "", "google_audience": "", "google_service_account": ""}'
+"""An empty form, to be filled in."""
 
 
 class DataStack(StageStack):
@@ -38,7 +40,7 @@ class DataStack(StageStack):
         for bucket in Bucket:
             self._bucket(bucket)
         self.secrets = self._secrets()
-        self.mail_identity = self._mail_identity()
+        self.mail = Mail.within(self)
         self.tell("FieldKey", self.field_key.key_id)
         for table, made in self.tables.items():
             self.tell(f"Table{_camel(table)}", made.table_name)
@@ -163,18 +165,6 @@ class DataStack(StageStack):
         accept(made, "S1", "Who asked for an archive and for its address is in the audit log and the API's own log.")
         self.tell(f"Bucket{_camel(bucket)}", made.bucket_name)
 
-    def _mail_identity(self) -> str:
-        """The domain that mails are sent from; its DKIM records are outputs, for its DNS."""
-        identity = ses.CfnEmailIdentity(self, "MailDomain", email_identity=self.deployment.mail_domain)
-        identity.apply_removal_policy(self.keep)
-        if self.stage.local:
-            return "*"  # the local endpoint judges the right to send without its resource
-        for number in ("1", "2", "3"):
-            name = identity.get_att(f"DkimDNSTokenName{number}").to_string()
-            value = identity.get_att(f"DkimDNSTokenValue{number}").to_string()
-            self.tell(f"MailRecord{number}", f"{name} CNAME {value}")
-        return self.format_arn(service="ses", resource="identity", resource_name=self.deployment.mail_domain)
-
     def _secrets(self) -> dict[Secret, SecretHandle]:
         """In an account they are made here; locally they stand ready before the deploy, by name.
 
@@ -216,7 +206,22 @@ class DataStack(StageStack):
             removal_policy=self.keep,
         )
         accept(stripe, "SMG4", "Stripe issues these; AWS cannot rotate a key of somebody else's service.")
+        inbound = secretsmanager.Secret(
+            self,
+            "Inbound",
+            secret_name=self.stage.secret(Secret.INBOUND),
+            description="What ad platforms prove themselves by; what is empty is not set up.",
+            encryption_key=self.data_key,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=_AGREED,
+                generate_string_key="meta_verify_token",
+                exclude_punctuation=True,
+            ),
+            removal_policy=self.keep,
+        )
+        accept(inbound, "SMG4", "The platforms issue these; AWS cannot rotate a key of somebody else's service.")
         return {
+            Secret.INBOUND: SecretHandle.of(inbound),
             Secret.PEPPER: SecretHandle.of(pepper),
             Secret.STRIPE: SecretHandle.of(stripe),
             Secret.OPERATOR: SecretHandle.of(operator),

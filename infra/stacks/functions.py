@@ -9,11 +9,13 @@ from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra import catalog
 from infra.constructs.answerer import DeployStep
+from infra.constructs.inbox import inbox_alarms
 from infra.constructs.nag import accept
 from infra.constructs.workload import Surroundings, Workloads
 from infra.settings import Deployment
@@ -52,6 +54,23 @@ class FunctionsStack(StageStack):
                         self._make_first_key(alias)
                     else:
                         self._start(row, alias, trigger)
+
+        self._hear_of_mails()
+        if around.resources.topic is not None:
+            inbox_alarms(self, around.resources.topic)
+
+    def _hear_of_mails(self) -> None:
+        """SES's words of mails come to the inbox: SNS asks the address to confirm, once its route is there."""
+        if self.stage.local:
+            return
+        subscription = sns.CfnSubscription(
+            self,
+            "MailEventsToInbox",
+            topic_arn=self._around.resources.mail_topic,
+            protocol="https",
+            endpoint=f"{self._around.api_url}/api/v1/inbound/ses",
+        )
+        subscription.node.add_dependency(self.node.find_child("inbound-start"))
 
     def _make_first_key(self, key_rotation: lambda_.Alias) -> None:
         """The deploy ends with a key that signs; with another version anew, which mends a ring that was lost."""

@@ -1,7 +1,9 @@
-"""Both strangers.
+"""All strangers.
 
 UDP                          DNS: text records that were set; anything else is NXDOMAIN
 GET    /range/<5 digits>     the list of breached passwords, with padding
+GET    /pages/<host>/<path>   what was put there, in place of that host: certificates of SNS, keys of Google
+PUT    /_control/pages/<host>/<path>  {"text": "…"}
 PUT    /_control/names/<name>        {"texts": ["…"]}; DELETE forgets it
 PUT    /_control/breached            {"password": "…", "count": 3}
 PUT    /_control/misbehave/list      {"times": 1, "status": 503, "delay": 0.0, "body": "…"}
@@ -73,6 +75,9 @@ class Lists(BaseHTTPRequestHandler):
         match = re.fullmatch(r"/range/([0-9A-Fa-f]{5})", self.path)
         if self.path == "/_health":
             self._send(200, '{"status": "ok"}')
+        elif self.path.startswith("/pages/"):
+            found = self.store.page(self.path.removeprefix("/pages/").partition("?")[0])
+            self._send(404 if found is None else 200, found or "")
         elif match is None:
             self._send(400, "The hash prefix was not in a valid format")
         else:
@@ -89,7 +94,9 @@ class Lists(BaseHTTPRequestHandler):
         """Set something."""
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
         _, _, what, *name = self.path.split("/")
-        if what == "names":
+        if what == "pages":
+            self.store.put("pages", "/".join(name), body["text"])
+        elif what == "names":
             self.store.put("texts", name[0].lower(), body["texts"])
         elif what == "breached":
             self.store.put("breached", digest(body["password"]), body.get("count", 1))

@@ -17,7 +17,7 @@ class Store:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._kept: dict[str, dict[str, Any]] = {"texts": {}, "breached": {}, "misbehave": {}}
+        self._kept: dict[str, dict[str, Any]] = {"texts": {}, "breached": {}, "misbehave": {}, "pages": {}}
         if file.exists():
             self._kept |= json.loads(file.read_text())
         for password in COMMON:
@@ -38,6 +38,12 @@ class Store:
         """The text records of a name; None where there is no such name."""
         with self._lock:
             found: list[str] | None = self._kept["texts"].get(name.rstrip(".").lower())
+            return found
+
+    def page(self, place: str) -> str | None:
+        """What stands at an address; None where nothing does."""
+        with self._lock:
+            found: str | None = self._kept["pages"].get(place)
             return found
 
     def range(self, prefix: str) -> dict[str, int]:

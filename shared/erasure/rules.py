@@ -12,6 +12,7 @@ ITEMS = (
     "deliveries",
     "rates",
     "revocations",
+    "suppressions",
     "data_keys",
 )
 """Tables of DynamoDB with items of tenants. What opens doors goes first: nobody comes back in while the rest goes."""

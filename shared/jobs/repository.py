@@ -48,11 +48,16 @@ _GIVE_UP: LiteralString = """
                                      reason = 'It stood still for a day, as its worker failed again and again.'
                   WHERE tenant_id = %s AND status IN ('queued', 'running') AND updated_at < %s RETURNING 1)
     SELECT count(*) FROM gone"""
+_FORGET_POSTED: LiteralString = """
+    WITH gone AS (DELETE FROM inbox WHERE tenant_id = %s AND state IN ('done', 'ignored') AND received_at < %s
+                  RETURNING 1)
+    SELECT count(*) FROM gone"""
 _FORGET: tuple[tuple[str, LiteralString, timedelta], ...] = (
     ("idempotency_keys", _FORGET_KEYS, timedelta(hours=24)),
     ("outbox", _FORGET_EVENTS, timedelta(days=7)),
     ("job_runs", _FORGET_RUNS, timedelta(days=30)),
     ("exports", _GIVE_UP, timedelta(days=1)),
+    ("inbox", _FORGET_POSTED, timedelta(days=90)),
 )
 _REFRESH: LiteralString = """
     WITH flights AS (

@@ -1,6 +1,7 @@
 """Mails leave through SES."""
 
 from typing import Any
+from uuid import UUID
 
 import boto3
 
@@ -14,11 +15,15 @@ class Ses:
         self._sender = sender
         self._client = client or boto3.client("sesv2")
 
-    def send(self, to: str, mail: Mail) -> None:
-        """Hand one mail to SES; raises botocore's ClientError where it is refused."""
+    def send(self, to: str, mail: Mail, *, tenant: UUID) -> None:
+        """Hand one mail to SES; raises botocore's ClientError where it is refused.
+
+        SES notes the tenant on the mail, and says it with whatever it tells of the mail later.
+        """
         self._client.send_email(
             FromEmailAddress=self._sender,
             Destination={"ToAddresses": [to]},
+            EmailTags=[{"Name": "tenant", "Value": str(tenant)}],
             Content={
                 "Simple": {
                     "Subject": {"Data": mail.subject, "Charset": "UTF-8"},

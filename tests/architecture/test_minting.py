@@ -14,7 +14,12 @@ MINTS = {
     "from_claims": {"tenant_context/identity.py"},
     "from_key": {"tenant_context/api_keys.py"},
     "from_operator": {"tenant_context/operators.py"},
-    "at_tenant": {"functions/tenants/routes/plans.py", "functions/exports/routes.py"},
+    "at_tenant": {
+        "functions/tenants/routes/plans.py",
+        "functions/exports/routes.py",
+        "functions/inbound/routes/operators.py",
+    },
+    "from_signature": {"shared/inbox/service/receiving.py"},
     "from_dns": {"shared/places/service/domains.py"},
     "from_message": {"tenant_context/entry/queue.py", "tenant_context/entry/invoke.py"},
 }

@@ -29,8 +29,8 @@ ON_REQUEST = {
 TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway.connection", "shared.mail.gateway", "stripe"}
 NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnetlib", "asyncio", "urllib3", "requests",
            "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
-SIGNATURE_CHECKS = {"stripe_events": {"shared.billing.gateway.connection", "stripe"}}
-"""Stripe's inbox checks a signature with Stripe's library; it calls nobody, and has neither database nor a way out."""
+SIGNATURE_CHECKS = {"inbound": {"shared.billing.gateway.connection", "stripe"}}
+"""The inbox checks a signature with Stripe's library; it calls nobody, and has no way out."""
 AWS_ONLY = {
     "tenant_context.aws",
     "shared.leases.gateway",

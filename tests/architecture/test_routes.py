@@ -31,7 +31,12 @@ PUBLIC = {
     "GET /api/v1/auth/sso/callback",
     "POST /api/v1/auth/sso",
     "POST /api/v1/auth/sso/finish",
-    "POST /api/v1/stripe/events",
+    "POST /api/v1/stripe/events",  # and those below: proved by their senders' signatures
+    "POST /api/v1/inbound/ses",
+    "POST /api/v1/inbound/meta",
+    "GET /api/v1/inbound/meta",
+    "POST /api/v1/inbound/google",
+    "POST /api/v1/inbound/tiktok",
     "GET /docs",
     "GET /docs/",
     "GET /docs/{file}",

@@ -15,6 +15,7 @@ FUNCTIONS = ROOT / "functions"
 WANTS = {
     "billing_outcomes": "SETTLE",
     "export_worker": "PROCESS",
+    "inbox_worker": "SETTLE",
     "refresh_worker": "TIMED",
     "sensors_processor": "PROCESS",
     "tills_processor": "PROCESS",

@@ -107,6 +107,7 @@ def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
         place.put("devices", {"pk": tenant_key(tenant, "sensors"), "sk": f"AX-{number}", "id": "1", "tenant": tenant})
     place.put("sessions", {"pk": f"session#{uuid7()}", "sk": "session", "tenant": tenant, "seed": "of tokens"})
     place.put("tickets", {"pk": f"ticket#{uuid7()}", "sk": "ticket", "tenant": str(tenant)})
+    place.put("suppressions", {"pk": f"address#{uuid7()}", "sk": "mail", "tenant": str(tenant), "why": "bounce"})
     place.put("rates", {"pk": tenant_key(tenant, "rate"), "sk": "bucket"})
     place.put("revocations", {"pk": f"state#{tenant}", "sk": "state", "state": "closed"})
     place.put("data_keys", {"pk": tenant_key(tenant, "data-keys"), "sk": "1", "wrapped": b"key", "tenant": tenant})

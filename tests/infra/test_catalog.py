@@ -107,9 +107,9 @@ def test_whoever_encrypts_fields_cannot_read_them_back() -> None:
 
 
 def test_every_function_that_tenants_call_counts_their_calls() -> None:
-    """But stripe_events, which Stripe calls, and service, which answers operators and everybody."""
+    """But inbound, which strangers post to, and service, which answers operators and everybody."""
     uncounted = {row.name for row in catalog.http_functions()} - {row.name for row in catalog.holders(Access.LEASE)}
-    assert uncounted == {"stripe_events", "service"}
+    assert uncounted == {"inbound", "service"}
 
 
 def test_no_action_of_a_function_holds_a_wildcard() -> None:

@@ -208,6 +208,7 @@ def test_a_function_is_told_what_its_row_needs_and_nothing_else(prod: Templates,
         Setting.STRIPE_URL,
         Setting.BREACHES_URL,
         Setting.DNS_SERVER,
+        Setting.PLACES_URL,
         Setting.BASE_DOMAIN,
     }
     assert told == expected, "settings that only the local stage has are left out here"

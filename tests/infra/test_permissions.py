@@ -105,7 +105,10 @@ def resources_of(prod: Templates, permission: Permission) -> list[str]:  # noqa:
         case Callee() as callee:
             found = [f"arn:aws:lambda:us-east-1:<AWS::AccountId>:function:{named(callee)}:live"]
         case None if permission.access is Access.SEND_MAIL:
-            found = ["arn:aws:ses:us-east-1:<AWS::AccountId>:identity/mail.rmap.example"]
+            found = [
+                "arn:aws:ses:us-east-1:<AWS::AccountId>:identity/mail.rmap.example",
+                "arn:aws:ses:us-east-1:<AWS::AccountId>:configuration-set/rmap-prod-mails",
+            ]
         case None if permission.access is Access.PUBLISH:
             found = ["<AWS::Events::EventBus rmap-prod-events>"]
         case None:

@@ -9,7 +9,7 @@ from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
 DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures",
-               "custom_domains", "tenant_branding"}  # fmt: skip
+               "custom_domains", "tenant_branding", "inbox"}  # fmt: skip
 """What the reviewed functions may read, in the columns they need."""
 OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door", "leaving"}}
 WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified", "custom_domains_verified"}
@@ -30,6 +30,7 @@ REVIEWED = {
     "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
+    "inbox_entries": "rmap_door",
     "tenants_to_erase": "rmap_door",
     "erase_rows": "rmap_owner",
     "erase_person": "rmap_owner",

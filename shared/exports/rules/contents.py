@@ -16,7 +16,7 @@ LEFT_OUT = {
 """Tables that no archive holds, and why. Every other table of tenants is in it."""
 OWN = "tenants"
 """The tenant's own row: in the archive, and never taken over by another tenant."""
-_STAYS = re.compile(r"(billing|dunning|usage)_.*|grants|.*domains|memberships|provider_subjects|invitations")
+_STAYS = re.compile(r"(billing|dunning|usage)_.*|inbox|grants|.*domains|memberships|provider_subjects|invitations")
 
 
 def taken_over(table: str) -> bool:

@@ -135,7 +135,12 @@ def test_runs_are_listed_newest_first_and_globex_sees_none(line: Line, acme: Sto
         line.jobs.show(globex.tenant, made[0])
 
 
-AGES = {"idempotency_keys": timedelta(hours=24), "outbox": timedelta(days=7), "job_runs": timedelta(days=30)}
+AGES = {
+    "idempotency_keys": timedelta(hours=24),
+    "outbox": timedelta(days=7),
+    "job_runs": timedelta(days=30),
+    "inbox": timedelta(days=90),
+}
 
 
 def leave(database: Database, tenant: TenantContext, at: datetime) -> None:
@@ -156,6 +161,13 @@ def leave(database: Database, tenant: TenantContext, at: datetime) -> None:
             "INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, 'housekeeping', 'done', %s)",
             (tenant.tenant, row, at),
         )
+        for entry, state, settled in ((row, "done", at), (uuid7(), "received", None), (uuid7(), "failed", at)):
+            tx.run(
+                "INSERT INTO inbox (tenant_id, id, source, external_id, kind, subject, occurred_at, received_at,"
+                " waits_since, body, state, settled_at)"
+                " VALUES (%s, %s, 'stripe', %s, 'invoice.paid', '', %s, %s, %s, '', %s, %s)",
+                (tenant.tenant, entry, str(entry), at, at, at, state, settled),
+            )
 
 
 def kept(database: Database, tenant: TenantContext) -> dict[str, int]:
@@ -163,6 +175,7 @@ def kept(database: Database, tenant: TenantContext) -> dict[str, int]:
         tenant,
         "SELECT (SELECT count(*) FROM idempotency_keys),"
         " (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL), (SELECT count(*) FROM job_runs),"
+        " (SELECT count(*) FROM inbox WHERE state = 'done'),"
         " (SELECT count(*) FROM outbox WHERE published_at IS NULL)",
     )
     return dict(zip((*AGES, "waiting"), row, strict=True))

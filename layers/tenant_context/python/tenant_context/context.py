@@ -26,6 +26,7 @@ class Source(StrEnum):
     CREDENTIALS = "credentials"
     OPERATOR = "operator"
     DNS = "dns"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,11 @@ def at_tenant(operator: TenantContext, tenant: UUID) -> TenantContext:
 def from_dns(tenant: UUID, request_id: str) -> TenantContext:
     """Mint for the tenant that holds a domain, once DNS was seen to say that it is another's."""
     return _system(tenant, Source.DNS, request_id)
+
+
+def from_signature(tenant: UUID, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:
+    """Mint for what somebody posted whose signature was verified: the tenant that it says it is about."""
+    return _system(tenant, Source.SIGNATURE, request_id, states)
 
 
 def _system(tenant: UUID, source: Source, request_id: str, states: tuple[str, ...] = ()) -> TenantContext:

@@ -9,7 +9,8 @@ import pytest
 import stripe
 
 from local.stack import Stack
-from tests.functions.billing.harness import WEBHOOK_SECRET, Context, Handler, Inspected, load, sample
+from tests.functions.billing.harness import WEBHOOK_SECRET, Context, Handler, Inspected, sample
+from tests.functions.inbound.place import Place
 from tests.local.harness import StandIn
 
 Post = Callable[..., dict[str, Any]]
@@ -17,40 +18,37 @@ TENANT = "01920d5a-7b1e-7c3a-9f10-5a1b2c3d4e5f"
 
 
 @pytest.fixture
-def handler(outcomes: Inspected, errands: Inspected, secret_name: str, monkeypatch: pytest.MonkeyPatch) -> Handler:
-    environment = {
-        "RMAP_STRIPE_SECRET": secret_name,
-        "RMAP_QUEUE_BILLING_OUTCOMES": outcomes.url,
-        "RMAP_QUEUE_BILLING": errands.url,
-    }
-    return load("stripe_events", environment, monkeypatch)
+def handler(place: Place) -> Handler:
+    handler: Handler = place.inbound.handler
+    return handler
 
 
 @pytest.fixture
-def post(handler: Handler) -> Post:
-    """Posts a body, signed now with the right secret unless told otherwise."""
+def post(place: Place) -> Post:
+    """Posts a body, signed now with the right secret unless told otherwise; what came of it is worked on."""
 
     def posted(
         body: str, *, secret: str = WEBHOOK_SECRET, age: int = 0, signature: str | None = None, **headers: str
     ) -> dict[str, Any]:
-        event = sample("stripe_events/receive.json")
+        event = sample("inbound/stripe.json")
         moment = int(time.time()) - age
         signed = stripe.WebhookSignature.generate_signature_header(body, secret, moment)
         event["headers"]["stripe-signature"] = signed if signature is None else signature
         event["headers"] |= {name.replace("_", "-"): value for name, value in headers.items()}
         event["body"] = body
-        answer = handler(event, Context())
+        answer = place.inbound.handler(event, Context())
+        assert place.work() == []
         return {"status": answer["statusCode"], **json.loads(answer["body"])}
 
     return posted
 
 
 def body_of(case: str, **changes: Any) -> str:
-    return json.dumps({**json.loads(sample(f"stripe_events/{case}.json")["body"]), **changes})
+    return json.dumps({**json.loads(sample(f"inbound/{case}.json")["body"]), **changes})
 
 
 def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: Inspected) -> None:
-    answer = post(body_of("receive"))
+    answer = post(body_of("stripe"))
     assert answer == {"status": 200, "received": True, "queued": True, "reason": ""}
     (message,) = outcomes.messages()
     assert (message["tenant"], message["kind"], message["id"]) == (TENANT, "billing.event", "Ff1c2h3TIAMEPrg=")
@@ -74,7 +72,7 @@ def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: In
 
 
 def test_a_failed_payment_is_queued_with_its_reason(post: Post, outcomes: Inspected) -> None:
-    assert post(body_of("payment_failed"))["queued"]
+    assert post(body_of("stripe_payment_failed"))["queued"]
     (message,) = outcomes.messages()
     assert (message["data"]["status"], message["data"]["subscription"]) == (None, "sub_sample")
     assert message["data"]["reason"] == "The payment of invoice in_sample failed."
@@ -97,31 +95,31 @@ OBJECT = "data.object"
 
 
 @pytest.mark.parametrize(
-    ("case", "place", "value"),
+    ("case", "spot", "value"),
     [
-        ("receive", "created", HUGE),
-        ("receive", "created", -1),
-        ("receive", f"{OBJECT}.trial_end", HUGE),
-        ("receive", f"{OBJECT}.trial_end", 253_402_300_800),
-        ("receive", f"{OBJECT}.trial_end", -HUGE),
-        ("receive", f"{OBJECT}.items.data.0.current_period_end", HUGE),
-        ("receive", "id", "evt_\x00"),
-        ("receive", "id", "e" * 5000),
-        ("receive", "type", "customer.subscription.\x00"),
-        ("receive", f"{OBJECT}.customer", "cus_\x00"),
-        ("receive", f"{OBJECT}.id", "sub_\u202e"),
-        ("receive", f"{OBJECT}.status", "active\x00"),
-        ("payment_failed", f"{OBJECT}.id", "in_\x00"),
-        ("payment_failed", f"{OBJECT}.customer", "c" * 5000),
-        ("payment_failed", "created", HUGE),
+        ("stripe", "created", HUGE),
+        ("stripe", "created", -1),
+        ("stripe", f"{OBJECT}.trial_end", HUGE),
+        ("stripe", f"{OBJECT}.trial_end", 253_402_300_800),
+        ("stripe", f"{OBJECT}.trial_end", -HUGE),
+        ("stripe", f"{OBJECT}.items.data.0.current_period_end", HUGE),
+        ("stripe", "id", "evt_\x00"),
+        ("stripe", "id", "e" * 5000),
+        ("stripe", "type", "customer.subscription.\x00"),
+        ("stripe", f"{OBJECT}.customer", "cus_\x00"),
+        ("stripe", f"{OBJECT}.id", "sub_\u202e"),
+        ("stripe", f"{OBJECT}.status", "active\x00"),
+        ("stripe_payment_failed", f"{OBJECT}.id", "in_\x00"),
+        ("stripe_payment_failed", f"{OBJECT}.customer", "c" * 5000),
+        ("stripe_payment_failed", "created", HUGE),
     ],
     ids=ascii,
 )
 def test_what_cannot_be_is_let_go_in_words_though_stripe_signed_it(
-    post: Post, outcomes: Inspected, case: str, place: str, value: object
+    post: Post, outcomes: Inspected, case: str, spot: str, value: object
 ) -> None:
     """A refusal would come again for days, and a queue would hand it out until it is dead."""
-    answer = post(absurd(case, place, value))
+    answer = post(absurd(case, spot, value))
     assert (answer["status"], answer["queued"]) == (200, False)
     assert answer["reason"].endswith("of Stripe's.")
     assert outcomes.messages() == []
@@ -130,14 +128,14 @@ def test_what_cannot_be_is_let_go_in_words_though_stripe_signed_it(
 @pytest.mark.parametrize("until", ["\u00b2", "\u0662\u0660", "9" * 40, "-5", "1e9", "soon", "\x00", ""], ids=ascii)
 def test_a_note_that_no_number_stands_in_keeps_no_plan(post: Post, outcomes: Inspected, until: str) -> None:
     note = {"tenant": TENANT, "keeps_plan": "enterprise", "keeps_until": until}
-    assert post(absurd("receive", f"{OBJECT}.metadata", note))["queued"]
+    assert post(absurd("stripe", f"{OBJECT}.metadata", note))["queued"]
     (message,) = outcomes.messages()
     assert (message["data"]["plan"], message["data"]["next_plan"]) == ("professional", None)
 
 
 @pytest.mark.parametrize("kind", ["charge.succeeded", "customer.created", "product.updated", "never.heard.of"])
 def test_other_events_are_acknowledged_and_dropped(post: Post, outcomes: Inspected, kind: str) -> None:
-    assert post(body_of("receive", type=kind)) == {"status": 200, "received": True, "queued": False, "reason": ""}
+    assert post(body_of("stripe", type=kind)) == {"status": 200, "received": True, "queued": False, "reason": ""}
     assert outcomes.messages() == []
 
 
@@ -145,7 +143,7 @@ def test_other_events_are_acknowledged_and_dropped(post: Post, outcomes: Inspect
 def test_a_subscription_that_is_not_of_ours_is_dropped(
     post: Post, outcomes: Inspected, metadata: dict[str, str] | None
 ) -> None:
-    event = json.loads(body_of("receive"))
+    event = json.loads(body_of("stripe"))
     event["data"]["object"]["metadata"] = metadata
     assert post(json.dumps(event)) == {"status": 200, "received": True, "queued": False, "reason": ""}
     assert outcomes.messages() == []
@@ -163,13 +161,13 @@ def test_a_subscription_that_is_not_of_ours_is_dropped(
     ],
 )
 def test_what_stripe_did_not_sign_lately_is_refused(post: Post, outcomes: Inspected, how: dict[str, Any]) -> None:
-    answer = post(body_of("receive"), **how)
+    answer = post(body_of("stripe"), **how)
     assert (answer["status"], answer["code"]) == (400, "stripe-signature")
     assert outcomes.messages() == []
 
 
 def test_a_changed_body_is_refused(post: Post) -> None:
-    body = body_of("receive")
+    body = body_of("stripe")
     signed = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET)
     assert post(body.replace("active", "canceled"), signature=signed)["status"] == 400
 
@@ -184,22 +182,22 @@ def test_a_body_over_a_megabyte_is_too_large(post: Post) -> None:
 
 
 def test_another_content_type_is_refused(post: Post) -> None:
-    assert post(body_of("receive"), content_type="text/plain")["status"] == 415
+    assert post(body_of("stripe"), content_type="text/plain")["status"] == 415
 
 
 def test_bytes_that_are_no_text_are_refused(handler: Handler) -> None:
-    event = sample("stripe_events/receive.json") | {"isBase64Encoded": True, "body": "//79"}
+    event = sample("inbound/stripe.json") | {"isBase64Encoded": True, "body": "//79"}
     assert handler(event, Context())["statusCode"] == 400
 
 
 def test_a_rotated_secret_counts_without_a_new_sandbox(
     post: Post, servers: Stack, secret_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert post(body_of("receive"))["status"] == 200
+    assert post(body_of("stripe"))["status"] == 200
     rotated = json.dumps({"api_key": "sk_test", "webhook_secret": "whsec_rotated"})
     servers.client("secretsmanager").put_secret_value(SecretId=secret_name, SecretString=rotated)
     monkeypatch.setattr("shared.billing.gateway.inbox._TRUSTED_SECONDS", 0)
-    assert post(body_of("receive"), secret="whsec_rotated")["status"] == 200
+    assert post(body_of("stripe"), secret="whsec_rotated")["status"] == 200
 
 
 def test_what_the_stand_in_makes_of_a_life_is_understood(post: Post, outcomes: Inspected, stand_in: StandIn) -> None:
@@ -228,7 +226,7 @@ def test_a_card_that_was_given_is_an_errand(post: Post, outcomes: Inspected, err
         "customer": "cus_sample",
         "metadata": {"tenant": TENANT},
     }
-    answer = post(body_of("receive", type="checkout.session.completed", data={"object": session}))
+    answer = post(body_of("stripe", type="checkout.session.completed", data={"object": session}))
     assert answer["queued"]
     (message,) = errands.messages()
     assert (message["tenant"], message["kind"]) == (TENANT, "billing.card_added")
@@ -241,6 +239,6 @@ def test_a_checkout_that_gave_no_card_of_a_tenant_is_dropped(
     post: Post, errands: Inspected, change: dict[str, Any]
 ) -> None:
     session = {"object": "checkout.session", "mode": "setup", "customer": "cus_1", "metadata": {"tenant": TENANT}}
-    body = body_of("receive", type="checkout.session.completed", data={"object": {**session, **change}})
+    body = body_of("stripe", type="checkout.session.completed", data={"object": {**session, **change}})
     assert not post(body)["queued"]
     assert errands.messages() == []

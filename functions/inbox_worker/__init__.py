@@ -1,0 +1,1 @@
+"""Works on what is in the inbox."""

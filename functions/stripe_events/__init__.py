@@ -1,1 +1,0 @@
-"""Takes Stripe's webhooks."""

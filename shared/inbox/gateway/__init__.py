@@ -1,0 +1,1 @@
+"""What the inbox needs from elsewhere: secrets, certificates, keys."""

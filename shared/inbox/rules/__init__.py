@@ -1,0 +1,1 @@
+"""How each source signs, and what it tells."""
