@@ -9,7 +9,7 @@ from rich.console import Console
 from bench.harness.report import Result, save, show
 from infra.settings import ROOT
 
-NAMES = ("read", "write", "init", "token", "login", "rate", "neighbours", "export")
+NAMES = ("read", "write", "init", "token", "login", "rate", "neighbours", "export", "search")
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".rmap" / "bench" / "results"
 

@@ -35,6 +35,21 @@ _END_PART: LiteralString = """
 _REJECT: LiteralString = """
     INSERT INTO rejected_rows (tenant_id, id, batch_id, row, field, code, message, content, at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+_HEAR: LiteralString = """
+    INSERT INTO sensor_beats AS b (tenant_id, sensor_id, seen_at, measured_at, lag_s, steady_since, clock_s)
+    SELECT %(tenant)s, i.sensor_id, r.at, i.measured_at, extract(epoch FROM r.at - i.measured_at), r.at,
+           extract(epoch FROM r.at - i.clock_at)
+    FROM unnest(%(sensors)s::uuid[], %(newest)s::timestamptz[], %(clocks)s::timestamptz[])
+         AS i (sensor_id, measured_at, clock_at)
+    JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
+    CROSS JOIN (SELECT %(received)s::timestamptz AS at) r
+    ORDER BY i.sensor_id
+    ON CONFLICT (tenant_id, sensor_id) DO UPDATE
+    SET seen_at = excluded.seen_at, measured_at = coalesce(excluded.measured_at, b.measured_at),
+        lag_s = coalesce(excluded.lag_s, b.lag_s), clock_s = coalesce(excluded.clock_s, b.clock_s),
+        steady_since = CASE WHEN excluded.lag_s IS NULL OR abs(excluded.lag_s - b.lag_s) <= %(steady)s
+                            THEN b.steady_since ELSE excluded.seen_at END
+    WHERE b.seen_at <= excluded.seen_at"""
 _MONTHS: LiteralString = "SELECT app.ensure_month(%s, month) FROM unnest(%s::timestamptz[]) AS month"
 
 _WRITE_COUNTS: LiteralString = """
@@ -138,7 +153,7 @@ _WRITE_TRANSACTIONS: LiteralString = """
                     %(totals)s::numeric[], %(units)s::numeric[], %(cancels)s::text[], %(lines)s::jsonb[])
              WITH ORDINALITY AS t (site_id, id, at, currency, total, units, cancels, lines, n)
     ), known AS (
-        SELECT i.* FROM input i JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = i.site_id
+        SELECT i.* FROM input i JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = i.site_id AND s.kind = 'site'
     ), written AS (
         INSERT INTO transactions AS t (tenant_id, site_id, id, at, currency, total, units, cancels, lines, received_at,
                                        batch_id)
@@ -352,6 +367,13 @@ class RawRepository:
                 tx.now,
             ),
         )
+
+    @staticmethod
+    def hear(tx: Transaction, received_at: str, beats: Sequence[Sequence[Any]]) -> None:
+        """Note of which sensors was heard, each with the newest it told of; an older word changes nothing."""
+        sensors, newest, clocks = (list(column) for column in zip(*beats, strict=True))
+        values = {"sensors": sensors, "newest": newest, "clocks": clocks, "received": received_at}
+        tx.run(_HEAR, {**values, "tenant": tx.tenant.tenant, "steady": rules.STEADY.total_seconds()})
 
     @staticmethod
     def _write(

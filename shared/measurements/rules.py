@@ -13,6 +13,8 @@ from shared.sites.model import Setup
 _DEEPEST = 16
 LONGEST = timedelta(hours=24)
 """Between standings further apart nobody can say when people came: there is no interval, and coverage tells so."""
+STEADY = timedelta(minutes=10)
+"""What a device tells of stays as far behind where its clock is wrong: to this, as pushes come sooner or later."""
 LARGEST = 1_000_000
 """A counter that went further at once was set, and did not count."""
 

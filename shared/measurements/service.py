@@ -38,7 +38,11 @@ class Processor:
         """Rows, revisions, rollups and the note that they are done, in one transaction."""
         data = message.data
         batch = UUID(data["batch"])
+        beats = data.get("beats", ())
         with self._database.transaction(tenant) as tx:
+            if beats and not data["rows"] and not data["refused"]:
+                self._raw.hear(tx, data["received_at"], beats)
+                return
             if not self._raw.begin(tx, self._kind, data):
                 return
             outcome, unknown = self._write(self._raw, tx, data)
@@ -47,6 +51,8 @@ class Processor:
             self._raw.end(tx, data, outcome)
             tx.emit(_processed(self._kind, batch, data, outcome))
             self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
+            if beats:
+                self._raw.hear(tx, data["received_at"], beats)
 
 
 class Resubmission:
@@ -86,6 +92,7 @@ class Resubmission:
     def _count(self, tx: Transaction, content: bytes) -> bytes:
         rows = rules.read_counts_json(b'{"counts":[' + content + b"]}")
         known = self._look(tx.tenant, {row.sensor for _, row in rows.taken})
+        rules.keep_to_devices(rows, known, "")
         ids = {reference: sensor.id for reference, sensor in known.items()}
         readings = rules.as_readings(rows, rules.cumulative(known))
         kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)

@@ -40,8 +40,8 @@ DOORS = {
     "holder_of": "for our code alone: who holds a domain that the entered tenant claims, and what is in its DNS",
     "operations": "numbers of all tenants together, for operators",
 }
-MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month"}
-"""Raise for whoever may not; the error is compared."""
+MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month", "find_sites"}
+"""Raise for whoever may not, or find nothing; the answer is compared."""
 
 
 def called(world: World, name: str, kinds: list[str], whose: Tenant) -> Any:

@@ -24,8 +24,8 @@ def _campaign(name: str, description: str, status: str, version: int) -> EventTy
 
 
 def _site(name: str, description: str) -> EventType:
-    data = {"id": _ID, "name": "Main Street", "code": "main-street", "time_zone": "Europe/Berlin", "version": 1}
-    return EventType(f"site.{name}", description, "site/<id>", data)
+    data = {"id": _ID, "kind": "site", "name": "Main Street", "code": "main-street", "time_zone": "Europe/Berlin"}
+    return EventType(f"site.{name}", description, "site/<id>", {**data, "version": 1}, optional=frozenset({"kind"}))
 
 
 def _sensor(name: str, description: str, status: str) -> EventType:
@@ -74,9 +74,43 @@ CATALOGUE: tuple[EventType, ...] = (
     _campaign("archived", "A campaign was put away.", "archived", 6),
     _site("created", "A store was added."),
     _site("updated", "A store's particulars were replaced."),
-    EventType("site.removed", "A store was removed.", "site/<id>", {"id": _ID, "code": "main-street"}),
+    EventType(
+        "site.moved",
+        "A store, a zone or a district was put into another place of the tree.",
+        "site/<id>",
+        {
+            "id": _ID,
+            "kind": "site",
+            "code": "main-street",
+            "parent_id": _SITE,
+            "previous_parent_id": TENANT,
+            "version": 2,
+        },
+        nullable=frozenset({"parent_id", "previous_parent_id"}),
+    ),
+    EventType(
+        "site.removed",
+        "A store was removed.",
+        "site/<id>",
+        {"id": _ID, "code": "main-street", "kind": "site"},
+        optional=frozenset({"kind"}),
+    ),
     _sensor("registered", "A people counter was registered at a store.", "active"),
     _sensor("updated", "A people counter's particulars were replaced.", "active"),
+    EventType(
+        "sensor.replaced",
+        "Another device took a people counter's place; its id and its counts go on.",
+        "sensor/<id>",
+        {
+            "id": _ID,
+            "site_id": _SITE,
+            "name": "North door",
+            "serial": "AX-1002",
+            "previous_serial": "AX-1001",
+            "status": "active",
+            "version": 2,
+        },
+    ),
     _sensor("retired", "A people counter was taken out of service.", "retired"),
     EventType(
         "batch.processed",
