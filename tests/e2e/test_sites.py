@@ -126,7 +126,7 @@ DEEP = b'{"name":"x","metadata":{"a":' + b"[" * 400_000 + b"]" * 400_000 + b"}}"
         ({"latitude": 90.1, "longitude": 0}, "/latitude"),
         ({"latitude": 0, "longitude": -180.5}, "/longitude"),
         ({"latitude": 10}, "/longitude"),
-        ({"latitude": "10", "longitude": 1e400}, "/longitude"),
+        ({"latitude": "10", "longitude": 1e300}, "/longitude"),
         ({"country": "XX"}, "/country"),
         ({"country": "de"}, "/country"),
         ({"area_m2": 0}, "/area_m2"),
@@ -142,20 +142,21 @@ DEEP = b'{"name":"x","metadata":{"a":' + b"[" * 400_000 + b"]" * 400_000 + b"}}"
         ({"metadata": {"a": "x" * 20_000}}, "/metadata"),
         ({"metadata": {"a": {"k" * 65: 1}}}, "/metadata/a"),
         ({"metadata": {"a": 10**40}}, "/metadata/a"),
-        ({"metadata": {"a": 1e999}}, "/metadata/a"),
+        ({"metadata": {"a": 1e300}}, "/metadata/a"),
         ({"metadata": {"a": ["\u0000"]}}, "/metadata/a/0"),
         ({"metadata": []}, "/metadata"),
     ],
 )
 def test_a_site_that_cannot_be_is_422_and_says_where(wire: Wire, said: dict[str, object], pointer: str) -> None:
-    body = json.dumps({**GOOD, **said}).replace("Infinity", "1e999").encode()
+    body = json.dumps({**GOOD, **said}).encode()
     reply = wire.send("POST", "/api/v1/sites", body, **JSON)
     assert_problem(reply, 422)
     assert pointer in {error["pointer"] for error in reply.json["errors"]}, reply.json
 
 
-def test_a_document_nested_without_end_is_refused(wire: Wire) -> None:
-    assert_problem(wire.send("POST", "/api/v1/sites", DEEP, **JSON), 400)
+@pytest.mark.parametrize("body", [DEEP, b'{"name":"x","area_m2":1e999}', b'{"name":"x","metadata":{"a":NaN}}'])
+def test_what_is_no_json_that_anybody_could_read_is_400(wire: Wire, body: bytes) -> None:
+    assert_problem(wire.send("POST", "/api/v1/sites", body, **JSON), 400)
 
 
 @pytest.mark.parametrize(

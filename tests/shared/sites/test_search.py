@@ -186,8 +186,8 @@ def test_sites_are_found_by_an_index(clone: Clone, acme: TenantContext, wanted: 
         admin.execute(
             """INSERT INTO sites (tenant_id, id, kind, name, code, city, time_zone, metadata, latitude, longitude,
                                   created_at, updated_at)
-               SELECT %s, uuidv7(), CASE n %% 4 WHEN 0 THEN 'site' ELSE 'zone' END, 'store' || n, 'S' || n, 'Berlin', 'UTC', jsonb_build_object('number', n),
-                      52 + n %% 100 / 100.0, 13 + n / 5000.0, now(), now()
+               SELECT %s, uuidv7(), CASE n %% 4 WHEN 0 THEN 'site' ELSE 'zone' END, 'store' || n, 'S' || n, 'Berlin',
+                      'UTC', jsonb_build_object('number', n), 52 + n %% 100 / 100.0, 13 + n / 5000.0, now(), now()
                FROM generate_series(1, 5000) n""",
             (acme.tenant,),
         )
