@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from functions.sites.routes import Stores, routes
 from shared.identity.repository.keys import ApiKeyRepository
-from shared.measurements.repository import BatchRepository, RawRepository
-from shared.measurements.service import Resubmission
+from shared.measurements.repository.batches import BatchRepository
+from shared.measurements.repository.raw import RawRepository
+from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.repository import MetricsRepository
 from shared.metrics.service import Metrics
 from shared.sites.gateway import Directory
@@ -50,6 +51,7 @@ stores = Stores(
     metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
     batches=BatchRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
+    recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

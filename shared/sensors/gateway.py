@@ -70,9 +70,12 @@ class BatchQueue:
         self._queue.send(messages)
 
 
-def count_row(row: CountRow, sensor: UUID) -> bytes:
-    """The queue's form of a count."""
-    return msgspec.json.encode([sensor, row.line, row.start, row.end, row.entries, row.exits])
+def count_row(row: CountRow, sensor: UUID, raw: CountRow | None = None) -> bytes:
+    """The queue's form of a count; where a calibration made another of it, with what was counted (`raw`)."""
+    told: list[object] = [sensor, row.line, row.start, row.end, row.entries, row.exits]
+    if raw is not None and (raw.entries, raw.exits) != (row.entries, row.exits):
+        told += [raw.entries, raw.exits]
+    return msgspec.json.encode(told)
 
 
 def reading_row(row: ReadingRow, sensor: UUID) -> bytes:

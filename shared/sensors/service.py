@@ -79,7 +79,7 @@ class Ingest:
         beats = [beat_row(sensor, newest) for sensor, newest in rules.heard(rows, readings, known).items()]
         sensors = {reference: sensor.id for reference, sensor in known.items()}
         kept, standings = rules.sift_counts(rows, sensors, now), rules.sift_readings(readings, sensors, now)
-        encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor) for _, row, sensor in kept]
+        encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor, row) for _, row, sensor in kept]
         encoded += [reading_row(row, sensor) for _, row, sensor in standings]
         accepted = sum(rows.size(index) for index, _, _ in kept)
         accepted += sum(readings.size(index) for index, _, _ in standings)

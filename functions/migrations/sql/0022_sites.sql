@@ -179,6 +179,10 @@ CREATE TABLE sensor_beats (
 SELECT app.protect('sensor_beats');
 GRANT SELECT, INSERT, UPDATE (seen_at, measured_at, lag_s, steady_since, clock_s), DELETE ON sensor_beats TO rmap_app;
 
+-- What was counted, where a calibration made another number of it; null where none did.
+ALTER TABLE people_counts ADD COLUMN raw_entries integer, ADD COLUMN raw_exits integer;
+GRANT UPDATE (raw_entries, raw_exits) ON people_counts TO rmap_app;
+
 -- The one rule of how a sensor is. A device that sends what it counted comes once in each of its intervals. One that is
 -- behind and catches up comes nearer to now from push to push; one whose clock is wrong stays as far away.
 CREATE FUNCTION app.sensor_health(interval_minutes integer, beat sensor_beats, moment timestamptz) RETURNS text

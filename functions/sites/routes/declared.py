@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.measurements.repository import BatchRepository
-from shared.measurements.service import Resubmission
+from shared.measurements.repository.batches import BatchRepository
+from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.service import Metrics
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
@@ -27,4 +27,5 @@ class Stores:
     metrics: Metrics
     batches: BatchRepository
     resubmission: Resubmission
+    recalibration: Recalibration
     clock: Clock

@@ -93,6 +93,18 @@ def make_device_key(call: Call[None], tx: Transaction, stores: Stores) -> Answer
     return Answer(wire.device_key(key), kept=wire.device_key(replace(key, text="")))
 
 
+@routes.write(
+    "POST",
+    SENSOR + "/recalibrate",
+    permission="sensors.write",
+    body=wire.RecalibrateIn,
+    answer=wire.RecalibratedOut,
+)
+def recalibrate(call: Call[wire.RecalibrateIn], tx: Transaction, stores: Stores) -> Answer:
+    """Calibrate counts that are there already as the sensor's setup has it now; by itself a change rewrites nothing."""
+    return Answer(stores.recalibration(tx, _id(call), call.body.from_, call.body.to))
+
+
 @routes.write("POST", SENSOR + "/retire", permission="sensors.write", answer=wire.SensorOut)
 def retire_sensor(call: Call[None], tx: Transaction, stores: Stores) -> Answer:
     """Take a sensor out of service; what it counted stays, its device's key is revoked."""

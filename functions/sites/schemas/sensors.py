@@ -90,6 +90,20 @@ class DeviceIn(In):
         return DeviceDraft(self.serial, self.vendor, self.at)
 
 
+class RecalibrateIn(In):
+    """The time whose counts are meant: `from` included, `to` excluded, by when their intervals begin."""
+
+    from_: Annotated[Moment, Field(alias="from")]
+    to: Moment
+
+
+class RecalibratedOut(Out):
+    """How many counts there were, and how many of them are others now."""
+
+    rows: int
+    revised: int
+
+
 class DeviceOut(Out):
     """A device that a sensor is (`until` is null), or was."""
 

@@ -30,7 +30,7 @@ _NUMERIC = """
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
     (_UUID, "id batch endpoint parent_id previous_parent_id site_id user"),
-    (_MOMENT, "expires_at hour until"),
+    (_MOMENT, "expires_at hour since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),

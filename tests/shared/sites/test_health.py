@@ -5,8 +5,8 @@ from typing import Any, LiteralString
 
 import pytest
 
-from shared.measurements.repository import RawRepository
 from shared.sites.model import Health, Sensor, SensorDraft
+from shared.sites.repository.beats import BeatRepository
 from shared.sites.service.sensors import Sensors
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
@@ -78,7 +78,7 @@ def sensor(database: Database, sensors: Sensors, make: Make, acme: TenantContext
 def hear(database: Database, tenant: TenantContext, sensor: Sensor, at: datetime, newest: datetime | None) -> None:
     with database.transaction(tenant) as tx:
         beat = [str(sensor.id), newest.isoformat() if newest else None, None]
-        RawRepository.hear(tx, at.isoformat(), [beat])
+        BeatRepository.hear(tx, at.isoformat(), [beat])
 
 
 def test_a_sensor_that_was_never_heard_of_is_offline(sensors: Sensors, sensor: Sensor, acme: TenantContext) -> None:
