@@ -9,7 +9,20 @@ from rich.console import Console
 from bench.harness.report import Result, save, show
 from infra.settings import ROOT
 
-NAMES = ("read", "write", "init", "token", "login", "rate", "neighbours", "export", "deliveries", "crowds", "fanout")
+NAMES = (
+    "read",
+    "write",
+    "init",
+    "token",
+    "login",
+    "rate",
+    "neighbours",
+    "export",
+    "search",
+    "deliveries",
+    "crowds",
+    "fanout",
+)
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".rmap" / "bench" / "results"
 

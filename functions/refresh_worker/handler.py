@@ -13,8 +13,9 @@ from shared.jobs.service import Share, Worker
 from shared.life.service import Life
 from shared.plans.service import Doors
 from shared.sites.gateway import Directory
-from shared.sites.repository import SensorRepository, SiteRepository
-from shared.sites.service import DirectoryKeeper
+from shared.sites.repository.sensors import SensorRepository
+from shared.sites.repository.sites import SiteRepository
+from shared.sites.service.directory import DirectoryKeeper
 from shared.usage.repository import UsageRepository
 from shared.usage.service.telling import UsageShare
 from tenant_context.dynamo import Table

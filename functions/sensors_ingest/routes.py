@@ -6,11 +6,14 @@ from functools import partial
 
 from functions.sensors_ingest.schemas import (
     CountsIn,
+    HeartbeatsIn,
+    HeartbeatsOut,
     PushIn,
     PushOut,
     PushQuery,
     ReceiptOut,
     TransactionsIn,
+    noted,
     receipt,
     taken,
 )
@@ -65,6 +68,20 @@ def counts(call: Call[None], door: Door) -> Answer:
     rows = rules.read_counts_csv(call.raw) if csv else rules.read_counts_json(call.raw)
     pushed = door.ingest.take_counts(call.tenant, rows)
     return Answer(receipt(pushed), headers=dict(pushed.limited))
+
+
+@routes.act(
+    "POST",
+    "/api/v1/ingest/heartbeats",
+    proof=Proof.KEY,
+    permission="ingest.write",
+    body=HeartbeatsIn,
+    answer=HeartbeatsOut,
+    status=202,
+)
+def heartbeats(call: Call[HeartbeatsIn], door: Door) -> Answer:
+    """Tell that sensors are there, counting or not, and what their own clocks say."""
+    return Answer(noted(door.ingest.beat(call.tenant, call.body.heartbeats)))
 
 
 def _vendor_act(path: str) -> Callable[[Handler], Handler]:

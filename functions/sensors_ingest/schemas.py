@@ -1,10 +1,12 @@
 """The wire's shapes of ingest. msgspec, so that this function starts fast; rows are checked one by one."""
 
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
-from shared.sensors.model import CountRow, Receipt, Reference, TransactionRow
+from shared.sensors.model import Beats, CountRow, HeartbeatRow, Receipt, Reference, TransactionRow
 from shared.vendors.service import Taken
 
 
@@ -24,6 +26,27 @@ class TransactionsIn(msgspec.Struct):
     """Till receipts: one to 5,000."""
 
     transactions: list[TransactionRow]
+
+
+class HeartbeatsIn(msgspec.Struct, forbid_unknown_fields=True):
+    """Signs of life of devices: one to 1,000."""
+
+    heartbeats: Annotated[list[HeartbeatRow], Meta(min_length=1, max_length=1000)]
+
+
+class UnknownOut(msgspec.Struct):
+    """A heartbeat of no sensor in service: its place in the push (from 0)."""
+
+    row: int
+    code: str
+    message: str
+
+
+class HeartbeatsOut(msgspec.Struct):
+    """How many of the heartbeats were noted."""
+
+    accepted: int
+    rejected: list[UnknownOut]
 
 
 class RefusedOut(msgspec.Struct):
@@ -82,3 +105,9 @@ def taken(value: Taken) -> dict[str, object]:
     if value.receipt is None:
         return {"batch": None, "accepted": 0, "duplicates": 0, "rejected": [], "rejected_count": 0, **about}
     return {**receipt(value.receipt), **about}
+
+
+def noted(value: Beats) -> HeartbeatsOut:
+    """The answer's form of heartbeats."""
+    message = "no active sensor has this id or serial, or the key is another's"
+    return HeartbeatsOut(value.accepted, [UnknownOut(row, "unknown-sensor", message) for row in value.unknown])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.measurements.repository import RawRepository
+from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry

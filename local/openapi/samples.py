@@ -68,7 +68,32 @@ _NAMES = {
     "Member": "Ada Owner",
 }
 """What `name` is, by the beginning of the schema's own name."""
-_WHOLE = {"Setup": {"time_zone": "Europe/Berlin", "lines": {"door": {"direction": "reversed"}}}}
+_SITE = {
+    "name": "Acme, Market Street",
+    "code": "HQ-1010",
+    "address": "1 Market Street",
+    "city": "Berlin",
+    "postal_code": "10178",
+    "country": "DE",
+    "latitude": 52.5208,
+    "longitude": 13.4094,
+    "time_zone": "Europe/Berlin",
+    "area_m2": 1200,
+    "sales_area_m2": 800,
+    "metadata": {"format": "flagship", "floors": 2},
+}
+_WHOLE: dict[str, dict[str, Any]] = {
+    "Setup": {"time_zone": "Europe/Berlin", "lines": {"door": {"direction": "reversed"}}},
+    "SiteIn": _SITE,
+    "NewSiteIn": {**_SITE, "kind": "site"},
+    "Hours": {
+        "week": {"mon": [{"from": "09:00", "to": "20:00"}], "fri": [{"from": "18:00", "to": "02:00"}]},
+        "exceptions": [{"date": "2026-12-25", "note": "Christmas"}],
+    },
+    "DeviceIn": {"serial": "ACC-0043"},
+    "RecalibrateIn": {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"},
+    "HeartbeatsIn": {"heartbeats": [{"sensor": "ACC-0042"}]},
+}
 """Shapes of which every field at once would make no sense: an example that does what somebody may want."""
 _LATE = "2099-12-31T23:00:00Z"
 """What must not have passed when somebody tries it."""

@@ -359,6 +359,12 @@ class ApiKeyNotFound(NotFound):
     code, title = "api-key-not-found", "There is no such API key"
 
 
+class KeyOfADevice(Conflict):
+    """The key is a sensor's, which has one at a time."""
+
+    code, title = "key-of-a-device", "The key is of a sensor's device; make another there (sensors/{id}/key)"
+
+
 class SessionNotFound(NotFound):
     """No such session of this user in this tenant."""
 

@@ -296,3 +296,5 @@ class ApiKey:
     last_used_at: datetime | None = None
     """To five minutes."""
     text: str = ""
+    sensor: UUID | None = None
+    """The only sensor that it may push for; any, where there is none."""

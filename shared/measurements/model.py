@@ -33,3 +33,11 @@ class Resubmitted:
     stored: int
     unchanged: int
     revised: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated:
+    """How many counts there were, and how many of them are others now."""
+
+    rows: int
+    revised: int

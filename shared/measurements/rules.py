@@ -11,6 +11,10 @@ import msgspec
 from shared.sites.model import Setup
 
 _DEEPEST = 16
+WITH_RAW = 8
+"""Values of a count's row where a calibration was used: without it there are two less."""
+MOST_AT_ONCE = 20_000
+"""Counts that are calibrated anew in one transaction."""
 LONGEST = timedelta(hours=24)
 """Between standings further apart nobody can say when people came: there is no interval, and coverage tells so."""
 LARGEST = 1_000_000
@@ -25,12 +29,22 @@ def interval(
     Where something is `known` of the interval by now, it gives way to one without length, which counts nothing.
     """
     entries, exits = setup.risen(standings[0], standings[2]), setup.risen(standings[1], standings[3])
-    counted = [setup.calibrated(one, start) for one in (entries, exits)]
-    if max(counted) > LARGEST:
-        end, counted = start, [0, 0]
-        if not known:
-            return None
-    return [str(sensor), line, start.isoformat(), end.isoformat(), *counted]
+    counted = row(setup, sensor, line, start, end, entries, exits)
+    if max(*counted[4:6], entries, exits) <= LARGEST:
+        return counted
+    return [str(sensor), line, start.isoformat(), start.isoformat(), 0, 0] if known else None
+
+
+def row(setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, entries: int, exits: int) -> list[Any]:
+    """What was counted in an interval, calibrated; where that makes a difference, what it was without."""
+    calibrated = [setup.calibrated(one, start) for one in (entries, exits)]
+    raw = [] if calibrated == [entries, exits] else [entries, exits]
+    return [str(sensor), line, start.isoformat(), end.isoformat(), *calibrated, *raw]
+
+
+def padded(values: Sequence[Any]) -> Sequence[Any]:
+    """A count's row with room for what was counted without a calibration, where there was none."""
+    return values if len(values) == WITH_RAW else (*values, None, None)
 
 
 def storable(value: Any, depth: int = 0) -> Any:

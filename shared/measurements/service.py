@@ -1,18 +1,23 @@
 """The processor of the ingest line: writes the parts of batches."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from shared.measurements.errors import AlreadyResubmitted
-from shared.measurements.model import Outcome, Resubmitted
-from shared.measurements.repository import RawRepository
+from shared.measurements.errors import AlreadyResubmitted, WrongTime
+from shared.measurements.model import Outcome, Recalibrated, Resubmitted
+from shared.measurements.repository.raw import RawRepository
+from shared.measurements.rules import WITH_RAW
 from shared.sensors import rules
 from shared.sensors.gateway import count_row, reading_row, transaction_row
 from shared.sensors.model import Refused
 from shared.sensors.service import Find, Look
+from shared.sites.model import SensorId
+from shared.sites.repository.beats import BeatRepository
+from shared.sites.repository.sensors import SensorRepository
 from shared.usage.service.ledger import Ledger
 from tenant_context.clock import NewId, rfc3339
 from tenant_context.context import TenantContext
@@ -38,7 +43,11 @@ class Processor:
         """Rows, revisions, rollups and the note that they are done, in one transaction."""
         data = message.data
         batch = UUID(data["batch"])
+        beats = data.get("beats", ())
         with self._database.transaction(tenant) as tx:
+            if beats and not data["rows"] and not data["refused"]:
+                BeatRepository.hear(tx, data["received_at"], beats)
+                return
             if not self._raw.begin(tx, self._kind, data):
                 return
             outcome, unknown = self._write(self._raw, tx, data)
@@ -47,6 +56,32 @@ class Processor:
             self._raw.end(tx, data, outcome)
             tx.emit(_processed(self._kind, batch, data, outcome))
             self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
+            if beats:
+                BeatRepository.hear(tx, data["received_at"], beats)
+
+
+class Recalibration:
+    """Calibrates counts that are there already, as their sensor's setup has it now."""
+
+    def __init__(self, raw: RawRepository, sensors: SensorRepository, new_id: NewId) -> None:
+        self._raw = raw
+        self._sensors = sensors
+        self._new_id = new_id
+
+    def __call__(self, tx: Transaction, sensor_id: SensorId, start: datetime, end: datetime) -> Recalibrated:
+        """Do it for the counts of a time; emits sensor.recalibrated.
+
+        Errors: SensorNotFound, WrongTime, TooManyCounts.
+        """
+        if end <= start:
+            raise WrongTime
+        sensor = self._sensors.lock(tx, sensor_id)
+        counts, changed = self._raw.recalibrate(tx, sensor_id, start, end, self._new_id())
+        data = {"id": str(sensor_id), "site_id": str(sensor.site_id), "serial": sensor.serial}
+        span = {"since": rfc3339(start), "until": rfc3339(end)}
+        told = {**data, **span, "rows": counts, "revised": changed}
+        tx.emit(Event("sensor.recalibrated", f"sensor/{sensor_id}", told))
+        return Recalibrated(counts, changed)
 
 
 class Resubmission:
@@ -86,6 +121,7 @@ class Resubmission:
     def _count(self, tx: Transaction, content: bytes) -> bytes:
         rows = rules.read_counts_json(b'{"counts":[' + content + b"]}")
         known = self._look(tx.tenant, {row.sensor for _, row in rows.taken})
+        rules.keep_to_devices(rows, known, "")
         ids = {reference: sensor.id for reference, sensor in known.items()}
         readings = rules.as_readings(rows, rules.cumulative(known))
         kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)
@@ -95,7 +131,7 @@ class Resubmission:
             ((_, reading, sensor),) = standings
             return reading_row(reading, sensor)
         ((_, row, sensor),) = kept
-        return count_row(rules.calibrated(row, known[row.sensor]), sensor)
+        return count_row(rules.calibrated(row, known[row.sensor]), sensor, row)
 
     def _transaction(self, tx: Transaction, content: bytes) -> bytes:
         rows = rules.read_transactions_json(b'{"transactions":[' + content + b"]}")
@@ -127,6 +163,8 @@ _QUEUED = {
 
 def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     message = "was there when the row came in, but no longer when it was written"
+    if kind == "counts" and len(row) == WITH_RAW:
+        row = [*row[:4], *row[6:]]  # as it was counted: it is calibrated when it is sent again
     content = dict(zip(_QUEUED[len(row)], row, strict=True))
     if "end" in content:
         content.setdefault("start", content["end"])

@@ -34,8 +34,12 @@ class BatchQueue:
         rows: Sequence[bytes],
         refused: Sequence[Refused],
         duplicates: int,
+        beats: Sequence[bytes] = (),
     ) -> None:
-        """Queue encoded rows and refusals in parts; returns when the queue has all of them, or raises AwsError."""
+        """Queue encoded rows and refusals in parts; returns when the queue has all of them, or raises AwsError.
+
+        `beats` tell which sensors were heard of, with the first part.
+        """
         parts = _parts(rows)
         refusals = [_kept(one) for one in refused]
         head = {
@@ -58,6 +62,7 @@ class BatchQueue:
                     "parts": total,
                     "rows": [msgspec.Raw(row) for row in parts[number]] if number < len(parts) else [],
                     "refused": chunks[number] if number < len(chunks) else [],
+                    **({"beats": [msgspec.Raw(beat) for beat in beats]} if beats and number == 0 else {}),
                 },
             )
             for number in range(total)
@@ -65,14 +70,22 @@ class BatchQueue:
         self._queue.send(messages)
 
 
-def count_row(row: CountRow, sensor: UUID) -> bytes:
-    """The queue's form of a count."""
-    return msgspec.json.encode([sensor, row.line, row.start, row.end, row.entries, row.exits])
+def count_row(row: CountRow, sensor: UUID, raw: CountRow | None = None) -> bytes:
+    """The queue's form of a count; where a calibration made another of it, with what was counted (`raw`)."""
+    told: list[object] = [sensor, row.line, row.start, row.end, row.entries, row.exits]
+    if raw is not None and (raw.entries, raw.exits) != (row.entries, row.exits):
+        told += [raw.entries, raw.exits]
+    return msgspec.json.encode(told)
 
 
 def reading_row(row: ReadingRow, sensor: UUID) -> bytes:
     """The queue's form of a counter's standing: one value less than a count, by which they are told apart."""
     return msgspec.json.encode([sensor, row.line, row.at, row.entries, row.exits])
+
+
+def beat_row(sensor: UUID, newest: datetime | None, clock: datetime | None = None) -> bytes:
+    """The queue's form of a sensor's sign of life: the newest it told of, and what its own clock says."""
+    return msgspec.json.encode([sensor, newest, clock])
 
 
 def transaction_row(row: TransactionRow, site: UUID) -> bytes:

@@ -41,6 +41,13 @@ class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
 
 
+class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """That a device is there; `time` is what its own clock says, where it tells."""
+
+    sensor: Reference
+    time: Aware | None = None
+
+
 class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One line of a till receipt; a return has a negative quantity."""
 
@@ -89,6 +96,14 @@ class Sorted(Generic[Row]):
     def size(self, row: int) -> int:
         """How many rows of the push a taken row stands for."""
         return len(self.members.get(row, (row,)))
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """How many heartbeats were of sensors in service, and the places of those that were not."""
+
+    accepted: int
+    unknown: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

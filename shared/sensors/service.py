@@ -1,16 +1,26 @@
 """The door of the ingest line: takes a push and queues what is good of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 from shared.sensors import rules
-from shared.sensors.gateway import BatchQueue, count_row, reading_row, transaction_row
-from shared.sensors.model import CountRow, ReadingRow, Receipt, Refused, Sorted, TransactionRow
+from shared.sensors.gateway import BatchQueue, beat_row, count_row, reading_row, transaction_row
+from shared.sensors.model import (
+    Beats,
+    CountRow,
+    HeartbeatRow,
+    ReadingRow,
+    Receipt,
+    Refused,
+    Sorted,
+    TransactionRow,
+)
 from shared.sites.model import Known
 from tenant_context.aws import AwsError
 from tenant_context.clock import Clock, NewId
 from tenant_context.context import TenantContext
+from tenant_context.errors import Forbidden
 
 Find = Callable[[TenantContext, str, set[str]], dict[str, UUID]]
 """Answers the ids behind the tenant's references that exist; the kind is `sensors` or `sites`."""
@@ -63,19 +73,40 @@ class Ingest:
     ) -> Receipt:
         """Queue intervals, calibrated, and counters' standings of sensors that are looked up already, likewise."""
         now = self._clock()
+        bound = tenant.scopes.get("sensor", "")
+        rules.keep_to_devices(rows, known, bound)
+        rules.keep_to_devices(readings, known, bound)
+        beats = [beat_row(sensor, newest) for sensor, newest in rules.heard(rows, readings, known).items()]
         sensors = {reference: sensor.id for reference, sensor in known.items()}
         kept, standings = rules.sift_counts(rows, sensors, now), rules.sift_readings(readings, sensors, now)
-        encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor) for _, row, sensor in kept]
+        encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor, row) for _, row, sensor in kept]
         encoded += [reading_row(row, sensor) for _, row, sensor in standings]
         accepted = sum(rows.size(index) for index, _, _ in kept)
         accepted += sum(readings.size(index) for index, _, _ in standings)
         rows.duplicates += readings.duplicates
         rows.refused += readings.refused
         rows.members |= readings.members
-        return self._send(tenant, self._counts, rows, encoded, accepted)
+        return self._send(tenant, self._counts, rows, encoded, accepted, beats)
+
+    def beat(self, tenant: TenantContext, beats: Sequence[HeartbeatRow]) -> Beats:
+        """Note that sensors are there, counting or not. Answers how many were known, and the places of the others."""
+        known = self._look(tenant, {one.sensor for one in beats})
+        bound = tenant.scopes.get("sensor", "")
+        unknown = {
+            place
+            for place, one in enumerate(beats)
+            if one.sensor not in known or (bound and str(known[one.sensor].id) != bound)
+        }
+        heard = {known[one.sensor].id: one for place, one in enumerate(beats) if place not in unknown}
+        if heard:
+            rows = [beat_row(sensor, None, one.time) for sensor, one in heard.items()]
+            self._counts.send(tenant, self._new_id(), self._clock(), (), (), 0, rows)
+        return Beats(len(beats) - len(unknown), tuple(sorted(unknown)))
 
     def take_transactions(self, tenant: TenantContext, rows: Sorted[TransactionRow]) -> Receipt:
-        """Queue receipts, likewise. Errors: RowsOfDayTaken."""
+        """Queue receipts, likewise. Errors: RowsOfDayTaken, Forbidden (of a sensor's device)."""
+        if tenant.scopes.get("sensor"):
+            raise Forbidden("This is the key of a sensor's device; tills have keys of their own.")
         now = self._clock()
         sites = self._find(tenant, "sites", {row.site for _, row in rows.taken})
         kept = rules.sift_transactions(rows, sites, now)
@@ -83,13 +114,19 @@ class Ingest:
         return self._send(tenant, self._transactions, rows, encoded, sum(rows.size(index) for index, _, _ in kept))
 
     def _send(
-        self, tenant: TenantContext, queue: BatchQueue, rows: Sorted[Any], encoded: list[bytes], accepted: int
+        self,
+        tenant: TenantContext,
+        queue: BatchQueue,
+        rows: Sorted[Any],
+        encoded: list[bytes],
+        accepted: int,
+        beats: Sequence[bytes] = (),
     ) -> Receipt:
         batch = self._new_id()
         refused: tuple[Refused, ...] = rules.refusals(rows)
         limited = self._rows.take(tenant.tenant, tenant.rate.rows_per_day, accepted)
         try:
-            queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates)
+            queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates, beats)
         except AwsError:
             self._rows.give_back(tenant.tenant, accepted)
             raise

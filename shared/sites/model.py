@@ -1,8 +1,9 @@
 """The words of a store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Literal, NewType
 from uuid import UUID
 
@@ -11,6 +12,15 @@ from msgspec import Meta
 
 SiteId = NewType("SiteId", UUID)
 SensorId = NewType("SensorId", UUID)
+
+
+class Kind(StrEnum):
+    """What a place of the tree is; each is in something of a larger kind."""
+
+    REGION = "region"
+    DISTRICT = "district"
+    SITE = "site"
+    ZONE = "zone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +32,105 @@ class SiteDraft:
     address: str
     time_zone: str
     metadata: dict[str, Any]
+    kind: Kind = Kind.SITE
+    parent_id: SiteId | None = None
+    city: str = ""
+    postal_code: str = ""
+    country: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
+    area_m2: float | None = None
+    sales_area_m2: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A store."""
+    """A store, a zone of one, or a district or region of stores. `distance_m` is from where the caller asked."""
 
     id: SiteId
+    kind: str
+    parent_id: SiteId | None
     name: str
     code: str
     address: str
+    city: str
+    postal_code: str
+    country: str
+    latitude: float | None
+    longitude: float | None
     time_zone: str
+    area_m2: float | None
+    sales_area_m2: float | None
     metadata: dict[str, Any]
     version: int
     created_at: datetime
     updated_at: datetime
+    distance_m: float | None = None
+
+
+class Order(StrEnum):
+    """What lists of sites are ordered by; with a minus, the other way."""
+
+    CREATED = "created"
+    NEWEST = "-created"
+    NAME = "name"
+    NAME_BACK = "-name"
+    CODE = "code"
+    CODE_BACK = "-code"
+    DISTANCE = "distance"
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A place on the earth, and how far around it in metres."""
+
+    latitude: float
+    longitude: float
+    radius_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sites: each that is said holds. `kind` None is any, `roots` are those in nothing else."""
+
+    kind: Kind | None = Kind.SITE
+    words: str | None = None
+    metadata: dict[str, Any] | None = None
+    parent: SiteId | None = None
+    within: SiteId | None = None
+    roots: bool = False
+    near: Near | None = None
+    order: Order = Order.NEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The last of a page: what it is ordered by, as text, and its id."""
+
+    key: str | None
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What a site was in, and when; the present one has no end. What is gone has no name."""
+
+    parent_id: SiteId
+    parent_name: str | None
+    since: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One place of a tree; `depth` below the one that was asked for."""
+
+    id: SiteId
+    parent_id: SiteId | None
+    kind: str
+    name: str
+    code: str
+    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +143,59 @@ class SensorDraft:
     kind: str
     vendor: str
     interval_minutes: int
+    zone_id: SiteId | None = None
+
+
+class Health(StrEnum):
+    """How a sensor is, by when it was last heard of and what its clock says."""
+
+    ONLINE = "online"
+    LATE = "late"
+    OFFLINE = "offline"
+    CLOCK_SKEWED = "clock_skewed"
 
 
 @dataclass(frozen=True, slots=True)
 class Sensor:
-    """A people counter."""
+    """A people counter. `lag_s`: how long before it came the newest of its last push was measured, in seconds."""
 
     id: SensorId
     site_id: SiteId
+    zone_id: SiteId | None
     name: str
     serial: str
     kind: str
     vendor: str
     interval_minutes: int
     status: str
+    key_prefix: str | None
+    health: str | None
+    last_seen_at: datetime | None
+    measured_at: datetime | None
+    lag_s: float | None
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDraft:
+    """The device that takes a sensor's place, and since when."""
+
+    serial: str
+    vendor: str | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that was a sensor, or is: the present one has no end."""
+
+    serial: str
+    vendor: str
+    key_prefix: str | None
+    since: datetime
+    until: datetime | None
 
 
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")]
@@ -152,7 +282,23 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A sensor behind a reference; entries of the directory that are older than profiles have a plain one."""
+    """A sensor behind a reference; entries of the directory that are older than profiles have a plain one.
+
+    What a device measures counts from `since` on and before `until`, where another was the sensor before or is since.
+    """
 
     id: UUID
     profile: Profile
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A sensor as the door is to know it: how it is read, since when it is this device, which it was before."""
+
+    sensor: Sensor
+    profile: Profile
+    since: datetime | None = None
+    past: tuple[tuple[str, datetime], ...] = field(default=())
+    """Serials of devices before, and until when each was."""

@@ -4,16 +4,39 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from shared.sites.errors import UnknownTimeZone, WrongSetup
-from shared.sites.model import SMALLEST_COUNTER, Columns, Setup
+import msgspec
+
+from shared.sites.errors import UnknownTimeZone, WrongParent, WrongSetup, WrongSite
+from shared.sites.model import SMALLEST_COUNTER, Columns, Kind, Setup, SiteDraft
 
 LARGEST_MULTIPLIER = 100
 
 _NO_PLACE = re.compile(r"localtime|posixrules|Factory|(posix|right)/.*")
 """Files beside the zones' own, which Python reads and PostgreSQL does not know."""
+
+_COUNTRIES = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+    CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+    FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+    JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+    MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+    PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+    TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW"""
+COUNTRIES = frozenset(_COUNTRIES.split())
+"""ISO 3166-1, the codes of two letters."""
+HOLDERS: dict[Kind, tuple[Kind, ...]] = {
+    Kind.REGION: (),
+    Kind.DISTRICT: (Kind.REGION,),
+    Kind.SITE: (Kind.DISTRICT, Kind.REGION),
+    Kind.ZONE: (Kind.SITE,),
+}
+"""What each kind can be in: something larger, so that nothing is ever within itself."""
+_DEEPEST, _LONGEST_KEY, _LARGEST = 6, 64, 16_384
+_LARGEST_NUMBER = 2**63
 
 
 @lru_cache(maxsize=256)
@@ -69,3 +92,46 @@ def _check_columns(columns: Columns) -> None:
         datetime(2026, 3, 2, 9, 30, tzinfo=UTC).strftime(columns.time_format)
     except ValueError as error:
         raise WrongSetup("/csv/time_format", "time-format", "must be a format as strptime has it") from error
+
+
+def check_site(draft: SiteDraft) -> None:
+    """Raise `UnknownTimeZone` or `WrongSite` for what cannot be, whatever else there is."""
+    check_time_zone(draft.time_zone)
+    if draft.country and draft.country not in COUNTRIES:
+        raise WrongSite("/country", "country", "must be a code of ISO 3166-1 with two letters, such as DE")
+    if (draft.latitude is None) != (draft.longitude is None):
+        missing = "latitude" if draft.latitude is None else "longitude"
+        raise WrongSite(f"/{missing}", "missing", "must be there too: a place has both coordinates")
+    if draft.sales_area_m2 is not None and (draft.area_m2 is None or draft.sales_area_m2 > draft.area_m2):
+        raise WrongSite("/sales_area_m2", "area", "must be within area_m2")
+    check_metadata(draft.metadata)
+
+
+def check_parent(kind: Kind, holder: Kind | None) -> None:
+    """Raise `WrongParent` unless one kind can be in the other, or in nothing (None)."""
+    if holder is None:
+        if kind is Kind.ZONE:
+            raise WrongParent("must name the store that the zone is in", "missing")
+        return
+    if holder not in HOLDERS[kind]:
+        wanted = " or ".join(f"a {one}" for one in HOLDERS[kind])
+        raise WrongParent(f"is a {holder}; a {kind} is in {wanted or 'nothing'}")
+
+
+def check_metadata(document: dict[str, Any], pointer: str = "/metadata") -> None:
+    """Raise `WrongSite` for a document that is too deep or too large, or that JSON cannot hold."""
+    waiting: list[tuple[str, Any, int]] = [(pointer, document, 1)]
+    while waiting:
+        place, value, depth = waiting.pop()
+        if isinstance(value, dict | list):
+            if depth > _DEEPEST:
+                raise WrongSite(place, "too-deep", f"is nested more than {_DEEPEST} deep")
+            parts = value.items() if isinstance(value, dict) else enumerate(value)
+            for name, part in parts:
+                if isinstance(name, str) and not 0 < len(name) <= _LONGEST_KEY:
+                    raise WrongSite(place, "name", f"has a name that is empty or longer than {_LONGEST_KEY} characters")
+                waiting.append((f"{place}/{name}", part, depth + 1))
+        elif isinstance(value, float | int) and not abs(value) <= _LARGEST_NUMBER:  # nor NaN, which is beside any
+            raise WrongSite(place, "number", "must be a number of sensible size")
+    if len(msgspec.json.encode(document)) > _LARGEST:
+        raise WrongSite(pointer, "too-large", f"is longer than {_LARGEST} bytes as JSON")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.sensors.model import CountRow, ReadingRow, Receipt, Refused, Sorted
+from shared.sensors.model import CountRow, HeartbeatRow, ReadingRow, Receipt, Refused, Sorted
 from shared.sensors.service import Ingest, Look
 from shared.sites.model import Columns, Known
 from shared.vendors.errors import SensorNeeded
@@ -38,9 +38,10 @@ class Vendors:
         found = dict(self._look(tenant, {named})) if named else {}
         known = found.get(named) if named else None
         push = read(known.profile.setup.csv if known else None)
-        if not push.records and not push.refused:
-            return Taken(push.vendor, push.form, push.ignored, None)
         references = (named,) if named else push.references
+        if not push.records and not push.refused:
+            self._hear(tenant, references)
+            return Taken(push.vendor, push.form, push.ignored, None)
         if not references:
             raise SensorNeeded
         if not named:
@@ -58,6 +59,12 @@ class Vendors:
         sensors: dict[str, Known] = {reference: known} if known else {}
         receipt = self._ingest.take_known(tenant, intervals, readings, sensors)
         return Taken(push.vendor, push.form, push.ignored, receipt)
+
+    def _hear(self, tenant: TenantContext, references: tuple[str, ...]) -> None:
+        """Note that a device is there that had nothing to count, where it says which it is."""
+        known = self._look(tenant, set(references)) if references else {}
+        if reference := next((one for one in references if one in known), None):
+            self._ingest.beat(tenant, [HeartbeatRow(reference)])
 
 
 def _refuse(push: Push, contents: list[dict[str, object]], rows: Sorted[CountRow]) -> None:

@@ -14,13 +14,13 @@ KERNEL = Path("layers/tenant_context/python/tenant_context")
 VIOLATIONS = {
     # file: the line that breaks a contract
     "shared/sites/model.py": "import functions.auth.routes",
-    "functions/sites/routes.py": "import functions.auth.schemas, chalice, aws_lambda_powertools",
-    "functions/sites/schemas.py": "import psycopg.errors, pytest",
+    "functions/sites/routes/sites.py": "import functions.auth.schemas, chalice, aws_lambda_powertools",
+    "functions/sites/schemas/sites.py": "import psycopg.errors, pytest",
     "shared/sites/utils.py": '"""A room that the house does not have."""',
     "shared/events/rules/catalogue.py": "import shared.webhooks.model",
     "shared/campaigns/rules.py": "import tenant_context.postgres",
     "shared/billing/service/following.py": "import stripe",
-    "shared/sites/service.py": "import pynamodb.models, webauthn",
+    "shared/sites/service/sites.py": "import pynamodb.models, webauthn",
 }
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.measurements.repository import BatchRepository, RawRepository
+from shared.measurements.repository.batches import BatchRepository
+from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from shared.metrics.model import Granularity, Metric, Range
 from shared.metrics.repository import MetricsRepository

@@ -8,7 +8,8 @@ import pytest
 
 from shared.measurements.errors import AlreadyResubmitted, RejectedNotFound
 from shared.measurements.model import Resubmitted
-from shared.measurements.repository import BatchRepository, RawRepository
+from shared.measurements.repository.batches import BatchRepository
+from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Resubmission
 from shared.sites.model import Known, Profile, Setup
 from tenant_context.clock import uuid7

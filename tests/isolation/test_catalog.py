@@ -9,7 +9,7 @@ from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
 DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures",
-               "custom_domains", "tenant_branding", "inbox"}  # fmt: skip
+               "custom_domains", "tenant_branding", "inbox", "sites", "site_tree"}  # fmt: skip
 """What the reviewed functions may read, in the columns they need."""
 OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door", "leaving"}}
 WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified", "custom_domains_verified"}
@@ -26,6 +26,7 @@ REVIEWED = {
     "provider_place": "rmap_door",
     "place_at": "rmap_door",
     "holder_of": "rmap_door",
+    "find_sites": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_in": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
@@ -212,6 +213,8 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
         "erasures": ["finished_at", "tenant_id"],
+        "sites": ["code", "id", "kind", "metadata", "position", "sort_name", "tenant_id", "words"],
+        "site_tree": ["kind", "parent_id", "site_id", "tenant_id"],
     }
     writes = ask(
         world,

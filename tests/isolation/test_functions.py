@@ -41,8 +41,8 @@ DOORS = {
     "inbox_entries": "for operators and the sweep: what was posted, by whom and what became of it, without its body",
     "operations": "numbers of all tenants together, for operators",
 }
-MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month"}
-"""Raise for whoever may not; the error is compared."""
+MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month", "find_sites"}
+"""Raise for whoever may not, or find nothing; the answer is compared."""
 
 
 def called(world: World, name: str, kinds: list[str], whose: Tenant) -> Any:

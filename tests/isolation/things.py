@@ -101,6 +101,10 @@ class Things:
         bodies: dict[str, Any] = {
             "/api/v1/campaigns/{campaign_id}": {"name": "Taken over", "budget": "1.00"},
             "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
+            "/api/v1/sites/{site_id}/parent": {"parent_id": None},
+            "/api/v1/sites/{site_id}/hours": {"week": {"mon": [{"from": "00:00", "to": "00:01"}]}},
+            "/api/v1/sensors/{sensor_id}/recalibrate": {"from": START, "to": END},
+            "/api/v1/sensors/{sensor_id}/replace": {"serial": "thief-1"},
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
             "/api/v1/sensors/{sensor_id}/setup": {"times": "utc"},
             "/api/v1/ingest/rejected/{rejected_id}/resubmit": {},

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.events.model import EventType
+from shared.events.rules.stores import STORES
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
 TENANT = "0193a0c2-0000-7c11-8f5a-3d2e9b1c4a60"
-_SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
 
 
 def _campaign(name: str, description: str, status: str, version: int) -> EventType:
@@ -21,16 +21,6 @@ def _campaign(name: str, description: str, status: str, version: int) -> EventTy
         "version": version,
     }
     return EventType(f"campaign.{name}", description, "campaign/<id>", data)
-
-
-def _site(name: str, description: str) -> EventType:
-    data = {"id": _ID, "name": "Main Street", "code": "main-street", "time_zone": "Europe/Berlin", "version": 1}
-    return EventType(f"site.{name}", description, "site/<id>", data)
-
-
-def _sensor(name: str, description: str, status: str) -> EventType:
-    data = {"id": _ID, "site_id": _SITE, "name": "North door", "serial": "AX-1001", "status": status, "version": 1}
-    return EventType(f"sensor.{name}", description, "sensor/<id>", data)
 
 
 def _billing(name: str, description: str, status: str, subscription: str, reason: str) -> EventType:
@@ -72,12 +62,7 @@ CATALOGUE: tuple[EventType, ...] = (
     _campaign("resumed", "A paused campaign became active again.", "active", 4),
     _campaign("completed", "A campaign was brought to its end.", "completed", 5),
     _campaign("archived", "A campaign was put away.", "archived", 6),
-    _site("created", "A store was added."),
-    _site("updated", "A store's particulars were replaced."),
-    EventType("site.removed", "A store was removed.", "site/<id>", {"id": _ID, "code": "main-street"}),
-    _sensor("registered", "A people counter was registered at a store.", "active"),
-    _sensor("updated", "A people counter's particulars were replaced.", "active"),
-    _sensor("retired", "A people counter was taken out of service.", "retired"),
+    *STORES,
     EventType(
         "batch.processed",
         "A part of an ingested batch was written, and the metrics it touches are current.",

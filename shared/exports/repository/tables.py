@@ -26,7 +26,8 @@ _TABLES: LiteralString = """
             WHERE f.conrelid = c.oid AND f.contype = 'f'),
            (SELECT p.attname::text FROM pg_partitioned_table d
             JOIN pg_attribute p ON p.attrelid = d.partrelid AND p.attnum = d.partattrs[0] WHERE d.partrelid = c.oid)
-    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
           AND EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'tenant_id')
     GROUP BY c.oid, c.relname"""

@@ -25,6 +25,7 @@ class ApiKeyRepository:
             "revoked": False,
             "networks": list(key.networks),
             "tenant": tenant,
+            **({"sensor": str(key.sensor)} if key.sensor else {}),
         }
         self._table.put({**shown, "pk": tenant_key(tenant, "keys"), "sk": key.prefix})
         self._table.put({**shown, "pk": f"key#{key.prefix}", "sk": "key", "digest": digest, "rate": rate.claim()})
@@ -65,4 +66,5 @@ def _key(item: Item) -> ApiKey:
         revoked=item["revoked"],
         networks=tuple(item.get("networks", ())),
         last_used_at=datetime.fromtimestamp(int(used), UTC) if used else None,
+        sensor=UUID(item["sensor"]) if item.get("sensor") else None,
     )

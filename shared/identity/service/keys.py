@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, ScopeNotHeld, UnknownPermissions
+from shared.identity.errors import ApiKeyNotFound, KeyExpiresInThePast, KeyOfADevice, ScopeNotHeld, UnknownPermissions
 from shared.identity.model import ApiKey
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.identity.repository.members import MemberRepository
@@ -54,10 +54,15 @@ class ApiKeys:
         return key
 
     def rotate(self, tx: Transaction, prefix: str, grace: timedelta) -> ApiKey:
-        """A key like an existing one, which itself goes on for a while. Errors: ApiKeyNotFound, ScopeNotHeld."""
+        """A key like an existing one, which itself goes on for a while.
+
+        Errors: ApiKeyNotFound, ScopeNotHeld, KeyOfADevice.
+        """
         old = self._keys.find(tx.tenant.tenant, prefix) if is_prefix(prefix) else None
         if old is None or old.revoked or (old.expires_at is not None and old.expires_at <= tx.now):
             raise ApiKeyNotFound
+        if old.sensor is not None:
+            raise KeyOfADevice
         key = self.make(tx, old.name, old.scopes, expires_at=old.expires_at, networks=old.networks)
         until = tx.now + grace if old.expires_at is None else min(tx.now + grace, old.expires_at)
         tx.after_commit(lambda: self._keys.expire(tx.tenant.tenant, prefix, until))

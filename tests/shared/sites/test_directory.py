@@ -8,9 +8,13 @@ import pytest
 
 from local.stack import Stack
 from shared.sites.gateway import Directory
-from shared.sites.model import SensorDraft, Site, SiteDraft
-from shared.sites.repository import SensorRepository, SiteRepository
-from shared.sites.service import DirectoryKeeper, Sensors, Sites
+from shared.sites.model import Listed, Profile, SensorDraft, Site, SiteDraft
+from shared.sites.repository.sensors import SensorRepository
+from shared.sites.repository.sites import SiteRepository
+from shared.sites.repository.tree import TreeRepository
+from shared.sites.service.directory import DirectoryKeeper
+from shared.sites.service.sensors import Sensors
+from shared.sites.service.sites import Sites
 from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
@@ -43,7 +47,7 @@ def acme(make_tenant: Callable[[str], TenantContext]) -> TenantContext:
 
 @pytest.fixture
 def sites(database: Database, directory: Directory) -> Sites:
-    return Sites(SiteRepository(database), directory, uuid7)
+    return Sites(SiteRepository(database), TreeRepository(database), directory, uuid7)
 
 
 @pytest.fixture
@@ -122,7 +126,7 @@ def test_a_directory_that_was_lost_is_rebuilt(
     with database.transaction(acme) as tx:
         sensors.retire(tx, gone.id)
     directory.unlist_site(acme, site.id, site.code)
-    directory.unlist_sensor(acme, kept)
+    directory.unlist_sensor(acme, Listed(kept, Profile()))
     keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), directory)
     with database.transaction(acme) as tx:
         assert keeper.rebuild(tx) == {"sites": 2, "sensors": 2}

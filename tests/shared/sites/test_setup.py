@@ -11,10 +11,14 @@ import pytest
 
 from shared.sites.errors import UnknownTimeZone, WrongSetup
 from shared.sites.gateway import Directory
-from shared.sites.model import Calibration, Columns, Line, Sensor, SensorDraft, Setup, SiteDraft
-from shared.sites.repository import SensorRepository, SiteRepository
+from shared.sites.model import Calibration, Columns, Line, Listed, Sensor, SensorDraft, Setup, SiteDraft
+from shared.sites.repository.sensors import SensorRepository
+from shared.sites.repository.sites import SiteRepository
+from shared.sites.repository.tree import TreeRepository
 from shared.sites.rules import check_setup
-from shared.sites.service import DirectoryKeeper, Sensors, Sites
+from shared.sites.service.directory import DirectoryKeeper
+from shared.sites.service.sensors import Sensors
+from shared.sites.service.sites import Sites
 from tenant_context.aws import AwsClient
 from tenant_context.bodies import parse_body
 from tenant_context.clock import uuid7
@@ -61,7 +65,7 @@ def sensors(database: Database, directory: Directory) -> Sensors:
 
 @pytest.fixture
 def sites(database: Database, directory: Directory) -> Sites:
-    return Sites(SiteRepository(database), directory, uuid7, SensorRepository(database))
+    return Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, SensorRepository(database))
 
 
 @pytest.fixture
@@ -110,7 +114,7 @@ def test_news_that_was_overtaken_changes_nothing(
     before = directory.look_up(acme, {"door-1"})["door-1"].profile
     with database.transaction(acme) as tx:
         sensors.set_up(tx, sensor.id, FULL, sensor.version)
-    directory.tell(acme, sensor, before)
+    directory.tell(acme, Listed(sensor, before))
     assert directory.look_up(acme, {"door-1"})["door-1"].profile.setup == FULL
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.measurements.repository import RawRepository
+from shared.measurements.repository.raw import RawRepository
 from shared.plans.rules import ROW_BYTES
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext

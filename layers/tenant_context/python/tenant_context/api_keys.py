@@ -100,6 +100,8 @@ class StoredKey:
     """Where it may be used from, as CIDR writes networks; anywhere, when there is none."""
     rate: Rate = USUAL.rate
     """How fast its tenant might call when it was made; what doors are told since comes before it."""
+    sensor: str = ""
+    """The id of the only sensor that it may push for; any, when empty."""
 
     def admits(self, address: str) -> bool:
         """Whether it may be used from an address."""
@@ -156,6 +158,7 @@ class ApiKeyVerifier:
             state=standing.state,
             rate=allowed.rate,
             full=allowed.full,
+            bound={"sensor": stored.sensor} if stored.sensor else None,
         )
 
     def _note(self, stored: StoredKey, now: float) -> None:
@@ -192,6 +195,7 @@ class ApiKeyVerifier:
             revoked=bool(item.get("revoked", False)),
             networks=tuple(item.get("networks", ())),
             rate=read_rate(item.get("rate")),
+            sensor=str(item.get("sensor", "")),
         )
         if len(self._kept) >= _REMEMBERED:
             self._kept.clear()

@@ -42,7 +42,7 @@ class TenantContext:
     session: str = ""
     key: str = ""
     scopes: dict[str, str] = field(default_factory=dict)
-    """Of a device key: what it is bound to, for example `{"site": …}`."""
+    """Of a device key: what it is bound to, for example `{"sensor": …}`."""
     authenticated_at: int = 0
     """Seconds since 1970 when the user last proved who they are, by password or factor; 0 for anyone else."""
     level: int = 0
@@ -124,6 +124,7 @@ def from_key(
     state: str = "active",
     rate: Rate = USUAL.rate,
     full: Full | None = None,
+    bound: dict[str, str] | None = None,
 ) -> TenantContext:
     """Mint from an API or device key whose secret part was verified."""
     return TenantContext(
@@ -134,6 +135,7 @@ def from_key(
         source=Source.KEY,
         request_id=request_id,
         key=key,
+        scopes=bound or {},
         state=state,
         source_ip=source_ip,
         rate=rate,

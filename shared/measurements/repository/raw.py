@@ -15,13 +15,13 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from shared.measurements import rules
-from shared.measurements.errors import BatchNotFound, RejectedNotFound
+from shared.measurements.errors import RejectedNotFound, TooManyCounts
 from shared.measurements.model import Outcome, RejectedRow
 from shared.sites.model import Setup
 from tenant_context.clock import NewId
-from tenant_context.context import TenantContext
-from tenant_context.postgres import Database, Transaction
+from tenant_context.postgres import Transaction
 
+_COUNT_COLUMNS = ("sensors", "lines", "starts", "ends", "entries", "exits", "raw_entries", "raw_exits")
 _OF_A_READING = 5
 """Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _BEGIN_BATCH: LiteralString = """
@@ -39,22 +39,27 @@ _MONTHS: LiteralString = "SELECT app.ensure_month(%s, month) FROM unnest(%s::tim
 
 _WRITE_COUNTS: LiteralString = """
     WITH input AS (
-        SELECT n, sensor_id, line, starts_at, ends_at, entries, exits
+        SELECT n, sensor_id, line, starts_at, ends_at, entries, exits, raw_entries, raw_exits
         FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
-                    %(entries)s::integer[], %(exits)s::integer[])
-             WITH ORDINALITY AS t (sensor_id, line, starts_at, ends_at, entries, exits, n)
+                    %(entries)s::integer[], %(exits)s::integer[], %(raw_entries)s::integer[], %(raw_exits)s::integer[])
+             WITH ORDINALITY AS t (sensor_id, line, starts_at, ends_at, entries, exits, raw_entries, raw_exits, n)
     ), known AS (
         SELECT i.*, s.site_id FROM input i
         JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
     ), written AS (
         INSERT INTO people_counts AS c (tenant_id, sensor_id, line, starts_at, ends_at, site_id, entries, exits,
-                                        received_at, batch_id)
-        SELECT %(tenant)s, sensor_id, line, starts_at, ends_at, site_id, entries, exits, %(received)s, %(batch)s
+                                        received_at, batch_id, raw_entries, raw_exits)
+        SELECT %(tenant)s, sensor_id, line, starts_at, ends_at, site_id, entries, exits, %(received)s, %(batch)s,
+               raw_entries, raw_exits
         FROM known ORDER BY sensor_id, line, starts_at
         ON CONFLICT (tenant_id, sensor_id, line, starts_at) DO UPDATE
         SET ends_at = excluded.ends_at, entries = excluded.entries, exits = excluded.exits,
-            received_at = excluded.received_at, revision = c.revision + 1, batch_id = excluded.batch_id
-        WHERE (c.entries, c.exits, c.ends_at) IS DISTINCT FROM (excluded.entries, excluded.exits, excluded.ends_at)
+            received_at = excluded.received_at, revision = c.revision + 1, batch_id = excluded.batch_id,
+            raw_entries = excluded.raw_entries, raw_exits = excluded.raw_exits
+        WHERE ((coalesce(c.raw_entries, c.entries), coalesce(c.raw_exits, c.exits), c.ends_at) IS DISTINCT FROM
+               (coalesce(excluded.raw_entries, excluded.entries), coalesce(excluded.raw_exits, excluded.exits),
+                excluded.ends_at)
+               OR (%(anew)s AND (c.entries, c.exits) <> (excluded.entries, excluded.exits)))
           AND (%(derived)s OR (c.received_at, c.batch_id) < (excluded.received_at, excluded.batch_id))
         RETURNING old.revision AS old_revision, old.entries AS old_entries, old.exits AS old_exits,
                   old.ends_at AS old_ends_at, old.received_at AS old_received_at, new.*
@@ -83,6 +88,10 @@ _WRITE_COUNTS: LiteralString = """
 
 _LOCK_COUNTERS: LiteralString = """
     SELECT id, setup FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+_COUNTED: LiteralString = """
+    SELECT line, starts_at, ends_at, coalesce(raw_entries, entries), coalesce(raw_exits, exits) FROM people_counts
+    WHERE tenant_id = %(tenant)s AND sensor_id = %(sensor)s AND starts_at >= %(start)s AND starts_at < %(end)s
+    ORDER BY line, starts_at LIMIT %(most)s FOR UPDATE"""
 _WRITE_READINGS: LiteralString = """
     WITH input AS (
         SELECT n, sensor_id, line, at, entries, exits
@@ -138,7 +147,7 @@ _WRITE_TRANSACTIONS: LiteralString = """
                     %(totals)s::numeric[], %(units)s::numeric[], %(cancels)s::text[], %(lines)s::jsonb[])
              WITH ORDINALITY AS t (site_id, id, at, currency, total, units, cancels, lines, n)
     ), known AS (
-        SELECT i.* FROM input i JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = i.site_id
+        SELECT i.* FROM input i JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = i.site_id AND s.kind = 'site'
     ), written AS (
         INSERT INTO transactions AS t (tenant_id, site_id, id, at, currency, total, units, cancels, lines, received_at,
                                        batch_id)
@@ -186,29 +195,12 @@ _WRITE_TRANSACTIONS: LiteralString = """
            (SELECT count(*) FROM known),
            ARRAY(SELECT n FROM input WHERE n NOT IN (SELECT n FROM known))"""
 
-_SHOW_BATCH: LiteralString = """
-    SELECT json_build_object(
-        'id', b.id, 'kind', b.kind, 'received_at', app.rfc3339(b.received_at), 'rows', b.rows,
-        'rejected', b.rejected, 'duplicates', b.duplicates,
-        'state', CASE WHEN count(p.part) = b.parts THEN 'done' ELSE 'processing' END,
-        'stored', coalesce(sum(p.stored), 0), 'unchanged', coalesce(sum(p.unchanged), 0),
-        'revised', coalesce(sum(p.revised), 0), 'quarantined', coalesce(sum(p.quarantined), 0))::text
-    FROM ingest_batches b LEFT JOIN ingest_parts p ON p.tenant_id = b.tenant_id AND p.batch_id = b.id
-    WHERE b.tenant_id = %s AND b.id = %s GROUP BY b.tenant_id, b.id"""
 _TAKE_REJECTED: LiteralString = """
     SELECT b.kind, r.content, r.resubmitted_as
     FROM rejected_rows r JOIN ingest_batches b ON b.tenant_id = r.tenant_id AND b.id = r.batch_id
     WHERE r.tenant_id = %s AND r.id = %s FOR UPDATE OF r"""
 _MARK_RESUBMITTED: LiteralString = """
     UPDATE rejected_rows SET resubmitted_as = %s, resubmitted_at = %s WHERE tenant_id = %s AND id = %s"""
-_PAGE_REJECTED: LiteralString = """
-    SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
-                             'message', message, 'content', content, 'at', app.rfc3339(at),
-                             'resubmitted_as', resubmitted_as)::text, id
-    FROM rejected_rows
-    WHERE tenant_id = %(tenant)s AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
-      AND (%(after)s::uuid IS NULL OR id < %(after)s)
-    ORDER BY id DESC LIMIT %(limit)s"""
 
 
 class RawRepository:
@@ -275,12 +267,40 @@ class RawRepository:
         return setups
 
     def _write_intervals(
-        self, tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], *, derived: bool = False
+        self,
+        tx: Transaction,
+        data: dict[str, Any],
+        rows: Sequence[Sequence[Any]],
+        *,
+        derived: bool = False,
+        anew: bool = False,
     ) -> tuple[Outcome, list[int]]:
-        columns = list(zip(*rows, strict=True)) or [()] * 6
-        names = ("sensors", "lines", "starts", "ends", "entries", "exits")
-        values = {name: list(column) for name, column in zip(names, columns, strict=True)}
-        return self._write(tx, _WRITE_COUNTS, data, {**values, "derived": derived})
+        """Intervals in. Where a calibration was used, two values more say what was counted without it.
+
+        What was counted decides whether a row says something else: a calibration that changed since changes nothing,
+        unless it is to be used `anew`.
+        """
+        columns = list(zip(*(rules.padded(row) for row in rows), strict=True)) or [()] * len(_COUNT_COLUMNS)
+        values = {name: list(column) for name, column in zip(_COUNT_COLUMNS, columns, strict=True)}
+        return self._write(tx, _WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew})
+
+    def recalibrate(
+        self, tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID
+    ) -> tuple[int, int]:
+        """Calibrate a sensor's counts of a time as its setup has it now; answers how many there are, and changed.
+
+        What they said before is kept as revisions, and rollups move with them. Errors: TooManyCounts.
+        """
+        ((_, found),) = tx.all(_LOCK_COUNTERS, (tx.tenant.tenant, [sensor]))
+        setup = msgspec.convert(found, Setup)
+        values = {"tenant": tx.tenant.tenant, "sensor": sensor, "start": start, "end": end}
+        counts = tx.all(_COUNTED, {**values, "most": rules.MOST_AT_ONCE + 1})
+        if len(counts) > rules.MOST_AT_ONCE:
+            raise TooManyCounts(rules.MOST_AT_ONCE)
+        rows = [rules.row(setup, sensor, *one) for one in counts]
+        data = {"batch": str(batch), "received_at": tx.now.isoformat()}
+        outcome, _ = self._write_intervals(tx, data, rows, derived=True, anew=True)
+        return len(rows), outcome.revised
 
     def _write_readings(
         self, tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], setups: Mapping[UUID, Setup]
@@ -372,24 +392,3 @@ class RawRepository:
             for moment in moments
         }
         tx.run(_MONTHS, (table, sorted(first)))
-
-
-class BatchRepository:
-    """Reads what became of batches."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def show(self, tenant: TenantContext, batch: UUID) -> bytes:
-        """The JSON of a batch. Errors: BatchNotFound."""
-        rows = self._database.read(tenant, _SHOW_BATCH, (tenant.tenant, batch))
-        if not rows:
-            raise BatchNotFound
-        return str(rows[0][0]).encode()
-
-    def rejected(
-        self, tenant: TenantContext, *, batch: UUID | None, after: UUID | None, limit: int
-    ) -> list[tuple[str, UUID]]:
-        """JSON and id of refused rows, newest first."""
-        values = {"tenant": tenant.tenant, "batch": batch, "after": after, "limit": limit}
-        return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_REJECTED, values)]

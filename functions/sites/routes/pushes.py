@@ -1,0 +1,38 @@
+"""What became of what was pushed."""
+
+from functions.sites.routes.declared import Stores, routes
+from functions.sites.schemas import ingest as wire
+from tenant_context.postgres import Transaction
+from tenant_context.routing import Answer, Call
+from tenant_context.wire import page
+
+
+@routes.read("/api/v1/ingest/batches/{batch_id}", permission="sensors.read", answer=wire.BatchOut)
+def batch(call: Call[None], stores: Stores) -> Answer:
+    """What became of a push."""
+    return Answer(stores.batches.show(call.tenant, call.id("batch_id")))
+
+
+@routes.read(
+    "/api/v1/ingest/rejected",
+    permission="sensors.read",
+    query=wire.RejectedQuery,
+    answer=wire.RejectedPage,
+)
+def rejected(call: Call[None], stores: Stores) -> Answer:
+    """List refused rows, newest first."""
+    query: wire.RejectedQuery = call.query
+    rows = stores.batches.rejected(call.tenant, batch=query.batch, after=query.after(), limit=query.limit + 1)
+    return Answer(page(rows, query.limit))
+
+
+@routes.write(
+    "POST",
+    "/api/v1/ingest/rejected/{rejected_id}/resubmit",
+    permission="sensors.write",
+    body=wire.ResubmitIn,
+    answer=wire.ResubmittedOut,
+)
+def resubmit(call: Call[wire.ResubmitIn], tx: Transaction, stores: Stores) -> Answer:
+    """Send a refused row again, corrected; it counts once, however often that is asked."""
+    return Answer(stores.resubmission(tx, call.id("rejected_id"), call.body.row))

@@ -1,0 +1,65 @@
+"""The wire's shapes of batches and of refused rows."""
+
+from typing import Any
+from uuid import UUID
+
+from tenant_context.wire import In, Out, PageQuery
+
+
+class BatchOut(Out):
+    """What became of a push: of `rows` queued, how many were stored, unchanged, revised or quarantined."""
+
+    id: UUID
+    kind: str
+    received_at: str
+    rows: int
+    rejected: int
+    duplicates: int
+    state: str
+    stored: int
+    unchanged: int
+    revised: int
+    quarantined: int
+
+
+class RejectedOut(Out):
+    """A row that was refused."""
+
+    id: UUID
+    batch: UUID
+    row: int
+    field: str
+    code: str
+    message: str
+    content: Any
+    at: str
+    resubmitted_as: UUID | None
+
+
+class ResubmitIn(In):
+    """The row in the form of ingest/counts or ingest/transactions; left out, it is taken as it was kept."""
+
+    row: dict[str, Any] | None = None
+
+
+class ResubmittedOut(Out):
+    """What became of the row, and the batch that it is now."""
+
+    id: UUID
+    batch: UUID
+    stored: int
+    unchanged: int
+    revised: int
+
+
+class RejectedPage(Out):
+    """A page of refused rows, newest first."""
+
+    items: list[RejectedOut]
+    next_cursor: str | None
+
+
+class RejectedQuery(PageQuery):
+    """Which refused rows."""
+
+    batch: UUID | None = None

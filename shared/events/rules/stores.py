@@ -1,0 +1,75 @@
+"""Event types of stores and their sensors."""
+
+from shared.events.model import EventType
+
+_ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
+_SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
+_BEFORE = "0193a0c2-5252-7c11-8f5a-3d2e9b1c4a60"
+
+
+def _site(name: str, description: str) -> EventType:
+    data = {"id": _ID, "kind": "site", "name": "Main Street", "code": "main-street", "time_zone": "Europe/Berlin"}
+    return EventType(f"site.{name}", description, "site/<id>", {**data, "version": 1}, optional=frozenset({"kind"}))
+
+
+def _sensor(name: str, description: str, status: str) -> EventType:
+    data = {"id": _ID, "site_id": _SITE, "name": "North door", "serial": "AX-1001", "status": status, "version": 1}
+    return EventType(f"sensor.{name}", description, "sensor/<id>", data)
+
+
+STORES: tuple[EventType, ...] = (
+    _site("created", "A store was added."),
+    _site("updated", "A store's particulars were replaced."),
+    EventType(
+        "site.moved",
+        "A store, a zone or a district was put into another place of the tree.",
+        "site/<id>",
+        {
+            "id": _ID,
+            "kind": "site",
+            "code": "main-street",
+            "parent_id": _SITE,
+            "previous_parent_id": _BEFORE,
+            "version": 2,
+        },
+        nullable=frozenset({"parent_id", "previous_parent_id"}),
+    ),
+    EventType(
+        "site.removed",
+        "A store was removed.",
+        "site/<id>",
+        {"id": _ID, "code": "main-street", "kind": "site"},
+        optional=frozenset({"kind"}),
+    ),
+    _sensor("registered", "A people counter was registered at a store.", "active"),
+    _sensor("updated", "A people counter's particulars were replaced.", "active"),
+    EventType(
+        "sensor.replaced",
+        "Another device took a people counter's place; its id and its counts go on.",
+        "sensor/<id>",
+        {
+            "id": _ID,
+            "site_id": _SITE,
+            "name": "North door",
+            "serial": "AX-1002",
+            "previous_serial": "AX-1001",
+            "status": "active",
+            "version": 2,
+        },
+    ),
+    _sensor("retired", "A people counter was taken out of service.", "retired"),
+    EventType(
+        "sensor.recalibrated",
+        "Counts that were there already were calibrated as the people counter's setup has it by now.",
+        "sensor/<id>",
+        {
+            "id": _ID,
+            "site_id": _SITE,
+            "serial": "AX-1001",
+            "since": "2026-03-01T00:00:00Z",
+            "until": "2026-04-01T00:00:00Z",
+            "rows": 2976,
+            "revised": 2904,
+        },
+    ),
+)

@@ -1,0 +1,1 @@
+"""Raw rows, what they replaced, and what became of batches in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Sites, the tree they are in, and sensors in PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Sites and sensors, as functions use them."""
