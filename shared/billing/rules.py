@@ -36,7 +36,7 @@ PLAN_OF: dict[str, Plan] = {price.lookup_key: plan for plan, price in PRICES.ite
 _STATUS_OF: dict[str, State] = {
     "trialing": State.ACTIVE,
     "active": State.ACTIVE,
-    "incomplete": State.BILLING_PENDING,
+    "incomplete": State.RESTRICTED,
     "past_due": State.PAST_DUE,
     "unpaid": State.RESTRICTED,
     "paused": State.RESTRICTED,
@@ -204,6 +204,8 @@ def _standing(subscription: str | None, stage: str, otherwise: State) -> State:
         return State.SUSPENDED
     if stage == "restricted":
         return State.RESTRICTED
+    if subscription == "incomplete" and otherwise is State.BILLING_PENDING:
+        return otherwise  # its first one; a later one lets nobody in before it is paid
     return _STATUS_OF.get(subscription or "", otherwise)
 
 

@@ -16,5 +16,9 @@ class Job(StrEnum):
     USAGE = "usage"
 
 
-NEEDS: dict[str, Need] = {Job.USAGE: Need.SETTLE}
-"""What a job wants of its tenant, where that is not `TIMED`: what was used is told while Stripe still takes it."""
+NEEDS: dict[str, Need] = {Job.USAGE: Need.SETTLE, Job.LIFE: Need.SETTLE}
+"""What a job wants of its tenant, where that is not `TIMED`.
+
+What was used is told while Stripe still takes it. And doors that did not hear that a tenant is suspended or closed are
+told so: of all states it is these that have to be heard.
+"""

@@ -41,8 +41,8 @@ def test_a_consumer_of_a_queue_wants_what_was_decided(name: str) -> None:
     assert (said[1] if said else "") == WANTS[name]
 
 
-def test_of_timed_work_only_usage_goes_on_in_every_state() -> None:
-    assert NEEDS == {Job.USAGE: Need.SETTLE}
+def test_of_timed_work_only_usage_and_the_care_for_states_go_on_in_every_state() -> None:
+    assert NEEDS == {Job.USAGE: Need.SETTLE, Job.LIFE: Need.SETTLE}
     assert "needs=NEEDS" in (FUNCTIONS / "refresh_worker" / "handler.py").read_text()
     assert "need=NEEDS.get(job, Need.TIMED)" in (FUNCTIONS / "scheduled_refreshes" / "plan.py").read_text()
 

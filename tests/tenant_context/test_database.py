@@ -1,6 +1,7 @@
 """Transactions on a real PostgreSQL: one door, all or nothing, and a connection that may break at any time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from tenant_context.context import TenantContext, from_schedule
 from tenant_context.errors import NotFound, Unavailable
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import Need, permitting
 from tests.conftest import Clone
 
 INSERT = """INSERT INTO job_runs (tenant_id, id, job, status, created_at) VALUES (%s, %s, %s, 'queued', %s)"""
@@ -259,6 +261,21 @@ def test_an_event_that_is_not_published_at_once_waits_for_the_relay(clone: Clone
         tx.emit(event, at_once=False)
     assert taker.seen == []
     assert database.read(acme, OUTBOX) == [(event.id, False)]
+    database.close()
+
+
+def test_a_transaction_that_leads_out_of_the_states_of_its_work_is_published_and_done_with_to_the_end(
+    clone: Clone, acme: TenantContext
+) -> None:
+    """Dunning suspends by timed work, which a suspended tenant has none of: its doors are told afterwards."""
+    database = publishing(clone, taker := Taker())
+    event, done = Event("tenant.state_changed", "tenant/1", {}), list[UUID]()
+    with database.transaction(replace(acme, states=permitting(Need.TIMED))) as tx:
+        tx.run("UPDATE tenants SET status = 'suspended' WHERE tenant_id = %s", (acme.tenant,))
+        tx.emit(event)
+        tx.after_commit(lambda: done.append(event.id))
+    assert (taker.seen, done) == ([event.id], [event.id])
+    assert database.read(acme, OUTBOX) == [(event.id, True)]
     database.close()
 
 

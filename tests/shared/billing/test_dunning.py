@@ -1,6 +1,7 @@
 """Not paying, day by day: each step once, whatever fails, and everything back with the payment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,12 @@ import pytest
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.repository import BillingRepository
 from shared.billing.service.dunning import Dunning
-from tenant_context.context import TenantContext
+from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
+from tenant_context.events import Event
 from tenant_context.postgres import Database
-from tenant_context.states import State
+from tenant_context.state_news import States
+from tenant_context.states import Need, State, permitting
 from tests.billing import billing_on, life_on
 from tests.conftest import Clone
 from tests.dynamo import watched
@@ -89,6 +92,23 @@ def acme(database: Database, two_tenants: Tenants, table: Table) -> Debtor:
     debtor.hear(debtor.told("active", -30))
     debtor.hear(debtor.told("past_due", 0))
     return debtor
+
+
+class Deaf:
+    """A bus that takes every event."""
+
+    def publish(self, tenant: TenantContext, events: Sequence[Event], now: datetime) -> list[UUID]:  # noqa: ARG002
+        return [event.id for event in events]
+
+
+def test_doors_hear_of_the_suspension(clone: Clone, acme: Debtor) -> None:
+    """By a context that timed work has, which the suspended tenant would not let in any more."""
+    timed = from_message(acme.tenant.tenant, "the tests", permitting(Need.TIMED))
+    late = NOON + timedelta(days=42)
+    publishing = Database(clone.settings(), clock=lambda: late, publisher=Deaf())
+    with closing(publishing), publishing.transaction(timed) as tx:
+        assert acme.dunning(tx)["steps"] == 6
+    assert States(acme.table, lambda: late).of(acme.tenant.tenant) == State.SUSPENDED_UNPAID
 
 
 def test_the_owner_is_reminded_then_restricted_then_suspended(acme: Debtor) -> None:

@@ -61,7 +61,21 @@ def test_the_subscription_decides_the_tenants_status(status: str, becomes: str) 
     assert (after.status, after.subscription_status) == (becomes, status)
 
 
-@pytest.mark.parametrize("status", [State.SUSPENDED.CLOSING.CLOSED])
+@pytest.mark.parametrize("state", [State.RESTRICTED, State.ACTIVE])
+def test_a_subscription_that_was_never_paid_opens_nothing_again(state: State) -> None:
+    """It lives for 23 hours, and another one can be begun each day."""
+    ended = replace(ACTIVE, status=state, subscription_status="canceled")
+    begun = rules.follow(ended, replace(EVENT, subscription="sub_2", status="incomplete"))
+    assert begun.status == "restricted"
+    assert rules.standing(begun, State.ACTIVE) == "restricted"
+    assert rules.follow(begun, replace(EVENT, subscription="sub_2", status="active")).status == "active"
+
+
+def test_while_the_first_payment_is_waited_for_an_organization_works() -> None:
+    assert rules.follow(PENDING, replace(EVENT, status="incomplete")).status == "billing_pending"
+
+
+@pytest.mark.parametrize("status", [State.SUSPENDED, State.CLOSING, State.CLOSED])
 def test_stripe_does_not_open_what_the_platform_closed(status: State) -> None:
     assert rules.follow(replace(ACTIVE, status=status), EVENT).status == status
 

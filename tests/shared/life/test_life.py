@@ -12,7 +12,9 @@ from shared.billing.model import BillingEvent, Plan, Provisioned
 from shared.billing.repository import BillingRepository
 from shared.billing.service.following import Billing
 from shared.billing.service.standing import Standing as Judge
+from shared.jobs.model import NEEDS, Job
 from shared.jobs.repository import JobRepository
+from shared.jobs.service import Worker
 from shared.life.errors import OwnersClose, StateDoesNotLeadThere, TenantNotFound
 from shared.life.model import Standing
 from shared.life.service import GRACE, Life
@@ -21,7 +23,9 @@ from shared.tenants.repository import TenantRepository
 from tenant_context.clock import rfc3339, utc_now
 from tenant_context.context import TenantContext, from_message
 from tenant_context.dynamo import Table
+from tenant_context.entry.queue import Message, QueueEntry
 from tenant_context.errors import NotInState
+from tenant_context.observability import Observability
 from tenant_context.postgres import Database, Transaction
 from tenant_context.state_news import Allowances, Herald, States
 from tenant_context.states import Need, OrganizationSuspended, State, permitting
@@ -186,6 +190,22 @@ def test_tending_mends_what_the_doors_did_not_hear(
     table.delete(f"state#{acme.tenant}", "state")
     assert tend(database, life, acme, utc_now()) == {"closed": 0, "mended": 1}
     assert States(table, utc_now).of(acme.tenant) == "restricted"
+
+
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.CLOSED])
+def test_doors_that_did_not_hear_of_an_end_are_told_by_timed_work(
+    database: Database, life: Life, table: Table, two_tenants: Tenants, state: State
+) -> None:
+    """As the queue's door lets it in, and as it is planned: keys would open what was suspended for ever."""
+    acme, _ = two_tenants
+    move(database, life, acme, State.CLOSING, state)
+    table.delete(f"state#{acme.tenant}", "state")
+    assert acme.tenant in [one for page in JobRepository(database).tenants(need=NEEDS[Job.LIFE]) for one in page]
+    worker = Worker(database, JobRepository(database), {Job.LIFE: life.tend})
+    entry = QueueEntry(worker, observability=Observability(f"tests-{state}"), need=Need.TIMED, needs=NEEDS)
+    body = Message(acme.tenant, "the tests", Job.LIFE, {}).encode().decode()
+    assert entry({"Records": [{"messageId": "m", "body": body}]}, None) == {"batchItemFailures": []}
+    assert States(table, utc_now).of(acme.tenant) == state
 
 
 def work(database: Database, tenant: UUID, need: Need) -> None:

@@ -19,6 +19,7 @@ import os
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Protocol
 from uuid import UUID
@@ -190,8 +191,10 @@ class Database:
         taken = publisher.publish(transaction.tenant, transaction.events, transaction.now)
         if not taken:
             return
+        # In whatever state the tenant is by now: the transaction itself may have led out of those that its work wants.
+        tenant = replace(transaction.tenant, states=())
         # Should this fail, the relay publishes them again: consumers drop an event id they have seen.
-        with suppress(Unavailable), self.transaction(transaction.tenant) as tx:
+        with suppress(Unavailable), self.transaction(tenant) as tx:
             tx.run(_PUBLISHED, (transaction.now, transaction.tenant.tenant, taken))
 
     def count_wait(self) -> None:
