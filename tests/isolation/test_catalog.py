@@ -212,6 +212,22 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
         "erasures": ["finished_at", "tenant_id"],
+        # What was posted and what became of it, and no body.
+        "inbox": [
+            "external_id",
+            "id",
+            "kind",
+            "occurred_at",
+            "reason",
+            "received_at",
+            "settled_at",
+            "source",
+            "state",
+            "subject",
+            "tenant_id",
+            "tries",
+            "waits_since",
+        ],
     }
     writes = ask(
         world,

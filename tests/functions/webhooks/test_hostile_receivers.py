@@ -49,3 +49,22 @@ def test_hostile_receivers_leave_a_healthy_one_alone_and_no_log_tells_where_they
     assert re.search(r"\d+\.\d+\.\d+\.\d+|::1", told) is None, "where a name leads to is nobody's business"
     bodies = [attempt.get("response_body") or attempt.get("body") or "" for attempt in attempts]
     assert all(len(body) <= 30_000 for body in bodies)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "campaign.(x+x+)+y", "^(([a-z])+.)+[A-Z]$", "*" * 500, "campaign.*.*"])
+def test_a_filter_is_no_pattern_so_that_none_can_run_away(line: Line, two_tenants: Tenants, pattern: str) -> None:
+    acme, _ = two_tenants
+    body = {"url": "https://example.com/hook", "event_types": [pattern]}
+    assert line.api(acme, "POST", "webhooks/endpoints", body).status == 422
+
+
+def test_a_condition_takes_what_looks_like_a_pattern_for_text(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    condition = {"path": "/data/name", "op": "prefix", "value": "(a+)+$"}
+    line.endpoint(acme, receiver.url, "campaign.*", conditions=[condition])
+    fan_out(line, launched(acme))
+    while line.dispatch():
+        pass
+    assert receiver.received == []
