@@ -44,7 +44,7 @@ settings = InboundSettings.load()
 database = kernel.database()
 repository, queue = InboxRepository(), Queue(settings.queue_inbox)
 agreed = InboundSecret(settings.inbound_secret)
-elsewhere = Elsewhere(Egress(settings.function_inbound_egress, seconds=6.0, refusals=REFUSALS))
+elsewhere = Elsewhere(Egress(settings.function_inbound_egress, seconds=9.0, refusals=REFUSALS))
 doors = Doors(
     StripeInbox(settings.stripe_secret),
     agreed,

@@ -39,7 +39,7 @@ kernel = Kernel("inbox_worker")
 settings = WorkerSettings.load()
 database = kernel.database()
 repository, observability = InboxRepository(), kernel.observability
-elsewhere = Elsewhere(Egress(settings.function_inbound_egress, seconds=6.0, refusals=REFUSALS))
+elsewhere = Elsewhere(Egress(settings.function_inbound_egress, seconds=9.0, refusals=REFUSALS))
 registry = desks(
     StripeDesk(Queue(settings.queue_billing_outcomes), Queue(settings.queue_billing)),
     MailDesk(

@@ -38,7 +38,7 @@ class Mail:
             return cls("*", "", f"arn:aws:sns:{REGION}:000000000000:{stack.stage.named(_TOPIC)}")
         topic = _topic(stack, stack.data_key)
         told = ses.CfnConfigurationSet(stack, "MailsTold", name=stack.stage.named("mails"))
-        out = ses.CfnConfigurationSetEventDestination(
+        ses.CfnConfigurationSetEventDestination(
             stack,
             "MailsToldOut",
             configuration_set_name=told.ref,
@@ -51,7 +51,6 @@ class Mail:
                 ),
             ),
         )
-        out.node.add_dependency(topic)
         # Every mail of the domain goes by it, whoever sends it.
         identity.configuration_set_attributes = ses.CfnEmailIdentity.ConfigurationSetAttributesProperty(
             configuration_set_name=told.ref

@@ -33,7 +33,14 @@ class Told:
     def post(self, message: object, **parts: str) -> Reply:
         told = self.sns.signed(TopicArn=TOPIC, Message=json.dumps(message), SigningCertURL=self.certificate, **parts)
         headers = {"content_type": SNS_HEADERS["content-type"]}
-        return Wire(self.stack.api_url).send("POST", "/api/v1/inbound/ses", json.dumps(told).encode(), **headers)
+        body, replies = json.dumps(told).encode(), []
+
+        def taken() -> bool:
+            replies.append(Wire(self.stack.api_url).send("POST", "/api/v1/inbound/ses", body, **headers))
+            return replies[-1].status != 503
+
+        wait_for("the message to be taken: SNS tries again after a 503, too", taken)
+        return replies[-1]
 
 
 def put_page(stack: Stack, place: str, text: str) -> None:

@@ -215,6 +215,22 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "erasures": ["finished_at", "tenant_id"],
         "sites": ["code", "id", "kind", "metadata", "position", "sort_name", "tenant_id", "words"],
         "site_tree": ["kind", "parent_id", "site_id", "tenant_id"],
+        # What was posted and what became of it, and no body.
+        "inbox": [
+            "external_id",
+            "id",
+            "kind",
+            "occurred_at",
+            "reason",
+            "received_at",
+            "settled_at",
+            "source",
+            "state",
+            "subject",
+            "tenant_id",
+            "tries",
+            "waits_since",
+        ],
     }
     writes = ask(
         world,

@@ -1,7 +1,6 @@
 """What operators do with what came."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -73,4 +72,7 @@ def lift(call: Call[wire.AddressIn], inbound: Inbound) -> Answer:
 
 
 def _at(call: Call[Any]) -> Callable[[UUID], TenantContext]:
-    return partial(at_tenant, call.tenant)
+    def at(tenant: UUID) -> TenantContext:
+        return at_tenant(call.tenant, tenant)
+
+    return at
