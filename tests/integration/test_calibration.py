@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
+from shared.measurements import rules as counting
 from shared.measurements.errors import TooManyCounts, WrongTime
-from shared.measurements.repository import raw
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration
 from shared.sensors import rules
@@ -123,7 +123,7 @@ def test_more_than_one_transaction_bears_is_refused(
     acme, _ = two_tenants
     _, sensor = add_sensor(database, acme)
     process(database, acme, pushed(sensor, Setup(), (5, 2), (7, 7)))
-    monkeypatch.setattr(raw.rules, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(counting, "MOST_AT_ONCE", 1)
     with pytest.raises(TooManyCounts):
         recalibrate(database, acme, sensor)
     assert footfall(database, acme) == (12, 9, 60)

@@ -1,6 +1,6 @@
 """Every table with rows of tenants, found in PostgreSQL's catalog; read and written table by table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import LiteralString
 
 import msgspec
@@ -136,7 +136,7 @@ class TableRepository:
                 sql.SQL(_MONTHS).format(table=name, moment=sql.Identifier(table.by_month)),
                 {"table": table.name, "rows": rows},
             )
-        values = dict(_values(table))
+        values = dict(_values(table, msgspec.json.decode(lines[0], type=dict[str, msgspec.Raw])))
         tx.run(
             sql.SQL(_ADD).format(
                 table=name,
@@ -175,13 +175,18 @@ def _reading(table: Table, after: Sequence[str] | None) -> sql.Composed:
     )
 
 
-def _values(table: Table) -> Iterator[tuple[str, sql.Composable]]:
-    """What each column of a new row is: the tenant that was entered, what the archive says, or an empty secret."""
+def _values(table: Table, told: Container[str]) -> Iterator[tuple[str, sql.Composable]]:
+    """What each column of a new row is: the tenant that was entered, what the archive says, or an empty secret.
+
+    A column that is newer than the archive, of which it tells nothing, is left to its default.
+    """
     yield "tenant_id", sql.SQL("%(tenant)s")
     for column in table.columns:
         if column.name == "tenant_id":
             continue
         if not is_secret(column):
+            if column.name not in told:
+                continue
             yield column.name, sql.SQL("r.{}").format(sql.Identifier(column.name))
         elif column.required:
             yield column.name, sql.SQL("''")
