@@ -227,6 +227,10 @@ class SlugTaken(Conflict):
     code, title = "slug-taken", "The slug is in use; choose another"
 
 
+class ErasedBefore(Exception):
+    """An organization of this id was erased: the id is not given again, as timed work and billing pass it by."""
+
+
 class NoProvider(NotFound):
     """No organization of this name or mail domain logs people in by a provider of its own."""
 

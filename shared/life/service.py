@@ -90,7 +90,9 @@ class Life:
         return State.SUSPENDED if held is not None and held.state is State.SUSPENDED else State.CLOSING
 
     def _change(self, tx: Transaction, before: Standing, state: State, reason: str, held: Hold | None) -> Standing:
-        after = replace(before, state=state, reason=reason, since=tx.now, held=held)
+        # Who began later may have come first: doors go by the newest word, and the row's last one is this.
+        since = max(tx.now, before.since + timedelta(microseconds=1))
+        after = replace(before, state=state, reason=reason, since=since, held=held)
         if state is not before.state:
             closing = state is State.CLOSING
             closes_at = before.wish.closes_at if before.wish else tx.now + GRACE
@@ -111,7 +113,7 @@ class Life:
         return after
 
     def _tell_doors(self, tx: Transaction, standing: Standing) -> None:
-        tx.after_commit(lambda: self._herald.tell(tx.tenant.tenant, standing.door, tx.now))
+        tx.after_commit(lambda: self._herald.tell(tx.tenant.tenant, standing.door, max(tx.now, standing.since)))
 
     def close(self, tx: Transaction, organization: UUID) -> Standing:
         """Give the tenant up: read-only at once, closed in thirty days.

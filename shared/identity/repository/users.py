@@ -6,13 +6,15 @@ from uuid import UUID
 
 from psycopg import errors
 
-from shared.identity.errors import EmailTaken, SessionEnded, SlugTaken
+from shared.identity.errors import EmailTaken, ErasedBefore, SessionEnded, SlugTaken
 from shared.identity.model import Login, Membership, SignUp, User
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Row, Transaction
 
+# None, where one of this id was erased: its membership then finds no tenant.
 _INSERT_TENANT: LiteralString = """
-    INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at) VALUES (%s, %s, %s, %s, %s, %s)"""
+    INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at)
+    SELECT %s, %s, %s, %s, %s, %s WHERE NOT EXISTS (SELECT FROM erasures WHERE tenant_id = %s)"""
 _INSERT_USER: LiteralString = """
     INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at)
     VALUES (%s, %s, %s, %s, %s, %s)"""
@@ -49,16 +51,18 @@ class UserRepository:
         self._database = database
 
     def add(self, tx: Transaction, sign_up: SignUp, user: UUID, slug: str, password_hash: str) -> None:
-        """A tenant, its first user and the ownership. Errors: EmailTaken, SlugTaken."""
+        """A tenant, its first user and the ownership. Errors: EmailTaken, SlugTaken, ErasedBefore."""
         tenant = tx.tenant.tenant
         try:
-            tx.run(_INSERT_TENANT, (tenant, slug, sign_up.organization, sign_up.plan, tx.now, tx.now))
+            tx.run(_INSERT_TENANT, (tenant, slug, sign_up.organization, sign_up.plan, tx.now, tx.now, tenant))
             tx.run(_INSERT_USER, (user, sign_up.email, sign_up.name, password_hash, tx.now, tx.now))
             tx.one(_INSERT_MEMBERSHIP + " RETURNING 1", (tenant, user, "owner", tx.now))
         except errors.UniqueViolation as error:
             if error.diag.constraint_name == "users_email_key":
                 raise EmailTaken(_IN_USE) from error
             raise SlugTaken from error
+        except errors.ForeignKeyViolation as error:
+            raise ErasedBefore from error
 
     def find_login(self, email: str) -> Login | None:
         """The user behind a mail address, or None."""

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from shared.identity import rules
-from shared.identity.errors import EmailTaken, SlugTaken, WrongCredentials
+from shared.identity.errors import EmailTaken, ErasedBefore, SlugTaken, WrongCredentials
 from shared.identity.gateway.passwords import Passwords
 from shared.identity.model import Assurance, Membership, SignedIn, SignUp, User
 from shared.identity.repository.tickets import TicketRepository
@@ -59,7 +59,7 @@ class SignUps:
             begun = self._begun(sign_up, key, ids)
             ids, another = begun or ids, begun is None
         try:
-            return self._begin(sign_up, caller, *ids)
+            return self._begin_once(sign_up, caller, ids)
         except (EmailTaken, SlugTaken):
             came = self._again(sign_up, caller)
             if came is None:
@@ -100,6 +100,13 @@ class SignUps:
                     return None
                 return came if isinstance(came, SignedIn) else None
         return None
+
+    def _begin_once(self, sign_up: SignUp, caller: Caller, ids: tuple[UUID, UUID]) -> SignedIn:
+        """Begin with these ids, or with others, where what the key had made was erased since."""
+        try:
+            return self._begin(sign_up, caller, *ids)
+        except ErasedBefore:
+            return self._begin(sign_up, caller, self._new_id(), self._new_id())
 
     def _begin(self, sign_up: SignUp, caller: Caller, tenant_id: UUID, user_id: UUID) -> SignedIn:
         self._fresh.check(sign_up.password, sign_up.email, sign_up.name, caller)

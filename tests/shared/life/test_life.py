@@ -192,6 +192,19 @@ def test_tending_mends_what_the_doors_did_not_hear(
     assert States(table, utc_now).of(acme.tenant) == "restricted"
 
 
+def test_doors_go_by_the_last_move_and_not_by_the_one_that_began_last(
+    database: Database, life: Life, table: Table, two_tenants: Tenants
+) -> None:
+    """An operator's order that waits for an owner's request began before it, and is in force after it."""
+    acme, _ = two_tenants
+    began = utc_now()
+    move(database, life, acme, State.CLOSING, State.ACTIVE)
+    with database.transaction(acme) as tx:
+        tx.now = began
+        life.order(tx, State.SUSPENDED, "phishing")
+    assert (state_of(database, acme), States(table, utc_now).of(acme.tenant)) == ("suspended", "suspended")
+
+
 @pytest.mark.parametrize("state", [State.SUSPENDED, State.CLOSED])
 def test_doors_that_did_not_hear_of_an_end_are_told_by_timed_work(
     database: Database, life: Life, table: Table, two_tenants: Tenants, state: State
