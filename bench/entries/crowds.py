@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from typing import Any, Self
+from typing import Any, LiteralString, Self
+from uuid import UUID
 
 import msgspec
 
@@ -39,6 +40,8 @@ _PAUSE_S = 0.1
 _WARM_S = 2.0
 """Of noise, before anything is timed."""
 _PATIENCE_S = 120.0
+_TENANT: LiteralString = """
+    INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at) VALUES (%s, %s, %s, now(), now())"""
 _HANGING = 5
 """Endpoints of the noisy tenant that hang, for each of its events."""
 _SLOW_EVENTS_S = 0.2
@@ -185,14 +188,12 @@ def _line(place: World, receiver: _Receiver, *, hang: bool, pause: float | None)
             "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",
         }
         fan_out = _fan_out(environment)
-        quiet, noisy = (from_message(tenant, "bench") for tenant in place.tenants())
+        quiet, noisy = (from_message(_tenant(place), "bench") for _ in range(2))
         _endpoints(environment, quiet, [receiver.url])
         _endpoints(environment, noisy, [f"{receiver.url}hang"] * _HANGING if hang else [f"{receiver.url}noise"])
         workers = [kept.enter_context(_Worker(dispatch, environment, deliveries)) for _ in range(_DISPATCHERS)]
         noise = None if pause is None else kept.enter_context(_Worker(crowd, environment, noisy, pause))
         yield _Line(quiet, fan_out, workers, noise)
-        with place.database() as admin:
-            admin.execute("DELETE FROM webhook_endpoints")
 
 
 def dispatch(pipe: Connection, environment: dict[str, str], address: str) -> None:
@@ -266,11 +267,18 @@ def _fan_out(environment: dict[str, str]) -> Callable[[TenantContext], str]:
     return send
 
 
+def _tenant(place: World) -> UUID:
+    tenant = uuid7()
+    with place.database() as admin:
+        admin.execute(_TENANT, (tenant, f"bench-{tenant.hex[-12:]}", "Bench"))
+    return tenant
+
+
 def _endpoints(environment: dict[str, str], tenant: TenantContext, urls: list[str]) -> None:
     module = wire_function("webhooks_api", environment)
     for url in urls:
         made = EndpointId(uuid7())
-        sealed = module.stores and module.endpoints._keys.seal(tenant, made, bytes(range(32)))  # noqa: SLF001
+        sealed = module.endpoints._keys.seal(tenant, made, bytes(range(32)))  # noqa: SLF001
         key = Key(KeyId(uuid7()), Algorithm.HMAC, sealed, utc_now())
         with module.database.transaction(tenant) as tx:
             module.stores.endpoints.insert(tx, _endpoint(made, url, key))

@@ -163,7 +163,7 @@ def _counted() -> Iterator[Counter[str]]:
 
 def _cents(calls: Mapping[str, int]) -> float:
     prices = {**_PRICES, "BatchGetItem": _BATCH_GET}
-    return sum(count * prices[name] for name, count in calls.items()) / 1e6 * 100
+    return sum(count * prices.get(name, 0) for name, count in calls.items()) / 1e6 * 100
 
 
 def _goals(rows: list[Row]) -> list[Goal]:
