@@ -68,6 +68,7 @@ class Chain:
         metadata = quote(json.dumps({"street": self.street}))
         return {
             "word": f"search=strasse+{self.street}&metadata={metadata}",
+            "beginning": "search=stra&limit=10",
             "name": "sort=name&limit=10",
             "near": "near=52.5,13.4&limit=10",
         }

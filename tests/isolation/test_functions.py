@@ -39,6 +39,8 @@ DOORS = {
     "place_at": "names and looks, by a slug or a verified domain: public, and no id",
     "holder_of": "for our code alone: who holds a domain that the entered tenant claims, and what is in its DNS",
     "inbox_entries": "for operators and the sweep: what was posted, by whom and what became of it, without its body",
+    "own_word": "says again what it was given, and looks at no row",
+    "words": "the same",
     "operations": "numbers of all tenants together, for operators",
 }
 MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month", "find_sites"}

@@ -14,10 +14,15 @@ RETURN trim(regexp_replace(
         'øđðłıς', 'oddliσ'), 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th') COLLATE "pg_c_utf8",
     '[^[:alnum:]]+', ' ', 'g'));
 
--- The words of a text, and of the values within a document, to be found by their beginnings.
-CREATE FUNCTION app.words(said text, document jsonb) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- A word as a tenant's own: what begins it in an index, so that a search reads nothing that others' words begin with.
+CREATE FUNCTION app.own_word(tenant uuid, word text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN right(tenant::text, 12) || left(word, 64);
+
+-- The words of a text, and of the values within a document.
+CREATE FUNCTION app.words(tenant uuid, said text, document jsonb) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
-    SELECT array_to_tsvector(coalesce(array_agg(DISTINCT left(word, 64)), '{}'))
+    SELECT array_to_tsvector(coalesce(array_agg(DISTINCT app.own_word(tenant, word)), '{}'))
     FROM string_to_table(app.plain(said || ' ' || coalesce((
         SELECT string_agg(value #>> '{}', ' ')
         FROM jsonb_path_query(document, 'strict $.** ? (@.type() == "string" || @.type() == "number")') value), '')
@@ -47,7 +52,7 @@ ALTER TABLE sites
 ALTER TABLE sites
     ADD COLUMN sort_name text GENERATED ALWAYS AS (app.plain(name)) STORED,
     ADD COLUMN words tsvector GENERATED ALWAYS AS (app.words(
-        name || ' ' || code || ' ' || address || ' ' || city || ' ' || postal_code, metadata)) STORED,
+        tenant_id, name || ' ' || code || ' ' || address || ' ' || city || ' ' || postal_code, metadata)) STORED,
     ADD COLUMN position cube GENERATED ALWAYS AS (app.position(latitude, longitude)) STORED;
 -- The kind of a thing stays what it is.
 GRANT UPDATE (city, postal_code, country, latitude, longitude, area_m2, sales_area_m2, hours) ON sites TO rmap_app;
@@ -233,8 +238,12 @@ BEGIN
         query := query || ' AND s.kind = $2';
     END IF;
     IF want_words IS NOT NULL THEN
-        SELECT string_agg(quote_literal(left(word, 64)) || ':*', ' & ')::tsquery INTO wanted
-        FROM (SELECT word FROM string_to_table(app.plain(want_words), ' ') word WHERE word <> '' LIMIT 20) words;
+        -- The last may be the beginning of a word: what many words begin with is read whole, so the others may not.
+        SELECT string_agg(quote_literal(app.own_word(tenant, word)) || CASE WHEN place = last THEN ':*' ELSE '' END,
+                          ' & ')::tsquery INTO wanted
+        FROM (SELECT word, place, max(place) OVER () AS last
+              FROM string_to_table(app.plain(want_words), ' ') WITH ORDINALITY said (word, place)
+              WHERE word <> '' ORDER BY place LIMIT 20) words;
         query := query || ' AND s.words @@ $3';
     END IF;
     IF want_metadata IS NOT NULL THEN

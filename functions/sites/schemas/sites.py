@@ -94,7 +94,8 @@ class SitePage(Out):
 class SiteQuery(In):
     """Which sites; each that is said holds.
 
-    `search`: words that begin words of name, code, address, city or metadata, whatever their case and accents.
+    `search`: words of name, code, address, city or metadata, whatever their case and accents; the last may be the
+    beginning of one.
     `metadata`: JSON that is part of it. `kind`: `site`, unless `parent` is asked for. `parent`: directly in this one
     (`none`: in nothing); `within`: somewhere in it. `near`: latitude and longitude, `radius` in metres around them.
     """

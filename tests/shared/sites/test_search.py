@@ -31,6 +31,7 @@ def found(sites: Sites, tenant: TenantContext, **wanted: Any) -> set[str]:
         "m-01",
         "80331",
         "munchen cafe",
+        "zentral munch",
         "cafe; munchen!",
         "flagship",
         "espresso",
@@ -50,6 +51,12 @@ def test_words_are_found_by_their_beginnings_whatever_case_and_accents(
     )
     make(name="Elsewhere")
     assert found(sites, acme, words=words) == {"Café Zentral"}
+
+
+def test_all_words_but_the_last_are_whole(sites: Sites, make: Make, acme: TenantContext) -> None:
+    make(name="Café Zentral")
+    assert found(sites, acme, words="zentral caf") == {"Café Zentral"}
+    assert found(sites, acme, words="caf zentral") == set()
 
 
 @pytest.mark.parametrize(
