@@ -136,7 +136,7 @@ class TableRepository:
                 sql.SQL(_MONTHS).format(table=name, moment=sql.Identifier(table.by_month)),
                 {"table": table.name, "rows": rows},
             )
-        values = dict(_values(table, msgspec.json.decode(lines[0], type=dict[str, msgspec.Raw])))
+        values = dict(_values(table, _told(table, lines[0])))
         tx.run(
             sql.SQL(_ADD).format(
                 table=name,
@@ -173,6 +173,14 @@ def _reading(table: Table, after: Sequence[str] | None) -> sql.Composed:
         later=later,
         key=names if table.key else sql.SQL("1"),
     )
+
+
+def _told(table: Table, line: bytes) -> Container[str]:
+    """The columns that an archive's rows tell of; of what cannot be read all, so that PostgreSQL says what is wrong."""
+    try:
+        return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return {column.name for column in table.columns}
 
 
 def _values(table: Table, told: Container[str]) -> Iterator[tuple[str, sql.Composable]]:
