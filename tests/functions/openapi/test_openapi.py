@@ -109,9 +109,12 @@ def examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], An
         *((f"{path} answer", part) for path, _, one in operations(document) for part in one["responses"].values()),
         *shared,
     ]:
-        for content in part.get("content", {}).values():
-            if "example" in content:
-                yield place, {**content["schema"], "components": document["components"]}, content["example"]
+        for kind, content in part.get("content", {}).items():
+            schema = {**content["schema"], "components": document["components"]} if "example" in content else {}
+            if kind == "application/x-ndjson":
+                yield from ((place, schema, json.loads(line)) for line in content["example"].splitlines())
+            elif schema:
+                yield place, schema, content["example"]
 
 
 def test_every_example_fits_its_schema_and_its_formats(document: dict[str, Any]) -> None:
