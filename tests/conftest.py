@@ -141,7 +141,7 @@ def clone(template: str, servers: Stack, request: pytest.FixtureRequest) -> Iter
     name = f"test_{uuid4().hex[:16]}"
     with psycopg.connect(servers.database_admin_url, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER rmap_owner").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY OWNER rmap_owner").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )

@@ -24,7 +24,7 @@ def world(template: str, servers: Stack) -> Iterator[World]:
     name = f"isolation_{uuid4().hex[:12]}"
     with psycopg.connect(servers.database_admin_url, autocommit=True) as admin:
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER rmap_owner").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY OWNER rmap_owner").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
