@@ -20,13 +20,19 @@ def owner(stack: Stack) -> SignedIn:
 @pytest.fixture
 def debtor(stack: Stack, owner: SignedIn) -> SignedIn:
     """An owner whose organization was suspended for its debt."""
-
-    def is_on_trial() -> bool:
-        shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
-        return bool((shown["status"], shown["subscription_status"]) == ("active", "trialing"))
-
-    wait_for("its subscription at Stripe", is_on_trial, seconds=90)
     with psycopg.connect(stack.database_admin_url, autocommit=True) as admin:
+
+        def has_begun() -> bool:
+            """On trial, and what Stripe tells of a beginning was followed: nothing comes behind."""
+            told = admin.execute(
+                "SELECT count(*) FROM billing_events WHERE tenant_id = %s AND applied"
+                " AND type IN ('customer.subscription.created', 'invoice.paid')",
+                (owner.organization,),
+            ).fetchone()
+            shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
+            return (shown["status"], shown["subscription_status"], told) == ("active", "trialing", (2,))
+
+        wait_for("its subscription at Stripe", has_begun, seconds=90)
         admin.execute(
             "UPDATE tenants SET status = 'suspended', dunning_stage = 'suspended', subscription_status = 'past_due',"
             " status_reason = 'payment failed' WHERE tenant_id = %s",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from infra.settings import ROOT
 from tests.isolation.things import NAMES, QUERIES
@@ -118,11 +119,15 @@ def _least(schema: Json, own: Callable[[str], str], at: str) -> Any:
             return {name: _least(parts[name], own, f"{at}.{name}" if at else name) for name in needed}
         case "array":
             return [_least(schema["items"], own, f"{at}[]")] * int(schema.get("minItems", 0))
-        case "string" if schema.get("format") == "uuid":
-            return own(at)
         case "string":
-            return "https://example.com/mine" if "url" in at else "x" * max(int(schema.get("minLength", 1)), 1)
+            return own(at) if schema.get("format") == "uuid" else _text(schema, at)
     return False if schema.get("type") == "boolean" else schema.get("minimum", 1)
+
+
+def _text(schema: Json, at: str) -> str:
+    if at == "serial":
+        return f"x{uuid4().hex[:8]}"  # of which there may be one
+    return "https://example.com/mine" if "url" in at else "x" * max(int(schema.get("minLength", 1)), 1)
 
 
 def _put(made: Json, steps: list[str], meant: str) -> None:

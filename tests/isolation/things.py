@@ -31,8 +31,11 @@ class Things:
         """Make one of everything."""
         post = owner.api.post
         serial = f"door-{uuid4().hex[:8]}"
-        site = post("/api/v1/sites", {"name": "Flagship", "code": uuid4().hex[:8]})["id"]
-        sensor = post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": serial})["id"]
+        district = post("/api/v1/sites", {"name": "North", "code": uuid4().hex[:8], "kind": "district"})["id"]
+        site = post("/api/v1/sites", {"name": "Flagship", "code": uuid4().hex[:8], "parent_id": district})["id"]
+        foyer = {"name": "Foyer", "code": uuid4().hex[:8], "kind": "zone", "parent_id": site}
+        zone = post("/api/v1/sites", foyer)["id"]
+        sensor = post("/api/v1/sensors", {"site_id": site, "zone_id": zone, "name": "Door", "serial": serial})["id"]
         campaign = post("/api/v1/campaigns", {"name": "Spring", "budget": "100.00", "site_ids": [site]})["id"]
         hooked = post("/api/v1/webhooks/endpoints", {"url": "https://example.com/rmap"})
         endpoint = hooked["id"]
@@ -63,7 +66,10 @@ class Things:
                 {"name": f"role-{uuid4().hex[:8]}", "permissions": ["sites.read"]},
             )["name"],
             "user_id": owner.api.get(f"/api/v1/organizations/{owner.organization}/members")["items"][0]["user_id"],
+            "parent_id": district,
+            "within": district,
             "site_id": site,
+            "zone_id": zone,
             "sensor_id": sensor,
             "campaign_id": campaign,
             "endpoint_id": endpoint,
