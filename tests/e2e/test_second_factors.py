@@ -168,8 +168,14 @@ def test_stepping_up_opens_it(person: Person) -> None:
 
 def test_an_organization_can_ask_everybody_for_a_second_factor(person: Person) -> None:
     where = f"/api/v1/organizations/{person.signed_in.organization}"
-    etag = person.send("GET", where).headers["etag"]
-    changed = person.send("PUT", f"{where}/security", {"mfa_required": True}, if_match=etag)
+
+    def change() -> Reply:
+        etag = person.send("GET", where).headers["etag"]
+        return person.send("PUT", f"{where}/security", {"mfa_required": True}, if_match=etag)
+
+    changed = change()
+    if changed.status == 412:  # its billing began between the two
+        changed = change()
     assert (changed.status, changed.json["mfa_required"]) == (200, True)
     person.token = person.log_in()["access_token"]
     refused = person.send("GET", "/api/v1/campaigns")
