@@ -30,6 +30,7 @@ SEALED = {
     "webhook_endpoints.secret_headers",
     "webhook_endpoints.secret_keys",
     "identity_providers.client_secret",
+    "inbox.body",
 }
 OPEN = {
     "webhook_endpoints.old_secret_until": "a moment",
@@ -87,7 +88,10 @@ def test_every_key_of_every_kind_of_field_is_named(
     """As the repository writes them, as the release before did, as an import leaves them; and nobody else's."""
     acme, globex = two_tenants
     soon = utc_now().replace(microsecond=0) + timedelta(hours=168)
-    parts = {name: seal(acme) for name in ("newest", "ed25519", "before", "first", "second", "old", "older", "client")}
+    parts = {
+        name: seal(acme)
+        for name in ("newest", "ed25519", "before", "first", "second", "old", "older", "client", "posted")
+    }
     now = endpoint(
         {"authorization": parts["first"], "x-key": parts["second"]},
         key(parts["newest"]),
@@ -103,11 +107,20 @@ def test_every_key_of_every_kind_of_field_is_named(
             (parts["old"], parts["older"], soon, release_before.id),
         )
         put_provider(admin, acme, parts["client"])
+        post(admin, acme, parts["posted"])
     found = in_use(clone, acme)
     assert found.keys() == {key_of(sealed) for sealed in parts.values()}
     assert found[key_of(parts["first"])] == [(f"webhook {now.id}, header authorization", None)]
     assert [until for _, until in found[key_of(parts["before"])]] == [soon]
     assert list(found) == sorted(found)
+
+
+def post(admin: Any, tenant: TenantContext, sealed: bytes) -> None:
+    admin.execute(
+        "INSERT INTO inbox (tenant_id, id, source, external_id, kind, subject, occurred_at, received_at, body,"
+        " waits_since) VALUES (%s, %s, 'ses', 'one', 'Bounce', '', now(), now(), %s, now())",
+        (tenant.tenant, uuid7(), sealed),
+    )
 
 
 def put_provider(admin: Any, tenant: TenantContext, sealed: bytes) -> None:
