@@ -94,6 +94,18 @@ class Setback:
 
 
 @dataclass(frozen=True, slots=True)
+class Bill:
+    """What an invoice comes to; amounts as the API tells them, in the currency's unit."""
+
+    number: str | None
+    status: str
+    currency: str
+    total: str
+    amount_due: str
+    amount_paid: str
+
+
+@dataclass(frozen=True, slots=True)
 class BillingEvent:
     """What one of Stripe's events says of a tenant; `created` is Stripe's time, in whole seconds.
 
@@ -119,6 +131,8 @@ class BillingEvent:
     closing: bool = False
     """Whether it ends because the organization is being closed, and not because an owner cancelled it."""
     invoice: str = ""
+    bill: Bill | None = None
+    """What the invoice comes to, where that was told."""
 
 
 class Ends(StrEnum):

@@ -84,6 +84,8 @@ VOIDED = "invoice.voided"
 PAYMENTS = frozenset({PAYMENT_FAILED, PAYMENT_MADE, WRITTEN_OFF, VOIDED})
 OWED_BY, SETTLED_BY = (PAYMENT_FAILED, WRITTEN_OFF), (PAYMENT_MADE, VOIDED)
 """What makes an invoice a debt, and what ends that for good: to be written off does not, though Stripe then goes on."""
+TOLD = PAYMENTS | {"invoice.finalized"}
+"""What of an invoice the organization is told, under the same name."""
 TRIAL_ENDS = "customer.subscription.trial_will_end"
 _RANKS = {
     PROVISIONED: 0,

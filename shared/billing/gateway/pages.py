@@ -6,7 +6,8 @@ import stripe
 
 from shared.billing.errors import InvoiceOwed
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.subscriptions import Owner, money
+from shared.billing.gateway.shapes import money
+from shared.billing.gateway.subscriptions import Owner
 from shared.billing.model import Plan
 from shared.billing.rules import LIVE
 

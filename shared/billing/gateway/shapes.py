@@ -2,13 +2,14 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from shared.billing.errors import Nonsense
-from shared.billing.model import BillingEvent, Plan
+from shared.billing.model import Bill, BillingEvent, Plan
 from shared.billing.rules import PLAN_OF
 
 ENDS_FOR, CLOSING = "ends_for", "closing"
@@ -54,8 +55,11 @@ class Parent(msgspec.Struct):
     subscription_details: SubscriptionDetails | None = None
 
 
+_Cents = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
 class Thing(msgspec.Struct):
-    """A subscription, an invoice or a checkout session."""
+    """A subscription, an invoice or a checkout session; amounts in cents."""
 
     id: str = ""
     object: str = ""
@@ -67,6 +71,11 @@ class Thing(msgspec.Struct):
     parent: Parent | None = None
     trial_end: int | None = None
     cancel_at_period_end: bool = False
+    number: str | None = None
+    currency: str | None = None
+    total: _Cents = 0
+    amount_due: _Cents = 0
+    amount_paid: _Cents = 0
 
     @property
     def tenant(self) -> UUID | None:
@@ -124,6 +133,23 @@ def named(text: str) -> str:
     if len(text) > _LONGEST_NAME or not text.isprintable():
         raise Nonsense(f"{text[:20]!a} … is no name of Stripe's.")
     return text
+
+
+def money(cents: int) -> str:
+    """An amount as the API tells it."""
+    return str((Decimal(cents) / 100).quantize(Decimal("0.01")))
+
+
+def bill(invoice: Thing) -> Bill:
+    """What an invoice comes to. Errors: Nonsense."""
+    return Bill(
+        number=None if invoice.number is None else named(invoice.number),
+        status=named(invoice.status or ""),
+        currency=named((invoice.currency or "").upper()),
+        total=money(invoice.total),
+        amount_due=money(invoice.amount_due),
+        amount_paid=money(invoice.amount_paid),
+    )
 
 
 def thing(answer: Any) -> Thing:

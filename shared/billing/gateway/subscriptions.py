@@ -9,7 +9,6 @@ itself, and `keeps_plan` and `keeps_until` in the metadata say what is paid for 
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +16,7 @@ import stripe
 
 from shared.billing.errors import NothingToChange, StripeRefused
 from shared.billing.gateway.connection import Connection, translated
-from shared.billing.gateway.shapes import ENDS_FOR, GOES_DOWN_TO, Thing, thing, told_of_subscription
+from shared.billing.gateway.shapes import ENDS_FOR, GOES_DOWN_TO, Thing, money, thing, told_of_subscription
 from shared.billing.model import BillingEvent, Plan
 from shared.billing.rules import LIVE, REREAD, is_upgrade
 from tenant_context.clock import Clock
@@ -222,11 +221,6 @@ def _invoice(found: dict[str, Any]) -> dict[str, Any]:
         "url": found.get("hosted_invoice_url"),
         "pdf": found.get("invoice_pdf"),
     }
-
-
-def money(cents: int) -> str:
-    """An amount as the API tells it."""
-    return str((Decimal(cents) / 100).quantize(Decimal("0.01")))
 
 
 def _seconds(at: datetime | None) -> int:

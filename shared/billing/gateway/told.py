@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from shared.billing.errors import Nonsense
-from shared.billing.gateway.shapes import Thing, moment, named, told_of_subscription
+from shared.billing.gateway.shapes import Thing, bill, moment, named, told_of_subscription
 from shared.billing.model import BillingEvent, CardAdded
 from tenant_context.errors import BadRequest
 
@@ -86,6 +86,7 @@ def _understood(event: _Event) -> BillingEvent | None:
         subscription=named(details.subscription),
         invoice=named(thing.id),
         reason=f"The payment of invoice {thing.id} failed." if event.type == "invoice.payment_failed" else "",
+        bill=bill(thing),
     )
 
 

@@ -1,7 +1,7 @@
 """What billing says, written into the tenant: each word once, and an older one never over a newer."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -89,10 +89,14 @@ class Billing:
     def followed(self, tx: Transaction, event: BillingEvent) -> Outcome:
         """An event of Stripe's; emits tenant.billing_ready or tenant.subscription_changed when it changes something.
 
+        What it says of an invoice is told under Stripe's name for it.
+
         Where it is doubtful nothing has changed: whoever asked has Stripe asked, as `doubt` says.
         """
-        if self._repository.lock(tx) and self._repository.seen(tx, event.id):
+        state = self._repository.lock(tx)
+        if self._repository.seen(tx, event.id):
             return Outcome.REPEATED
+        _tell_of_invoice(tx, state, event)
         return self._follow(tx, event)
 
     def doubt(self, tx: Transaction, event: BillingEvent) -> Doubt:
@@ -180,6 +184,14 @@ class Billing:
             return Outcome.APPLIED, state
         outcome = rules.judge(event, state, newest)
         return outcome, rules.follow(state, event) if outcome is Outcome.APPLIED else state
+
+
+def _tell_of_invoice(tx: Transaction, state: BillingState, event: BillingEvent) -> None:
+    """What happened to an invoice is told as it comes in, whether it still matters to the subscription or not."""
+    if event.bill is None or event.type not in rules.TOLD or state.customer not in {None, event.customer}:
+        return
+    data = {"invoice": event.invoice, **asdict(event.bill), "reason": event.reason}
+    tx.emit(Event(event.type, f"invoice/{event.invoice}", data))
 
 
 def tell(tx: Transaction, kind: str, state: BillingState) -> None:

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from shared.events.model import EventType
-from shared.events.rules.catalogue import AREAS, BY_NAME, CATALOGUE, TENANT
+from shared.events.rules.catalogue import AREAS, BY_NAME, CATALOGUE
+from shared.events.rules.money import TENANT
 from shared.events.rules.schemas import body_schema, identifier
 
 PAYLOAD_VERSIONS = (1,)
 """The forms of bodies that an endpoint may ask for. A second one comes with the first type that has a version 2."""
 _EXAMPLES_ID = "0193a0c2-9999-7c11-8f5a-3d2e9b1c4a60"
-_IDS = ("id", "batch", "prefix", "endpoint", "user", "role", "domain")
+_IDS = ("id", "invoice", "batch", "prefix", "endpoint", "user", "role", "domain")
 
 
 def is_filter(text: str) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.events.model import EventType
+from shared.events.rules.money import MONEY, TENANT
 from shared.events.rules.stores import STORES
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
-TENANT = "0193a0c2-0000-7c11-8f5a-3d2e9b1c4a60"
 
 
 def _campaign(name: str, description: str, status: str, version: int) -> EventType:
@@ -21,17 +21,6 @@ def _campaign(name: str, description: str, status: str, version: int) -> EventTy
         "version": version,
     }
     return EventType(f"campaign.{name}", description, "campaign/<id>", data)
-
-
-def _billing(name: str, description: str, status: str, subscription: str, reason: str) -> EventType:
-    data = {
-        "id": TENANT,
-        "plan": "starter",
-        "status": status,
-        "subscription_status": subscription or None,
-        "reason": reason,
-    }
-    return EventType(f"tenant.{name}", description, "tenant/<id>", data, nullable=frozenset({"subscription_status"}))
 
 
 def _security(name: str, description: str, details: Mapping[str, Any] | None = None) -> EventType:
@@ -178,50 +167,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "tenant/<id>",
         {"id": TENANT, "counts": {"postgresql/campaigns": 12, "dynamodb/sessions": 3, "s3/exports": 1, "people": 2}},
     ),
-    _billing("billing_ready", "Billing is set up; the plan is in force.", "active", "active", ""),
-    _billing("billing_failed", "Billing could not be set up.", "billing_pending", "", "card_declined"),
-    _billing(
-        "billing_late",
-        "Billing could not be set up for a week: after another one the organization can only be read.",
-        "billing_pending",
-        "",
-        "Stripe does not answer.",
-    ),
-    _billing("trial_ending", "The trial ends in three days.", "active", "trialing", ""),
-    EventType(
-        "tenant.billing_requested",
-        "An owner asked for another plan, or to end the subscription or go on with it.",
-        "tenant/<id>",
-        {"id": TENANT, "action": "change", "plan": "professional"},
-        nullable=frozenset({"plan"}),
-    ),
-    EventType(
-        "usage.threshold_reached",
-        "A month's usage reached 50, 80 or 100 % of what the plan includes; told once for each.",
-        "tenant/<id>",
-        {
-            "id": TENANT,
-            "meter": "api_calls",
-            "month": "2026-03",
-            "threshold": 80,
-            "quantity": 2_400_000,
-            "included": 3_000_000,
-        },
-    ),
-    EventType(
-        "usage.push_refused",
-        "Stripe refused an hour's usage for good, such as one that came more than 35 days late.",
-        "tenant/<id>",
-        {
-            "id": TENANT,
-            "meter": "api_calls",
-            "hour": "2026-03-02T09:00:00+00:00",
-            "part": 2,
-            "quantity": 17,
-            "reason": "The timestamp must be within the past 35 calendar days.",
-        },
-    ),
-    _billing("subscription_changed", "The subscription's state changed.", "past_due", "past_due", "payment_failed"),
+    *MONEY,
     _security("signed_out", "A session of a user ended by their own will; `*` for all of them.", {"session": _ID}),
     _security("stepped_up", "A user proved once more who they are.", {"proof": "otp"}),
     _security("address_change_requested", "A user asked to change their mail address; nothing has changed yet."),

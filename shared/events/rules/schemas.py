@@ -22,9 +22,9 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 
 _TEXTUAL = """
-    action agent challenge client_id code currency display_name domain email from greeting issuer job kind locale
-    meter name plan prefix previous_serial proof reason replaced_by role serial session slug source_ip state status
-    subscription_status time_zone to type url week_start"""
+    action agent challenge client_id code currency display_name domain email from greeting invoice issuer job kind
+    locale meter name number plan prefix previous_serial proof reason replaced_by role serial session slug
+    source_ip state status subscription_status time_zone to type url week_start"""
 _NUMERIC = """
     bytes campaigns days included part parts quantity quarantined revised rows stage stored threshold unchanged
     version"""
@@ -35,7 +35,7 @@ _NAMES: tuple[tuple[Schema, str], ...] = (
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),
-    (_DECIMAL, "budget"),
+    (_DECIMAL, "amount_due amount_paid budget total"),
     ({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, "month"),
     ({"type": "object", "additionalProperties": _NUMBER}, "counts"),
 )

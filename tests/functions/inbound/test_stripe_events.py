@@ -68,6 +68,7 @@ def test_a_subscriptions_event_is_queued_for_its_tenant(post: Post, outcomes: In
         "next_plan": None,
         "closing": False,
         "invoice": "",
+        "bill": None,
     }
 
 
@@ -77,6 +78,8 @@ def test_a_failed_payment_is_queued_with_its_reason(post: Post, outcomes: Inspec
     assert (message["data"]["status"], message["data"]["subscription"]) == (None, "sub_sample")
     assert message["data"]["reason"] == "The payment of invoice in_sample failed."
     assert message["data"]["invoice"] == "in_sample"
+    amounts = {"total": "49.00", "amount_due": "49.00", "amount_paid": "0.00"}
+    assert message["data"]["bill"] == {"number": "DEMO-0007", "status": "open", "currency": "EUR", **amounts}
 
 
 def absurd(case: str, place: str, value: object) -> str:
@@ -112,6 +115,8 @@ OBJECT = "data.object"
         ("stripe_payment_failed", f"{OBJECT}.id", "in_\x00"),
         ("stripe_payment_failed", f"{OBJECT}.customer", "c" * 5000),
         ("stripe_payment_failed", "created", HUGE),
+        ("stripe_payment_failed", f"{OBJECT}.number", "A\u202e1"),
+        ("stripe_payment_failed", f"{OBJECT}.currency", "e" * 5000),
     ],
     ids=ascii,
 )
@@ -209,13 +214,17 @@ def test_what_the_stand_in_makes_of_a_life_is_understood(post: Post, outcomes: I
     stand_in.client.v1.subscriptions.cancel(made.id)
     for event in list(stand_in.client.v1.events.list({"limit": 100}).auto_paging_iter())[::-1]:
         assert post(json.dumps(event.to_dict(), default=str))["status"] == 200
-    said = [(told["data"]["type"], told["data"]["status"]) for told in outcomes.messages()]
+    words = [told["data"] for told in outcomes.messages()]
+    said = [(word["type"], word["status"]) for word in words]
     assert {told for told in said if told[1]} >= {
         ("customer.subscription.created", "trialing"),
         ("customer.subscription.updated", "active"),
         ("customer.subscription.deleted", "canceled"),
     }
-    assert ("invoice.paid", None) in said
+    bills = {(word["type"], word["bill"]["status"]): word["bill"] for word in words if word["bill"]}
+    assert {("invoice.finalized", "open"), ("invoice.paid", "paid")} <= set(bills)
+    first = next(word["bill"] for word in words if word["type"] == "invoice.paid")
+    assert (first["currency"], first["total"], first["amount_paid"]) == ("EUR", "0.00", "0.00")
 
 
 def test_a_card_that_was_given_is_an_errand(post: Post, outcomes: Inspected, errands: Inspected) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.billing.errors import TenantMissing
-from shared.billing.model import BillingEvent, Outcome, Plan, Provisioned, Setback
+from shared.billing.model import Bill, BillingEvent, Outcome, Plan, Provisioned, Setback
 from shared.billing.service.following import Billing
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
@@ -240,6 +240,28 @@ def test_a_debt_that_was_let_go_leaves_no_reason_in_whatever_order_it_is_heard_o
                 billing.followed(tx, event(acme, number + 1, kind, status, reason=reason))
             assert tx.one("SELECT status, billing_reason FROM tenants") == ("active", ""), order
             raise Undone
+
+
+def test_an_invoices_life_is_told_once_each_and_only_to_whom_it_is_made_out(
+    billing: Billing, database: Database, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    provisioned(billing, database, acme)
+    bill = Bill("ACME-1", "open", "EUR", "99.00", "99.00", "0.00")
+    kinds = ("created", "finalized", "payment_failed", "paid", "payment_succeeded", "voided", "marked_uncollectible")
+    words = [
+        event(acme, number, f"invoice.{kind}", None, invoice="in_1", bill=bill) for number, kind in enumerate(kinds)
+    ]
+    others = replace(words[1], id="evt_other", customer="cus_other")
+    for word in (words[2], *words, others, *words[::-1]):
+        followed(billing, database, acme, word)
+    with database.transaction(acme) as tx:
+        billing.replayed(tx, None)
+    rows = database.read(acme, "SELECT type, subject, data FROM outbox WHERE type LIKE 'invoice.%' ORDER BY id")
+    told = ["payment_failed", "finalized", "paid", "voided", "marked_uncollectible"]
+    assert [row[0] for row in rows] == [f"invoice.{kind}" for kind in told]
+    assert {row[1] for row in rows} == {"invoice/in_1"}
+    assert rows[0][2] == {"invoice": "in_1", **asdict(bill), "reason": ""}
 
 
 def test_an_invoice_does_not_make_a_subscriptions_event_old(
