@@ -1,0 +1,109 @@
+"""Standings of cumulative counters, and the intervals that each two neighbours of them make."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from shared.measurements import rules
+from shared.measurements.model import Outcome
+from shared.measurements.repository.counts import setups_locked, write_intervals
+from shared.measurements.repository.writing import ensure_months, write
+from shared.sites.model import Setup
+from tenant_context.postgres import Transaction
+
+_OF_A_READING = 5
+"""Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
+_WRITE_READINGS: LiteralString = """
+    WITH input AS (
+        SELECT n, sensor_id, line, at, entries, exits
+        FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(times)s::timestamptz[], %(entries)s::bigint[],
+                    %(exits)s::bigint[])
+             WITH ORDINALITY AS t (sensor_id, line, at, entries, exits, n)
+    ), known AS (
+        SELECT i.* FROM input i JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
+    ), written AS (
+        INSERT INTO counter_readings AS r (tenant_id, sensor_id, line, at, entries, exits, received_at, batch_id)
+        SELECT %(tenant)s, sensor_id, line, at, entries, exits, %(received)s, %(batch)s
+        FROM known ORDER BY sensor_id, line, at
+        ON CONFLICT (tenant_id, sensor_id, line, at) DO UPDATE
+        SET entries = excluded.entries, exits = excluded.exits, received_at = excluded.received_at,
+            batch_id = excluded.batch_id, revision = r.revision + 1
+        WHERE (r.entries, r.exits) IS DISTINCT FROM (excluded.entries, excluded.exits)
+          AND (r.received_at, r.batch_id) < (excluded.received_at, excluded.batch_id)
+        RETURNING old.revision AS old_revision
+    )
+    SELECT (SELECT count(*) FROM written WHERE old_revision IS NULL),
+           (SELECT count(*) FROM written WHERE old_revision IS NOT NULL),
+           (SELECT count(*) FROM known),
+           ARRAY(SELECT n FROM input WHERE n NOT IN (SELECT n FROM known))"""
+_FOLLOWING: LiteralString = """
+    WITH touched AS (
+        SELECT DISTINCT sensor_id, line, at
+        FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(times)s::timestamptz[]) AS t (sensor_id, line, at)
+    ), ends AS (
+        SELECT sensor_id, line, at FROM touched
+        UNION
+        SELECT t.sensor_id, t.line, n.at FROM touched t CROSS JOIN LATERAL (
+            SELECT r.at FROM counter_readings r
+            WHERE r.tenant_id = %(tenant)s AND r.sensor_id = t.sensor_id AND r.line = t.line AND r.at > t.at
+            ORDER BY r.at LIMIT 1) n
+    )
+    SELECT EXISTS (SELECT FROM people_counts c
+                   WHERE c.tenant_id = %(tenant)s AND c.sensor_id = e.sensor_id AND c.line = e.line
+                     AND c.starts_at = b.at),
+           e.sensor_id, e.line, b.at, r.at, b.entries, b.exits, r.entries, r.exits
+    FROM ends e
+    JOIN counter_readings r
+      ON r.tenant_id = %(tenant)s AND r.sensor_id = e.sensor_id AND r.line = e.line AND r.at = e.at
+    CROSS JOIN LATERAL (
+        SELECT b.at, b.entries, b.exits FROM counter_readings b
+        WHERE b.tenant_id = %(tenant)s AND b.sensor_id = e.sensor_id AND b.line = e.line AND b.at < e.at
+        ORDER BY b.at DESC LIMIT 1) b
+    WHERE r.at - b.at <= %(longest)s"""
+
+
+def write_counts(tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
+    """Counts in; answers what became of them and the places of rows whose sensor is not there.
+
+    Rows with a value less are counters' standings: each is kept, and makes intervals with its neighbours.
+    """
+    places: dict[bool, list[int]] = {True: [], False: []}
+    for place, row in enumerate(data["rows"]):
+        places[len(row) == _OF_A_READING].append(place)
+    if not places[True]:
+        ensure_months(tx, "people_counts", [row[2] for row in data["rows"]])
+        return write_intervals(tx, data, data["rows"])
+    readings, rows = ([data["rows"][place] for place in places[kind]] for kind in (True, False))
+    setups = _lock(tx, readings, rows)
+    first, unknown = write_intervals(tx, data, rows)
+    second, missing = _write_readings(tx, data, readings, setups)
+    both = zip(astuple(first), astuple(second), strict=True)
+    return Outcome(*map(sum, both)), [places[False][one] for one in unknown] + [places[True][one] for one in missing]
+
+
+def _lock(tx: Transaction, readings: Sequence[Sequence[Any]], rows: Sequence[Sequence[Any]]) -> dict[UUID, Setup]:
+    """Hold the sensors of standings, and answer how they are read.
+
+    Two who put standings between the same neighbours must see each other's. Months are made before anything is
+    written: whoever makes one waits for those who write, and must not hold what they wait for.
+    """
+    setups = setups_locked(tx, sorted({row[0] for row in readings}))
+    ends = [datetime.fromisoformat(row[2]) for row in readings]
+    starts = [moment.isoformat() for end in ends for moment in (end, end - rules.LONGEST)]
+    ensure_months(tx, "people_counts", [*starts, *(row[2] for row in rows)])
+    return setups
+
+
+def _write_readings(
+    tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], setups: Mapping[UUID, Setup]
+) -> tuple[Outcome, list[int]]:
+    """Standings in, and the intervals that end or begin at them anew, whatever came in which order."""
+    sensors, lines, times, entries, exits = (list(column) for column in zip(*rows, strict=True))
+    touched = {"sensors": sensors, "lines": lines, "times": times}
+    found = write(tx, _WRITE_READINGS, data, {**touched, "entries": entries, "exits": exits})
+    following = tx.all(_FOLLOWING, {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST})
+    intervals = [row for known, *one in following if (row := rules.interval(setups[one[0]], *one, known=known))]
+    write_intervals(tx, data, intervals, derived=True)
+    return found

@@ -1,0 +1,33 @@
+"""What all that writes raw rows shares: months that are there before their rows, and what became of those."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from shared.measurements.model import Outcome
+from tenant_context.postgres import Transaction
+
+_MONTHS: LiteralString = "SELECT app.ensure_month(%s, month) FROM unnest(%s::timestamptz[]) AS month"
+
+
+def write(
+    tx: Transaction, statement: LiteralString, data: dict[str, Any], columns: dict[str, Any]
+) -> tuple[Outcome, list[int]]:
+    """Run a statement that writes part of a batch; what became of its rows, and the places of those it did not know."""
+    values = {"tenant": tx.tenant.tenant, "received": data["received_at"], "batch": UUID(data["batch"])}
+    row = tx.one(statement, {**values, **columns})
+    if row is None:
+        raise AssertionError("a SELECT of counts answers one row")
+    stored, revised, known, unknown = row
+    outcome = Outcome(stored, known - stored - revised, revised, len(unknown))
+    return outcome, [int(place) - 1 for place in unknown]
+
+
+def ensure_months(tx: Transaction, table: str, moments: Sequence[str]) -> None:
+    """Make the partitions that rows of these moments need."""
+    first = {
+        datetime.fromisoformat(moment).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        for moment in moments
+    }
+    tx.run(_MONTHS, (table, sorted(first)))
