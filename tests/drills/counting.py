@@ -1,0 +1,74 @@
+"""Processors' lives, each a process that takes counts from a queue, writes them and says so, until it is killed.
+
+Apart from the drill, so that a process begins with little.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import psycopg
+
+from shared.measurements.repository.raw import RawRepository
+from shared.measurements.service import Processor
+from tenant_context.clock import utc_now, uuid7
+from tenant_context.entry.queue import QueueEntry
+from tenant_context.observability import Observability
+from tenant_context.postgres import Database
+from tenant_context.settings import DatabaseSettings
+from tenant_context.states import Need
+
+AT_ONCE = 10
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a processor finds what it needs."""
+
+    settings: DatabaseSettings
+    queue: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Context:
+    aws_request_id: str = "drill"
+
+
+def live(work: Work) -> None:
+    """Take, write, say so; as a mapping of SQS to a function does, for as long as one lives."""
+    os.environ.update(work.environment)
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  a name and no file
+        os.dup2(nowhere.fileno(), 1)  # what functions log there belongs to nobody's test
+    sqs = boto3.client("sqs")
+    database = Database(work.settings, clock=utc_now)
+    entry = QueueEntry(
+        Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts),
+        observability=Observability("drill"),
+        need=Need.PROCESS,
+    )
+    while True:
+        told = sqs.receive_message(QueueUrl=work.queue, MaxNumberOfMessages=AT_ONCE, AttributeNames=["All"])
+        messages = told.get("Messages", [])
+        if not messages:
+            time.sleep(0.1)
+            continue
+        failed = _failed(entry, messages)
+        for message in messages:
+            if message["MessageId"] not in failed:
+                sqs.delete_message(QueueUrl=work.queue, ReceiptHandle=message["ReceiptHandle"])
+
+
+def _failed(entry: QueueEntry, messages: list[Any]) -> set[str]:
+    records = [
+        {"messageId": one["MessageId"], "body": one["Body"], "attributes": one.get("Attributes", {})}
+        for one in messages
+    ]
+    try:
+        answer = entry({"Records": records}, _Context())
+    except psycopg.Error:
+        return {one["messageId"] for one in records}
+    return {one["itemIdentifier"] for one in answer["batchItemFailures"]}
