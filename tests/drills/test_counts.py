@@ -94,7 +94,7 @@ class Cluster:
         head = self.server.server.process()
         assert head is not None
         if chance.random() < 0.5:
-            sessions = [one for one in head.children() if "rmap_app" in " ".join(one.cmdline())]
+            sessions = [one for one in head.children() if _is_session(one)]
             if sessions:
                 chance.choice(sessions).kill()
                 self.crashes["session"] += 1
@@ -106,6 +106,12 @@ class Cluster:
         psutil.wait_procs(everybody, timeout=10)
         self.crashes["whole"] += 1
         self.server.start()
+
+
+def _is_session(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return "rmap_app" in " ".join(process.cmdline())
+    return False
 
 
 @pytest.fixture
