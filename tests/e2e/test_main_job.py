@@ -1,24 +1,17 @@
 """The platform's main job through its deployed API, as a newcomer sees it."""
 
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.demo.api import wait_for
 from local.demo.reading import settled
-from local.demo.real_story import RealStory
 from local.demo.story import Story
 from local.demo.tenants import DEMO_USERS, SignedIn, device, log_in
 from local.progress import Silent
 from local.stack import Stack
 from tests.e2e.conftest import Wire
-
-DATA = Path(os.environ.get("RMAP_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
-FILES = (DATA / "calit2" / "CalIt2.data", DATA / "online_retail" / "online_retail.csv.gz")
-MISSING = [path.name for path in FILES if not path.exists()]
 
 
 def test_the_demo_does_the_main_job_and_can_do_it_again(stack: Stack) -> None:
@@ -34,14 +27,6 @@ def test_the_demo_leaves_one_campaign_and_no_key_behind(stack: Stack) -> None:
     campaigns = api.get("/api/v1/campaigns?limit=200")["items"]
     assert [campaign["status"] for campaign in campaigns if campaign["name"] == "Demo week"] == ["active"]
     assert all(key["revoked"] for key in api.get("/api/v1/api-keys")["items"] if key["name"] == "Demo devices")
-
-
-@pytest.mark.skipif(bool(MISSING), reason=f"not in the folder that RMAP_DATA names: {', '.join(MISSING)}")
-def test_the_main_job_on_real_files_accounts_for_every_row(stack: Stack) -> None:
-    told = "\n".join(RealStory(stack.api_url, stack.webhook_receiver_url, DATA, Silent()).tell())
-    assert "10080 rows = 10080 accounted for" in told
-    assert "541909 lines = 541909 accounted for" in told
-    assert "their signatures verify" in told
 
 
 @pytest.fixture
