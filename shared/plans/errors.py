@@ -1,12 +1,18 @@
 """What plans and grants refuse."""
 
-from tenant_context.errors import FieldError, Invalid, NotFound
+from tenant_context.errors import Conflict, FieldError, Invalid, NotFound
 
 
 class OrganizationUnknown(NotFound):
     """Not the caller's organization, or none at all: the same answer."""
 
     code, title = "organization-not-found", "There is no such organization"
+
+
+class OrganizationClosed(Conflict):
+    """Nothing is given to an organization that is closed for good."""
+
+    code, title = "organization-closed", "The organization is closed for good"
 
 
 class GrantNotFound(NotFound):

@@ -7,11 +7,12 @@ from uuid import UUID
 from psycopg import errors
 
 from shared.plans import rules
-from shared.plans.errors import OrganizationUnknown
+from shared.plans.errors import OrganizationClosed, OrganizationUnknown
 from shared.plans.model import Allowances, Feature, Grant, Held, Kind, Limit
 from tenant_context.context import TenantContext
 from tenant_context.plans import COUNTED
 from tenant_context.postgres import Database, Transaction
+from tenant_context.states import State
 
 _ALLOWANCES: LiteralString = """
     SELECT t.plan,
@@ -21,7 +22,8 @@ _ALLOWANCES: LiteralString = """
     WHERE t.tenant_id = %(tenant)s"""
 _ADD: LiteralString = """
     INSERT INTO grants (tenant_id, id, kind, name, amount, reason, created_at, until)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+    RETURNING (SELECT t.status FROM tenants t WHERE t.tenant_id = grants.tenant_id)"""
 _ALL: LiteralString = """
     SELECT id, kind, name, amount, reason, created_at, until, revoked_at FROM grants WHERE tenant_id = %s ORDER BY id"""
 _HELD: LiteralString = """
@@ -82,13 +84,15 @@ class PlanRepository:
         return rules.size({row[0]: row[1] for row in self._database.read(tenant, _STORED, (tenant.tenant,))})
 
     def add(self, tx: Transaction, grant: Grant) -> None:
-        """A new grant. Errors: OrganizationUnknown."""
+        """A new grant. Errors: OrganizationUnknown, OrganizationClosed."""
         one = grant
         values = (one.id, one.kind, one.name, one.amount, one.reason, one.created_at, one.until)
         try:
-            tx.one(_ADD, (tx.tenant.tenant, *values))
+            row = tx.one(_ADD, (tx.tenant.tenant, *values))
         except errors.ForeignKeyViolation as error:
             raise OrganizationUnknown from error
+        if row is None or row[0] == State.CLOSED:
+            raise OrganizationClosed
 
     def all(self, tenant: TenantContext) -> list[Grant]:
         """Every grant there was, oldest first."""

@@ -116,7 +116,7 @@ class Grants:
     def give(
         self, tx: Transaction, kind: Kind, name: str, *, amount: int | None, until: datetime | None, reason: str
     ) -> Grant:
-        """A grant; emits tenant.grant_given. Errors: NothingToGrant, OrganizationUnknown."""
+        """A grant; emits tenant.grant_given. Errors: NothingToGrant, OrganizationUnknown, OrganizationClosed."""
         grant = Grant(self._new_id(), kind, name, amount, reason, tx.now, until)
         rules.check(grant)
         self._repository.add(tx, grant)

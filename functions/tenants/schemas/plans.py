@@ -11,9 +11,11 @@ from shared.plans.model import Allowances, Grant, Kind, Limit
 from shared.plans.rules import nearly_reached
 from tenant_context.clock import rfc3339
 from tenant_context.flags import Flag
-from tenant_context.wire import In, Moment, Out, no_nul
+from tenant_context.wire import In, Moment, Out, plain_text
 
-Reason = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(no_nul)]
+Reason = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True), BeforeValidator(plain_text)
+]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 

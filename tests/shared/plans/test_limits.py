@@ -8,9 +8,11 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from pydantic import ValidationError
 
+from functions.tenants.schemas.plans import GrantIn
 from shared.exports.repository.tables import TableRepository
-from shared.plans.errors import GrantNotFound, NothingToGrant, OrganizationUnknown
+from shared.plans.errors import GrantNotFound, NothingToGrant, OrganizationClosed, OrganizationUnknown
 from shared.plans.model import Kind
 from shared.plans.repository import PlanRepository
 from shared.plans.service import Grants, Plans
@@ -237,6 +239,15 @@ def test_nothing_is_granted_to_nobody(database: Database) -> None:
         give(database, nobody, Kind.FEATURE, "sso")
 
 
+def test_nothing_is_granted_to_who_is_closed(database: Database, clone: Clone, two_tenants: Tenants) -> None:
+    with clone.connect() as admin:
+        admin.execute("UPDATE tenants SET status = 'closed' WHERE tenant_id = %s", (two_tenants[0].tenant,))
+    with pytest.raises(OrganizationClosed):
+        give(database, two_tenants[0], Kind.FEATURE, "sso")
+    with clone.connect() as admin:
+        assert admin.execute("SELECT count(*) FROM grants").fetchall() == [(0,)]
+
+
 def test_only_an_operator_reaches_into_a_tenant(two_tenants: Tenants) -> None:
     with pytest.raises(TypeError):
         at_tenant(two_tenants[0], two_tenants[1].tenant)
@@ -291,3 +302,9 @@ def test_another_tenants_limits_are_not_shown(database: Database, two_tenants: T
     acme, globex = two_tenants
     with pytest.raises(OrganizationUnknown):
         Plans(PlanRepository(database), Nobody(), database.clock).allowances(acme, globex.tenant)
+
+
+@pytest.mark.parametrize("reason", ["two\nlines", "turned \u202eround", "NUL \x00", "", " "])
+def test_why_an_operator_did_it_is_one_line_that_reads_as_it_is_written(reason: str) -> None:
+    with pytest.raises(ValidationError):
+        GrantIn.model_validate({"kind": "feature", "name": "sso", "reason": reason})
