@@ -20,6 +20,7 @@ NAMES = (
     "export",
     "search",
     "deliveries",
+    "arrival",
     "crowds",
     "fanout",
 )

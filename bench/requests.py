@@ -20,7 +20,7 @@ from tenant_context import revocations
 from tenant_context.api_keys import key_hash, make_key
 from tenant_context.aws import AwsClient
 from tenant_context.clock import rfc3339, utc_now, uuid7
-from tenant_context.dynamo import encode
+from tenant_context.dynamo_values import encode
 from tenant_context.plans import USUAL
 from tenant_context.secrets import secret
 

@@ -86,7 +86,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.INTERNET,
         timeout_s=12,
         memory_mb=512,
-        layers=("core", "federation"),
+        layers=("core", "federation", "calls"),
         permissions=(*may(Access.DECRYPT, Key.FIELD), *may(Access.READ_TABLE, Table.DATA_KEYS)),
         extra_settings=(Setting.OUTBOUND_ALLOW, Setting.BREACHES_URL, Setting.DNS_SERVER),
     ),
@@ -190,6 +190,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         permissions=(
             *SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.INSERT_MANY, Table.DELIVERIES),  # an event's deliveries
             *may(Access.SEND, Queue.DELIVERIES, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
@@ -200,8 +201,11 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         triggers=(QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),),
         reach=Reach.INTERNET,
         timeout_s=60,
+        layers=("core", "calls"),
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.UPDATE_MANY, Table.DELIVERIES),  # claims and ends of a batch
+            *may(Access.INSERT_MANY, Table.DELIVERIES),  # parts of an event for very many endpoints
             *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
             *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
@@ -226,6 +230,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         memory_mb=512,
         permissions=(
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
+            *may(Access.UPDATE_MANY, Table.DELIVERIES),  # what was queued leaves the index
             *may(Access.SEND, Queue.DELIVERIES),
         ),
         bells=(

@@ -66,6 +66,7 @@ POSTED: Final[tuple[Function, ...]] = (
         reach=Reach.INTERNET,
         timeout_s=8,
         memory_mb=512,
+        layers=("core", "calls"),
         permissions=(),
         extra_settings=(Setting.OUTBOUND_ALLOW, Setting.PLACES_URL),
     ),

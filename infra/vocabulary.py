@@ -97,6 +97,8 @@ class Access(StrEnum):
     READ_TABLE = "read a table"
     WRITE_TABLE = "read and write a table"
     LEASE = "lease from a table's items"
+    INSERT_MANY = "write new items of a table, many in a call"
+    UPDATE_MANY = "update a table's items, many in a call"
     SCAN_TABLE = "read a table from end to end"
     READ_OBJECTS = "read a bucket's objects"
     WRITE_OBJECTS = "read, write and delete a bucket's objects"
@@ -140,6 +142,8 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.READ_TABLE: _TABLE_READS,
     Access.WRITE_TABLE: (*_TABLE_READS, *_TABLE_WRITES),
     Access.LEASE: ("dynamodb:UpdateItem",),
+    Access.INSERT_MANY: ("dynamodb:PartiQLInsert",),
+    Access.UPDATE_MANY: ("dynamodb:PartiQLUpdate",),
     Access.PUBLISH: ("events:PutEvents",),
     Access.SIGN: ("kms:Sign",),
     Access.MAKE_KEY: ("kms:CreateKey",),

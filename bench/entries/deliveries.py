@@ -1,30 +1,26 @@
-"""Webhooks delivered over TLS: the dispatcher, its calls without its bookkeeping, and the plainest client there is."""
+"""Webhooks delivered over TLS: the dispatcher, its calls without its bookkeeping, and the plainest clients."""
 
 import asyncio
-import datetime as dt
-import multiprocessing
 import ssl
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from ipaddress import IPv4Address
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 from bench.contestants import WrongAnswerError
+from bench.harness.cpu import process_us
 from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
+from bench.receiver import HOST, OK, certificate, receiver
+from bench.requests import Calls
 from bench.world import World, queue, silence, table, wire_function, world
-from shared.outbound.gateway.client import Strangers
+from local import stack as local_stack
+from local.instance import TEST, Instance
+from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.gateway.conversation import Request
 from shared.outbound.gateway.kept import KeptConnections
+from shared.outbound.model import Outcome
 from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.model import Algorithm, Delivery, Endpoint, EndpointId, Filters, KeyId, Manner, Message, MessageId
 from shared.webhooks.model import SigningKey as Key
@@ -33,13 +29,20 @@ from shared.webhooks.service.queue import to_message
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext, from_message
 
-_COLUMNS = (Column("per_core", "deliveries /s and core"), Column("per_second", "deliveries /s"))
+_COLUMNS = (
+    Column("per_core", "deliveries /s and core"),
+    Column("own_us", "own processor µs"),
+    Column("per_second", "deliveries /s here"),
+    Column("aws_us", "local AWS's processor µs"),
+    Column("aws_calls", "AWS calls", 2),
+)
 _GOAL = 0.6
 _SECRET = bytes(range(32))
 _BODY = b'{"type":"campaign.launched","data":' + b'{"name":"' + b"x" * 400 + b'"}}'
-_CONNECTIONS = 10
-_LOOPBACK = "127.0.0.0/8"
-_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+_AT_ONCE = 10
+"""As many connections as a batch has messages."""
+_LOOPBACK = "127.0.0.0/8", "::1/128"
+_GOOD = 200
 
 
 def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
@@ -47,29 +50,36 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
     rounds, times = (3, 200) if quick else (7, 1000)
     with ExitStack() as kept:
         place = kept.enter_context(world(campaigns=1))
-        pair = kept.enter_context(_certificate())
-        port = kept.enter_context(_receiver(pair))
+        pair = kept.enter_context(certificate())
+        port = kept.enter_context(receiver(pair)).port
         trust = ssl.create_default_context(cafile=str(pair))
         tell("the dispatcher")
-        ours = _Ours(place, kept, f"https://127.0.0.1:{port}/", trust)
-        calls = Strangers(allow_list((_LOOPBACK,)), tls=trust, kept=KeptConnections())
+        ours = Ours(place, kept, f"https://{HOST}:{port}/", trust)
+        calls = Strangers(allow_list(_LOOPBACK), tls=trust, kept=KeptConnections())
         kept.enter_context(silence())
         rows = compete(
             [
                 Contestant(
                     "ours", "claimed, judged, signed, called, logged, counted, ended", _turn(ours.deliver, times)
                 ),
-                Contestant("ours, calls alone", "signed, address checked, called", _turn(_alone(calls, port), times)),
-                Contestant("limit", "signed, one asyncio loop, connections kept", _turn(_plain(trust, port), times)),
+                Contestant(
+                    "ours, calls alone", "signed, name resolved, address checked, called",
+                    _turn(_alone(calls, port), times),
+                ),
+                Contestant("asyncio, streams", "signed, connections kept", _turn(_plain(_streams, trust, port), times)),
+                Contestant(
+                    "limit", "asyncio, bare protocols: signed, connections kept",
+                    _turn(_plain(_protocols, trust, port), times),
+                ),
             ],
             rounds,
-            {},
+            {"ours": ours.facts(times)},
             tell,
-        )
+        )  # fmt: skip
     return Result("deliveries", __doc__ or "", rounds, _COLUMNS, rows, _goals(rows), _NOTES)
 
 
-class _Ours:
+class Ours:
     """The real handler on a table and queues of its own; deliveries are opened outside of what is measured."""
 
     def __init__(self, place: World, kept: ExitStack, url: str, trust: ssl.SSLContext) -> None:
@@ -81,31 +91,47 @@ class _Ours:
             "RMAP_TABLE_DELIVERIES": kept.enter_context(table(place.stack)),
             "RMAP_QUEUE_DELIVERIES": kept.enter_context(queue(place.stack)),
             "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
-            "RMAP_OUTBOUND_ALLOW": _LOOPBACK,
+            "RMAP_OUTBOUND_ALLOW": ",".join(_LOOPBACK),
         }
-        self._module: ModuleType = wire_function("webhooks_dispatcher", place.environment() | environment)
-        self._module.receivers._tls = trust  # noqa: SLF001  the certificate is of this run
+        self.module: ModuleType = wire_function("webhooks_dispatcher", place.environment() | environment)
+        self.module.receivers.means.tls = trust  # the certificate is of this run
         self._tenant: TenantContext = from_message(place.tenant, "bench")
         self._endpoint = EndpointId(uuid7())
-        sealed = self._module.keys.seal(self._tenant, self._endpoint, _SECRET)
+        sealed = self.module.keys.seal(self._tenant, self._endpoint, _SECRET)
         key = Key(KeyId(uuid7()), Algorithm.HMAC, sealed, utc_now())
-        self._module.targets.put(self._tenant, _endpoint(self._endpoint, url, key))
+        self.module.targets.put(self._tenant, _endpoint(self._endpoint, url, key))
 
     def deliver(self, times: int) -> float:
         """So many, in batches of ten; answers the processor time, in seconds."""
-        batches = [self._batch() for _ in range(times // _CONNECTIONS)]
+        batches = [self.batch() for _ in range(times // _AT_ONCE)]
         began = time.process_time()
-        for batch in batches:
-            if self._module.handler(batch, None)["batchItemFailures"]:
-                raise WrongAnswerError("a delivery failed")
+        self.work(batches)
         return time.process_time() - began
 
-    def _batch(self) -> dict[str, Any]:
+    def work(self, batches: list[dict[str, Any]]) -> None:
+        """Give batches to the handler."""
+        for batch in batches:
+            if self.module.handler(batch, None)["batchItemFailures"]:
+                raise WrongAnswerError("a delivery failed")
+
+    def facts(self, times: int) -> Figures:
+        """Of one delivery: the calls of AWS, and what they cost the local endpoint."""
+        [aws] = [pid for name, pid, *_ in local_stack.status(Instance.of(TEST)) if name == "aws" and pid]
+        batches, calls = [self.batch() for _ in range(times // _AT_ONCE)], Calls()
+        self.work(batches[:1])
+        used = process_us(aws)
+        with calls.counting():
+            self.work(batches[1:])
+        made = len(batches[1:]) * _AT_ONCE
+        return {"aws_us": (process_us(aws) - used) / made, "aws_calls": calls.made / made}
+
+    def batch(self) -> dict[str, Any]:
+        """Ten deliveries, opened and not yet made."""
         records = []
-        for _ in range(_CONNECTIONS):
+        for _ in range(_AT_ONCE):
             later = int(utc_now().timestamp()) + 86_400
             message = Message(MessageId(uuid7()), "campaign.launched", _BODY.decode(), later)
-            self._module.deliveries.open_delivery(self._tenant, message, self._endpoint, utc_now())
+            self.module.deliveries.open_deliveries(self._tenant, message, {self._endpoint: ""}, utc_now())
             body = to_message(self._tenant, Delivery(message, self._endpoint, 1)).encode().decode()
             records.append({"messageId": str(message.id), "body": body, "attributes": {}})
         return {"Records": records}
@@ -132,29 +158,32 @@ def _headers() -> dict[str, str]:
     return signature.headers([(Algorithm.HMAC, _SECRET)], str(uuid7()), int(time.time()), _BODY)
 
 
-def _alone(calls: Strangers, port: int) -> Callable[[int], float]:
+def _alone(strangers: Strangers, port: int) -> Callable[[int], float]:
     def work(times: int) -> float:
         began = time.process_time()
-        for _ in range(times):
-            if calls.post(f"https://127.0.0.1:{port}/", _headers(), _BODY).status != 200:  # noqa: PLR2004  HTTP's OK
+        for _ in range(times // _AT_ONCE):
+            with strangers.side_by_side() as calls:
+                for number in range(_AT_ONCE):
+                    calls.begin(number, Request("POST", f"https://{HOST}:{port}/", _headers(), _BODY, 15.0, KEPT_BODY))
+                ended = calls.wait(gather=5.0)
+            if sum(isinstance(one, Outcome) and one.status == _GOOD for _, one in ended) < _AT_ONCE:
                 raise WrongAnswerError("a call failed")
         return time.process_time() - began
 
     return work
 
 
-def _plain(trust: ssl.SSLContext, port: int) -> Callable[[int], float]:
-    async def lane(times: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
-        for _ in range(times):
-            head = "".join(f"{name}: {value}\r\n" for name, value in _headers().items())
-            writer.write(f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {len(_BODY)}\r\n{head}\r\n".encode() + _BODY)
-            if await reader.readexactly(len(_OK)) != _OK:
-                raise WrongAnswerError("a call failed")
-        writer.close()
+def _asked() -> bytes:
+    head = "".join(f"{name}: {value}\r\n" for name, value in _headers().items())
+    return f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {len(_BODY)}\r\n{head}\r\n".encode() + _BODY
 
+
+_Lane = Callable[[int, ssl.SSLContext, int], Any]
+
+
+def _plain(lane: _Lane, trust: ssl.SSLContext, port: int) -> Callable[[int], float]:
     async def lanes(times: int) -> None:
-        await asyncio.gather(*(lane(times // _CONNECTIONS) for _ in range(_CONNECTIONS)))
+        await asyncio.gather(*(lane(times // _AT_ONCE, trust, port) for _ in range(_AT_ONCE)))
 
     def work(times: int) -> float:
         began = time.process_time()
@@ -164,89 +193,75 @@ def _plain(trust: ssl.SSLContext, port: int) -> Callable[[int], float]:
     return work
 
 
+async def _streams(times: int, trust: ssl.SSLContext, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
+    for _ in range(times):
+        writer.write(_asked())
+        if await reader.readexactly(len(OK)) != OK:
+            raise WrongAnswerError("a call failed")
+    writer.close()
+
+
+async def _protocols(times: int, trust: ssl.SSLContext, port: int) -> None:
+    done = asyncio.get_running_loop().create_future()
+    await asyncio.get_running_loop().create_connection(lambda: _Asker(times, done), "127.0.0.1", port, ssl=trust)
+    await done
+
+
+class _Asker(asyncio.Protocol):
+    """Asks the next time when it was answered."""
+
+    def __init__(self, times: int, done: "asyncio.Future[None]") -> None:
+        self._left = times
+        self._done = done
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The first time."""
+        self._transport = transport
+        transport.write(_asked())  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        """An answer: they are short."""
+        if data != OK:
+            self._done.set_exception(WrongAnswerError("a call failed"))
+        self._left -= 1
+        if self._left:
+            self._transport.write(_asked())  # type: ignore[attr-defined]
+        else:
+            self._transport.close()
+            self._done.set_result(None)
+
+
 def _turn(work: Callable[[int], float], times: int) -> Callable[[], Figures]:
     def turn() -> Figures:
         began = time.perf_counter()
         used = work(times)
-        return {"per_core": times / used, "per_second": times / (time.perf_counter() - began)}
+        wall = time.perf_counter() - began
+        return {"per_core": times / used, "own_us": used * 1e6 / times, "per_second": times / wall}
 
     return turn
 
 
-@contextmanager
-def _receiver(pair: Path) -> Iterator[int]:
-    """A receiver in a process of its own, that answers everything at once; its port."""
-    context = multiprocessing.get_context("spawn")
-    mine, its = context.Pipe()
-    process = context.Process(target=serve, args=(str(pair), its), daemon=True)
-    process.start()
-    yield int(mine.recv())
-    process.terminate()
-    process.join()
-
-
-def serve(pair: str, told: Connection) -> None:
-    """Take requests until the end."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-                await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0]))
-                writer.write(_OK)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    async def main() -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pair)
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-        told.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(main())
-
-
-@contextmanager
-def _certificate() -> Iterator[Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pair.pem"
-        path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
-        yield path
-
-
 def _goals(rows: list[Row]) -> list[Goal]:
-    ours, alone, limit = (row.median("per_core") for row in rows)
+    ours, alone, _, limit = (row.median("per_core") for row in rows)
     return [
         Goal(
             f"ours at least {_GOAL} of the limit",
             f"{ours / limit:.2f}",
             ours / limit >= _GOAL,
-            "Seven calls of AWS go with a delivery: claim, endpoint, record, end, usage.",
+            "" if ours / limit >= _GOAL else _REASON,
         ),
-        Goal(f"calls alone at least {_GOAL} of the limit", f"{alone / limit:.2f}", alone / limit >= _GOAL,
-             "http.client's requests and answers, under one deadline, cost more than writing bytes."),
-    ]  # fmt: skip
+        Goal(f"calls alone at least {_GOAL} of the limit", f"{alone / limit:.2f}", alone / limit >= _GOAL),
+    ]
 
 
+_REASON = (
+    "Half a call of AWS and one line of log go with a delivery, and all of it is Python: reading it, judging its"
+    " endpoint and writing its claim, log, count and end take longer than asyncio's call, and our call as long as that."
+)
 _NOTES = (
-    "Processor time of this process alone: the receiver, DynamoDB, SQS and KMS have processes of their own.",
-    "The limit keeps its connections, checks no address, bounds nothing and remembers nothing.",
+    "Processor time of this process alone: the receiver, DynamoDB, SQS and KMS have processes of their own. What the",
+    "local AWS endpoint needs for its part is in a column of its own, and in no other.",
+    "Of a machine that others kept busy: each wait for AWS ends with cold caches, which the limit has none of.",
+    "The limit keeps its connections, resolves and checks nothing, bounds nothing and remembers nothing.",
 )

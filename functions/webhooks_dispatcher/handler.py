@@ -7,12 +7,13 @@ from shared.outbound.gateway.kept import KeptConnections
 from shared.outbound.rules.addresses import allow_list
 from shared.outbound.rules.own import own
 from shared.webhooks.gateway.keys import SecretKeys
+from shared.webhooks.repository.attempts import AttemptRepository
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.desk import Desk
+from shared.webhooks.service.desk import APART, Desk
 from shared.webhooks.service.dispatch import Desks, Dispatch, Stores
 from shared.webhooks.service.gate import Gate
 from shared.webhooks.service.health import Health
@@ -20,9 +21,10 @@ from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
 from shared.webhooks.service.recovery import Recovery
+from shared.webhooks.service.replays import Replays
 from tenant_context.bus import Bus
 from tenant_context.dynamo import Table
-from tenant_context.entry.queue import QueueEntry
+from tenant_context.entry.queue import BatchEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
@@ -48,24 +50,27 @@ class DispatcherSettings(Settings):
 kernel = Kernel("webhooks_dispatcher")
 settings = DispatcherSettings.load()
 table = Table(settings.table_deliveries)
-targets, deliveries = TargetRepository(table), DeliveryRepository(table)
+targets, deliveries, attempts = TargetRepository(table), DeliveryRepository(table), AttemptRepository(table)
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
 receivers = Strangers(allow_list(settings.outbound_allow), own=own(settings.own_addresses), kept=KeptConnections())
-queue = Queue(settings.queue_deliveries)
-stores = Stores(targets, deliveries, receivers, queue, Queue(settings.queue_usage), kernel.observability, kernel.clock)
-backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+queue, usage = Queue(settings.queue_deliveries), Queue(settings.queue_usage)
+stores = Stores(targets, attempts, receivers, queue, usage, kernel.observability, kernel.clock)
+backlog = Backlog(targets, queue, clock=kernel.clock)
 health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
 lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 gate = Gate(targets, PaceRepository(table), order)
-dispatch = Dispatch(stores, Desks(gate, order, health, backlog), keys)
+replays = Replays(targets, deliveries, backlog, queue, clock=kernel.clock)
+dispatch = Dispatch(stores, Desks(gate, order, health, backlog, replays), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
 recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
 opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
-desk = Desk(dispatch, proving, backlog, recovery, opener)
-handler = QueueEntry(
+desk = Desk(proving, recovery, opener)
+handler = BatchEntry(
+    dispatch.work,
     desk.work,
+    apart=APART,
     ahead=desk.ahead,
     observability=kernel.observability,
     need=Need.PROCESS,

@@ -36,7 +36,7 @@ kernel = Kernel("webhooks_fanout")
 settings = FanoutSettings.load()
 table, database, queue = Table(settings.table_deliveries), kernel.database(), Queue(settings.queue_deliveries)
 targets, deliveries = TargetRepository(table), DeliveryRepository(table)
-backlog = Backlog(targets, deliveries, queue, clock=kernel.clock)
+backlog = Backlog(targets, queue, clock=kernel.clock)
 fanout = Fanout(
     Stores(database, EndpointRepository(), targets, deliveries, queue),
     Desks(

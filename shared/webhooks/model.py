@@ -230,6 +230,11 @@ class Target:
         return not self.url
 
     @property
+    def may_be_sent(self) -> bool:
+        """Whether it is to be sent what comes, unless it rests."""
+        return self.enabled and self.is_proved and not self.findings.is_disabled
+
+    @property
     def is_proved(self) -> bool:
         """Whether its URL may be sent events; without a key, as after an import, nothing is."""
         return bool(self.keys) and (not self.must_prove or self.findings.proof(self.url) is Proof.VERIFIED)
@@ -240,7 +245,7 @@ class State(StrEnum):
 
     WAITING = "waiting"
     HELD = "held"
-    """In its endpoint's backlog; `Wait` says for what. No attempt is used up."""
+    """In its endpoint's backlog; `Wait` says for what. No attempt is used up, but for one of a replay that failed."""
     DELIVERED = "delivered"
     DEAD = "dead"
     """Given up: `End` says why."""
@@ -266,7 +271,7 @@ class Wait(StrEnum):
     SHARE = "share"
     """Its turn: the tenant has many on their way."""
     REPLAY = "replay"
-    """Its turn: it was asked for again."""
+    """Its turn: it was asked for again, or failed while what its endpoint missed was replayed."""
 
 
 class End(StrEnum):

@@ -26,9 +26,13 @@ ON_REQUEST = {
     "rows": "tenant_context.rows",
 }
 """What a method of the kernel imports when it is called."""
-TO_STRANGERS = {"shared.outbound.gateway.client", "shared.billing.gateway.connection", "shared.mail.gateway", "stripe"}
+TO_STRANGERS = {"shared.outbound.gateway.client", "shared.outbound.gateway.side_by_side",
+                "shared.outbound.gateway.conversation", "shared.billing.gateway.connection", "shared.mail.gateway",
+                "stripe"}  # fmt: skip
+EXCHANGE = "tenant_context.exchange"
+"""Our own in place of `http.client`: it connects to whom it is told, so that whoever imports it opens connections."""
 NETWORK = {"http", "socket", "ssl", "socketserver", "ftplib", "smtplib", "telnetlib", "asyncio", "urllib3", "requests",
-           "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb"}  # fmt: skip
+           "httpx", "aiohttp", "websockets", "boto3", "botocore", "pynamodb", EXCHANGE}  # fmt: skip
 SIGNATURE_CHECKS = {"inbound": {"shared.billing.gateway.connection", "stripe"}}
 """The inbox checks a signature with Stripe's library; it calls nobody, and has no way out."""
 AWS_ONLY = {
@@ -108,7 +112,13 @@ def test_a_function_without_the_internet_opens_no_connection_but_to_aws(
         return
     ours = {module for module in imported if module.split(".")[0] in {"functions", "shared", "tenant_context"}}
     opens = {module for module in ours if opens_connections(graph, module)}
-    assert opens <= AWS_ONLY
+    assert opens <= AWS_ONLY | {EXCHANGE}
+
+
+def test_whoever_connects_by_our_own_exchange_is_seen(graph: grimp.ImportGraph) -> None:
+    users = graph.find_modules_that_directly_import(EXCHANGE)
+    assert users == {"tenant_context.aws"}
+    assert all(opens_connections(graph, module) for module in {EXCHANGE, *users})
 
 
 @every_function

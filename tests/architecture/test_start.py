@@ -18,6 +18,7 @@ LAYER_PACKAGES = {
     "core": ["msgspec", "psycopg", "pydantic", "aws_lambda_powertools", "cryptography"],
     "identity": ["argon2", "webauthn"],
     "federation": ["joserfc", "dns"],
+    "calls": ["httptools"],
     "dynamo": ["pynamodb"],
     "billing": ["stripe"],
     "migrations": ["alembic", "sqlalchemy"],

@@ -55,7 +55,7 @@ class Crashes:
         setattr(owner, name, fragile)
 
     def _maybe(self) -> None:
-        if self._chance.random() < 0.0005:  # about one attempt in two hundred
+        if self._chance.random() < 0.004:  # about one batch in twenty, and one attempt in two hundred
             self.count += 1
             raise Sandbox
 
@@ -73,8 +73,9 @@ class Dispatcher:
         self._line.restart("webhooks_dispatcher")
         module = self._line.module("webhooks_dispatcher")
         for owner, name in (
-            (module.deliveries, "record_attempt"),
-            (module.deliveries, "end_attempt"),
+            (module.attempts, "claim"),
+            (module.attempts, "record"),
+            (module.attempts, "end"),
             (module.order, "pass_on"),
             (module.queue, "send"),
             (module.dispatch, "_count"),

@@ -25,6 +25,7 @@ LAYER_BUDGETS_MB = {
     "core": 52.0,
     "identity": 8,
     "federation": 4.6,
+    "calls": 2.2,
     "dynamo": 2.0,
     "billing": 30.0,
     "migrations": 32.0,

@@ -63,6 +63,7 @@ def test_only_migrations_hold_the_owners_secret_and_nobody_the_apps(row: Functio
 def test_a_permission_names_a_resource_of_its_kind(row: Function) -> None:
     kinds = {
         Access.SEND: Queue, Access.READ_TABLE: Table, Access.WRITE_TABLE: Table, Access.LEASE: Table,
+        Access.INSERT_MANY: Table, Access.UPDATE_MANY: Table,
         Access.SIGN: Key,
         Access.MAKE_KEY: Key,
         Access.TAG_KEY: Key, Access.TEND_KEY: Key, Access.ENCRYPT: Key, Access.DECRYPT: Key, Access.READ_SECRET: Secret,

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from tenant_context.aws import AwsClient, AwsError
-from tenant_context.dynamo import Item, decode, tenant_key
+from tenant_context.dynamo import tenant_key
+from tenant_context.dynamo_values import Item, decode
 from tenant_context.revocations import PARTITION
 from tenant_context.state_news import place_of
 

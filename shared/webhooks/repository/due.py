@@ -6,17 +6,18 @@ cannot hold them back to. The index is the platform's and names no tenant; the i
     sweep / cursor    the hour up to which nothing is left behind
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from zlib import crc32
 
-from tenant_context.dynamo import ConditionFailed, Item, Table
+from tenant_context.dynamo import Item, Table
+from tenant_context.dynamo_many import Update
 
 SHARDS = 8
 _HOUR = 3600
 _SETTLED = 600
 """Seconds after an hour's end when nothing more is put into it: whatever waits is put in long before."""
 _PAGE = 100
+_CLEAR = "REMOVE gsi1pk REMOVE gsi1sk WHERE pk = ? AND sk = ? AND gsi1sk = ?"
 
 
 def hour_of(at: float) -> int:
@@ -55,16 +56,9 @@ class DueIndex:
         if settled > first or self._table.get("sweep", "cursor") is None:
             self._table.put({"pk": "sweep", "sk": "cursor", "hour": settled})
 
-    def clear(self, item: Item) -> None:
-        """Take an item out of the index, unless it stands elsewhere in it by now."""
-        with suppress(ConditionFailed):
-            self._table.update(
-                item["pk"],
-                item["sk"],
-                "REMOVE gsi1pk, gsi1sk",
-                {":seen": item["gsi1sk"]},
-                condition="gsi1sk = :seen",
-            )
+    def clear(self, items: Sequence[Item]) -> None:
+        """Take items out of the index, but for those that stand elsewhere in it by now."""
+        self._table.update_many([Update(_CLEAR, (item["pk"], item["sk"], item["gsi1sk"])) for item in items])
 
     def _shard(self, hour: int, shard: int, end: str) -> Iterator[Item]:
         start: Item | None = None

@@ -3,7 +3,8 @@
     endpoint#<id> / target    url, sealed keys and headers, how to call it, enabled, version; and what the dispatcher
                               found out: gone_at, given_up_at, failing_since, failing_reason, failures, trips,
                               circuit_until, throttled_until, warned, warned_at, slow_until, challenged; and when its
-                              backlog is looked at: wake_at, in the index of what is due
+                              backlog is looked at: wake_at, in the index of what is due; and who replays it, until
+                              when: replay_by, replay_until
 
 A copy is only ever replaced by a later version, so writers may race. A deleted endpoint leaves a tombstone, so that
 a writer that still knew it cannot bring it back. What a challenge came to says of which URL, so that another one has to
@@ -97,6 +98,13 @@ class TargetRepository:
         """The endpoint as last written, or None."""
         item = self._of(tenant).get(_key(endpoint), _SK)
         return _target(item) if item else None
+
+    def find_many(self, wanted: Iterable[tuple[TenantContext, EndpointId]]) -> dict[tuple[UUID, EndpointId], Target]:
+        """Endpoints of any tenants as last written, by tenant and endpoint; those that are not there are left out."""
+        asked = {(tenant.tenant, endpoint): self._of(tenant).key(_key(endpoint)) for tenant, endpoint in wanted}
+        items = self._table.get_many([(key, _SK) for key in asked.values()], consistent=True)
+        found = {item["pk"]: _target(item) for item in items}
+        return {name: found[key] for name, key in asked.items() if key in found}
 
     def versions(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, int]:
         """At which versions the copies of some endpoints are, at least."""
@@ -192,20 +200,39 @@ class TargetRepository:
         values = {":now": rfc3339(now), ":version": target.version}
         self._did(tenant, target.id, "SET given_up_at = :now", values, "version = :version")
 
-    def wake(self, tenant: TenantContext, endpoint: EndpointId, at: float, now: float) -> bool:
-        """Note when its backlog is looked at next; whether nobody had noted an earlier moment that is still to come."""
+    def wake(
+        self, tenant: TenantContext, endpoint: EndpointId, at: float, now: float, *, late: float = 2 * _WAKE_SLACK
+    ) -> bool:
+        """Note when its backlog is looked at next; whether nobody had noted an earlier moment that is still to come.
+
+        `late` are the seconds after which a moment that was noted is not waited for any more.
+        """
         bucket, order = place(at + _WAKE_SLACK, f"{tenant.tenant}#{endpoint}")
         return self._did(
             tenant,
             endpoint,
             "SET wake_at = :at, gsi1pk = :bucket, gsi1sk = :order",
-            {":at": at, ":bucket": bucket, ":order": order, ":lost": now - 2 * _WAKE_SLACK},
+            {":at": at, ":bucket": bucket, ":order": order, ":lost": now - late},
             "attribute_exists(pk) AND (attribute_not_exists(wake_at) OR wake_at > :at OR wake_at < :lost)",
         )
 
     def awake(self, tenant: TenantContext, endpoint: EndpointId) -> None:
         """Its backlog is being looked at; whatever is put there from now on notes a moment of its own."""
         self._did(tenant, endpoint, "REMOVE wake_at, gsi1pk, gsi1sk", {}, "attribute_exists(pk)")
+
+    def take_turn(self, tenant: TenantContext, endpoint: EndpointId, name: str, now: float, until: float) -> bool:
+        """Be the one who replays what it missed, by a name, until a moment; False where somebody else does."""
+        return self._did(
+            tenant,
+            endpoint,
+            "SET replay_by = :name, replay_until = :until",
+            {":name": name, ":until": until, ":now": now},
+            "attribute_exists(pk) AND (attribute_not_exists(replay_until) OR replay_until < :now)",
+        )
+
+    def end_turn(self, tenant: TenantContext, endpoint: EndpointId, name: str) -> None:
+        """Have others replay what is left."""
+        self._did(tenant, endpoint, "REMOVE replay_by, replay_until", {":name": name}, "replay_by = :name")
 
     def _did(
         self, tenant: TenantContext, endpoint: EndpointId, expression: str, values: dict[str, Any], condition: str

@@ -1,50 +1,60 @@
-"""From a queued delivery to a signed call, its record, and the next attempt.
+"""From queued deliveries to signed calls, their records, and the next attempts.
 
-The calls of a batch run side by side; everything else runs in turn. Each step may be the last of a sandbox:
+The deliveries of a batch go side by side, and what is written of them is written together: claims before their calls,
+then, as calls end, the log, the count and the ends of those that ended at about the same time. A slow receiver holds up
+what is written of its own delivery alone. Each step may be the last of a sandbox:
 
 - an attempt is claimed before its call, so that a repeated message makes no second call while the first is on;
 - the next attempt is queued before the delivery says that this one has ended, so that none is forgotten; a next
   attempt that is queued twice is made once, because only attempt n + 1 can be claimed after n;
 - a wait that is longer than the queue can hold a message stands in the index of what is due, written together with
   the end of the attempt before, and the sweep queues it for its moment;
-- what may not be sent now, for whatever reason, is held in its endpoint's backlog, and uses up no attempt.
+- what may not be sent now, for whatever reason, is held in its endpoint's backlog, and uses up no attempt;
+- what an endpoint missed stays in its backlog until it has ended, and is called in order (`replays`).
 
 A crash between call and record repeats the call: receivers drop a webhook-id they have seen.
 """
 
 import random
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import timedelta
+from math import ceil, inf
 from uuid import UUID
 
-from shared.outbound.gateway.client import Strangers
+from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.gateway.conversation import Request
+from shared.outbound.gateway.side_by_side import SideBySide
 from shared.outbound.model import Outcome
-from shared.webhooks.errors import DeliveryBusy
-from shared.webhooks.gateway.keys import SecretKeys, header_part
+from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import Delivery, State, Target, Verdict, Wait
-from shared.webhooks.repository.deliveries import DeliveryRepository, Ending
+from shared.webhooks.repository.attempts import AttemptRepository, Claim, Claimed, Ending, Made
 from shared.webhooks.repository.targets import TargetRepository
-from shared.webhooks.rules import retries, signature
-from shared.webhooks.rules.endpoints import signing
+from shared.webhooks.rules import retries
 from shared.webhooks.rules.log import shown_request
+from shared.webhooks.service import envelopes
+from shared.webhooks.service.aside import Aside
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.gate import SLOW_FOR, SLOW_SECONDS, Gate, Pass
+from shared.webhooks.service.gate import SLOW_FOR, SLOW_SECONDS, Gate
 from shared.webhooks.service.health import Health
 from shared.webhooks.service.order import Order
-from shared.webhooks.service.queue import to_delivery, to_message
-from tenant_context.clock import Clock, rfc3339, uuid7
-from tenant_context.context import TenantContext
+from shared.webhooks.service.queue import KIND, RELEASE, to_delivery, to_message
+from shared.webhooks.service.replays import Replays
+from shared.webhooks.service.steps import Attempt, Key, Replay, each, key, named, pass_on, together, turn_away, usage
+from tenant_context.clock import Clock, uuid7
 from tenant_context.entry.queue import Message as QueueMessage
+from tenant_context.entry.queue import Record
 from tenant_context.observability import Observability
 from tenant_context.queues import Queue
 
-_SIDE_BY_SIDE = 10
-"""As many calls at once as a batch has messages."""
-
-_Key = tuple[UUID, UUID, UUID, int]
+GATHER_SECONDS = 0.05
+"""How long what came of a call waits for that of others, to be written together."""
+PATIENCE = 60
+"""Seconds until the next attempt of one of a replay that failed, for which those behind it wait."""
+_BUSY_SECONDS = 5
+"""Until a backlog is looked at again, of whose first delivery somebody else has a claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class Stores:
     """What attempts are made with."""
 
     targets: TargetRepository
-    deliveries: DeliveryRepository
+    attempts: AttemptRepository
     receivers: Strangers
     queue: Queue
     usage: Queue
@@ -68,25 +78,25 @@ class Desks:
     order: Order
     health: Health
     backlog: Backlog
+    replays: Replays
 
 
 @dataclass(frozen=True, slots=True)
-class _Started:
-    """A claimed attempt; without a call where the endpoint is not to be called, or not yet."""
+class _Run:
+    """One batch on its way."""
 
-    claim: str
-    at: datetime
-    pass_: Pass
-    call: Future[Outcome] | None = None
-    sent: Mapping[str, str] = field(default_factory=dict)
-    """The headers of the call, as the log keeps them."""
+    calls: SideBySide[Attempt]
+    replays: list[Replay]
+    opened: dict[tuple[UUID, UUID], envelopes.Opened] = field(default_factory=dict)
+    """Endpoints' keys and headers, of which each is opened once."""
+    known_slow: set[Attempt] = field(default_factory=set)
 
 
 class Dispatch:
-    """Works on the messages of one batch: `ahead` for each of them, then `work` for each."""
+    """Works on the deliveries of one batch."""
 
     def __init__(self, stores: Stores, desks: Desks, keys: SecretKeys) -> None:
-        self._deliveries = stores.deliveries
+        self._attempts = stores.attempts
         self._targets = stores.targets
         self._receivers = stores.receivers
         self._queue = stores.queue
@@ -96,151 +106,263 @@ class Dispatch:
         self._gate = desks.gate
         self._order = desks.order
         self._health = desks.health
-        self._backlog = desks.backlog
+        self._replays = desks.replays
         self._keys = keys
-        self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "call")
-        self._under_way: dict[str, tuple[TenantContext, Target]] = {}
-        self._started: dict[_Key, _Started | Exception | None] = {}
-
-    def ahead(self, tenant: TenantContext, message: QueueMessage) -> None:
-        """Start the call of a message; what goes wrong is met when the message is worked on."""
-        delivery = to_delivery(message)
-        key = _key(tenant, delivery)
-        if key in self._started:
-            return
-        try:
-            self._started[key] = self._start(tenant, delivery)
-        except Exception as error:  # noqa: BLE001  kept, and raised in the message's own turn
-            self._started[key] = error
-
-    def work(self, tenant: TenantContext, message: QueueMessage) -> None:
-        """See an attempt to its end. Raises `DeliveryBusy` while another copy of the message is at it."""
-        delivery = to_delivery(message)
-        key = _key(tenant, delivery)
-        started = self._started.pop(key) if key in self._started else self._start(tenant, delivery)
-        if isinstance(started, Exception):
-            raise started
-        if started is None:
-            self._observability.info("repeated message dropped", **_named(delivery))
-        elif started.pass_.target is None:
-            self._pass_on(tenant, delivery, started)
-            self._end(tenant, delivery, started, Ending(State.STOPPED, attempted=False))
-            self._observability.info("webhook stopped", **_named(delivery))
-        elif started.call is None:
-            self._hold(tenant, delivery, started)
-        else:
-            outcome = self._wait(started.call)
-            self._gate.leave(tenant, started.pass_, started.claim)
-            self._conclude(tenant, delivery, started, started.pass_.target, outcome)
-
-    def _wait(self, call: Future[Outcome]) -> Outcome:
-        """What a call comes to; endpoints that let one wait are known as slow while they do."""
-        try:
-            return call.result(timeout=SLOW_SECONDS)
-        except TimeoutError:
-            until = self._clock().timestamp() + SLOW_FOR
-            for owner, target in list(self._under_way.values()):
-                self._targets.mark_slow(owner, target, until)
-        return call.result()
-
-    def _start(self, tenant: TenantContext, delivery: Delivery) -> _Started | None:
-        """Claim the attempt and begin its call; None where the attempt was made before, or it is not time."""
-        claim, now = str(uuid7()), self._clock()
-        if self._too_early(tenant, delivery, now):
-            return None
-        claimed = self._deliveries.claim(tenant, delivery, claim, now)
-        if claimed is None:
-            standing = self._deliveries.standing(tenant, delivery)
-            if standing is None or standing.state is not State.WAITING or standing.attempts >= delivery.attempt:
-                return None
-            raise DeliveryBusy(f"attempt {delivery.attempt} at {delivery.endpoint} is being made")
-        if delivery.due:
-            late = max(0.0, now.timestamp() - delivery.due)
-            self._observability.seconds("AttemptLateness", late)
-        delivery = replace(delivery, first=int(claimed.get("first", 0)))
-        pass_ = self._gate.judge(tenant, delivery, claim, str(claimed.get("lane", "")), now)
-        if pass_.target is None or pass_.wait is not None:
-            return _Started(claim, now, pass_)
-        target, body = pass_.target, delivery.message.payload.encode()
-        headers = headers_of(self._keys, tenant, target, str(delivery.message.id), now, body)
-        seconds = float(target.manner.timeout_seconds)
-        call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=seconds)
-        self._under_way[claim] = tenant, target
-        call.add_done_callback(lambda _: self._under_way.pop(claim, None))
-        return _Started(claim, now, pass_, call, shown_request(headers, target.headers))
-
-    def _too_early(self, tenant: TenantContext, delivery: Delivery, now: datetime) -> bool:
-        """Whether a delivery came before its time, as far as the queue could hold it; it was sent back then."""
-        left = delivery.due - now.timestamp()
-        if left <= 1:
-            return False
-        self._queue.send([to_message(tenant, delivery)], delay_seconds=min(ceil(left), retries.LONGEST_DELAY))
-        return True
-
-    def _hold(self, tenant: TenantContext, delivery: Delivery, started: _Started) -> None:
-        """Put a delivery into its endpoint's backlog, and see that somebody looks there."""
-        wait, soon = started.pass_.wait, self._clock().timestamp() + 1  # the index follows its table after a moment
-        self._end(tenant, delivery, started, Ending(State.HELD, held_for=wait, attempted=False))
-        if wait in {Wait.ENDPOINT, Wait.VERIFICATION}:
-            # Whatever changes that wakes the endpoint; it may have happened between the two looks.
-            target = self._targets.find(tenant, delivery.endpoint)
-            if target is None or (target.enabled and target.is_proved and not target.findings.is_disabled):
-                self._backlog.wake(tenant, delivery.endpoint, soon)
-        elif wait is Wait.ORDER:
-            # Whoever is before it queues it afterwards; it may have done so between the two looks.
-            if self._order.has_turn(tenant, started.pass_.lane, delivery, count=False):
-                self._queue.send([to_message(tenant, delivery)], delay_seconds=1)
-        else:
-            self._backlog.wake(tenant, delivery.endpoint, max(soon, started.pass_.until))
-        self._observability.info("webhook held", **_named(delivery), waits_for=wait)
-
-    def _conclude(
-        self, tenant: TenantContext, delivery: Delivery, started: _Started, target: Target, outcome: Outcome
-    ) -> None:
-        now = self._clock()
-        self._deliveries.record_attempt(tenant, delivery, target.url, outcome, started.at, sent=started.sent)
-        match retries.verdict(outcome.status):
-            case Verdict.DELIVERED:
-                self._count(tenant, delivery, started.at)
-                self._health.delivered(tenant, target)
-                end = Ending(State.DELIVERED)
-            case Verdict.GONE:
-                self._health.gone(tenant, target)
-                end = Ending(State.HELD, held_for=Wait.ENDPOINT)
-            case Verdict.FAILED:
-                self._health.failed(tenant, target, outcome, started.pass_.probe)
-                end = self._again(tenant, delivery, target, outcome, now)
-        if end.state in {State.DELIVERED, State.DEAD}:
-            self._pass_on(tenant, delivery, started)
-        self._end(tenant, delivery, started, end)
-        self._observability.count(f"Webhooks{end.state.title()}" if end.next_at is None else "WebhooksRetried")
-        self._observability.info(
-            "webhook attempted",
-            **_named(delivery),
-            state=end.state,
-            status=outcome.status,
-            error=outcome.error,
-            milliseconds=outcome.timing.get("total"),
+        self._aside = Aside(
+            stores.targets, stores.attempts, desks.order, desks.backlog, stores.queue, clock=stores.clock
         )
 
-    def _pass_on(self, tenant: TenantContext, delivery: Delivery, started: _Started) -> None:
-        """Its turn in a lane is over, before it says that it has ended: a run that dies between the two is repeated."""
-        if started.pass_.lane:
-            self._order.pass_on(tenant, started.pass_.lane, delivery.message.id, delivery.endpoint)
+    def work(self, records: Sequence[Record]) -> None:
+        """See the attempts that some messages ask for, and those that backlogs hold, to their ends."""
+        first: dict[Key, Record] = {}
+        copies: list[tuple[Record, Record]] = []
+        wanted: list[tuple[Record, Delivery]] = []
+        replays: list[Replay] = []
+        for record in records:
+            if record.message.kind == RELEASE:
+                replays += self._looked(record)
+            elif (delivery := self._readable(record)) is not None:
+                original = first.setdefault(key(record.tenant, delivery), record)
+                if original is record:
+                    wanted.append((record, delivery))
+                else:
+                    copies.append((record, original))
+        attempts = self._judged(self._claimed(wanted, replays))
+        with self._receivers.side_by_side() as calls:
+            run = _Run(calls, replays)
+            calls.then = lambda one, outcome: self._went(run, one, outcome)
+            self._begin(run, attempts)
+            self._aside.see_off([one for one in attempts if not (one.sent or one.record.has_ended)])
+            self._follow(run)
+        for copy, original in copies:
+            if original.error is not None:
+                copy.failed(original.error)
+            else:
+                copy.done("repeated message dropped")
 
-    def _end(self, tenant: TenantContext, delivery: Delivery, started: _Started, end: Ending) -> None:
-        self._deliveries.end_attempt(tenant, delivery, started.claim, end, now=self._clock())
+    # Before the calls.
 
-    def _count(self, tenant: TenantContext, delivery: Delivery, at: datetime) -> None:
-        """Tell the ledger, before the delivery says that it has ended: so none is forgotten, and each counts once."""
-        message, endpoint = str(delivery.message.id), str(delivery.endpoint)
-        data = {"message": message, "endpoint": endpoint, "at": rfc3339(at)}
-        self._usage.send([QueueMessage(tenant.tenant, tenant.request_id, "ledger.delivery", data)])
+    def _looked(self, record: Record) -> list[Replay]:
+        """What is replayed of a backlog here and now."""
+        try:
+            replay = self._replays.look(record)
+        except Exception as error:  # noqa: BLE001  it is this message's own
+            record.failed(error)
+            return []
+        return [replay] if replay is not None else []
 
-    def _again(
-        self, tenant: TenantContext, delivery: Delivery, target: Target, outcome: Outcome, now: datetime
-    ) -> Ending:
+    def _readable(self, record: Record) -> Delivery | None:
+        """The delivery that a message asks for, unless it came before its time, and was sent back."""
+        try:
+            delivery = to_delivery(record.message)
+            left = delivery.due - self._clock().timestamp() if delivery.due else 0
+            if left > 1:
+                self._queue.send(
+                    [to_message(record.tenant, delivery)], delay_seconds=min(ceil(left), retries.LONGEST_DELAY)
+                )
+                record.done("webhook waits on")
+                return None
+        except Exception as error:  # noqa: BLE001  it is this message's own
+            record.failed(error)
+            return None
+        return delivery
+
+    def _claimed(self, wanted: Sequence[tuple[Record, Delivery]], replays: Sequence[Replay]) -> list[Attempt]:
+        """Claim attempts; those of a replay are its own. Those that were made before, or are being made, end here."""
+        now, had = self._clock(), []
+        asked: list[tuple[Record, Claim, Replay | None, Wait | None]] = [
+            (record, Claim(record.tenant, delivery, str(uuid7())), None, None) for record, delivery in wanted
+        ]
+        for replay in replays:
+            tenant = replay.record.tenant
+            for held in replay.held:
+                claim = Claim(tenant, held.delivery, str(uuid7()), in_place=True)
+                about = QueueMessage(tenant.tenant, tenant.request_id, KIND, {})
+                asked.append((replay.record.part(about), claim, replay, held.wait))
+        answers = self._attempts.claim([claim for _, claim, _, _ in asked], now)
+        for (record, claim, of, wait), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Claimed):
+                if claim.delivery.due:
+                    self._observability.seconds("AttemptLateness", max(0.0, now.timestamp() - claim.delivery.due))
+                if answer.first != claim.delivery.first:
+                    claim.delivery = replace(claim.delivery, first=answer.first)
+                one = Attempt(record, claim, now, answer.lane, of, wait)
+                had.append(one) if of is None else of.take(one)
+            elif of is None:
+                turn_away(record, claim, answer)
+            else:
+                of.refuse(answer, now.timestamp() + _BUSY_SECONDS)
+        return had
+
+    def _judged(self, claimed: Sequence[Attempt]) -> list[Attempt]:
+        """Have attempts judged by what is known of their endpoints."""
+        targets = self._targets.find_many((one.tenant, one.delivery.endpoint) for one in claimed)
+
+        def judge(one: Attempt) -> None:
+            target = targets.get((one.tenant.tenant, one.delivery.endpoint))
+            one.pass_ = self._gate.judge(one.tenant, target, one.delivery, one.claim.name, one.lane, one.at)
+
+        return each(claimed, judge)
+
+    def _begin(self, run: _Run, attempts: Iterable[Attempt]) -> None:
+        """Begin the calls of those that passed."""
+        each([one for one in attempts if one.pass_.wait is None], lambda one: self._call(run, one, one.pass_.target))
+
+    def _call(self, run: _Run, one: Attempt, target: Target | None) -> None:
+        if target is None:
+            return
+        name, body = (one.tenant.tenant, target.id), one.delivery.message.payload.encode()
+        if name not in run.opened:
+            run.opened[name] = envelopes.opened(self._keys, one.tenant, target, one.at)
+        headers = envelopes.headers(run.opened[name], one.claim.message, one.at, body)
+        one.sent, one.began = shown_request(headers, target.headers), time.monotonic()
+        seconds = float(target.manner.timeout_seconds)
+        run.calls.begin(one, Request("POST", target.url, headers, body, seconds, KEPT_BODY))
+
+    # One after the other.
+
+    def _went(self, run: _Run, one: Attempt, outcome: Outcome | Exception) -> None:
+        """The call of one has ended just now: the next of its replay begins, where that was well."""
+        if (replay := one.replay) is None:
+            return
+        replay.under_way = None
+        replay.unwritten.append(one)
+        if one.pass_.places and each([one], self._leave):  # the next one wants them
+            one.pass_ = replace(one.pass_, places=())
+        if isinstance(outcome, Exception) or retries.verdict(outcome.status) is not Verdict.DELIVERED:
+            replay.stop()
+        self._go_on(run, replay)
+
+    def _go_on(self, run: _Run, replay: Replay) -> None:
+        while (one := replay.next) is not None:
+            if time.monotonic() >= replay.ends:
+                replay.stop()
+            else:
+                try:
+                    self._call_next(run, replay, one)
+                except Exception as error:  # noqa: BLE001  it is this replay's own
+                    replay.under_way = None
+                    replay.record.failed(error)
+                    replay.stop()
+
+    def _call_next(self, run: _Run, replay: Replay, one: Attempt) -> None:
+        one.at = self._clock()
+        one.pass_ = self._gate.judge(one.tenant, replay.target, one.delivery, one.claim.name, one.lane, one.at)
+        if one.pass_.wait is None:
+            replay.under_way = replay.left.popleft()
+            self._call(run, one, replay.target)
+        elif one.pass_.wait is Wait.ORDER:
+            replay.aside.append(replay.left.popleft())
+        else:
+            replay.stop(one.pass_.until)
+
+    def _tend(self, run: _Run) -> None:
+        """Have replays go on that waited for words, and end those that came to their ends."""
+        for replay in list(run.replays):
+            self._go_on(run, replay)
+            if replay.has_ended:
+                run.replays.remove(replay)
+                try:
+                    self._finish(replay)
+                except Exception as error:  # noqa: BLE001  it is this replay's own
+                    replay.record.failed(error)
+
+    def _finish(self, replay: Replay) -> None:
+        """Leave what was not called where it is, and the rest of the backlog to whoever looks next."""
+        self._aside.put_back([*replay.left, *replay.behind])
+        self._aside.see_off(replay.aside)
+        self._replays.finish(replay)
+
+    # After the calls.
+
+    def _follow(self, run: _Run) -> None:
+        """Write down what calls come to as they end; endpoints that let one wait are known as slow while they do."""
+        calls = run.calls
+        while True:
+            self._tend(run)
+            soon = min((one.began for one in calls.under_way if one not in run.known_slow), default=inf) + SLOW_SECONDS
+            ended = calls.wait(seconds=max(0.0, soon - time.monotonic()), gather=GATHER_SECONDS)
+            if not ended and not calls.under_way:
+                return
+            self._conclude(ended)
+            for replay in run.replays:
+                replay.write()
+            self._mark_slow(run)
+
+    def _mark_slow(self, run: _Run) -> None:
+        since, until = time.monotonic() - SLOW_SECONDS, self._clock().timestamp() + SLOW_FOR
+        slow = [one for one in run.calls.under_way if one.began <= since and one not in run.known_slow]
+        run.known_slow.update(slow)
+        for one in {(one.tenant.tenant, one.delivery.endpoint): one for one in slow}.values():
+            if one.pass_.target is not None:
+                self._targets.mark_slow(one.tenant, one.pass_.target, until)
+
+    def _conclude(self, ended: Sequence[tuple[Attempt, Outcome | Exception]]) -> None:
+        """From the ends of calls to those of their attempts."""
+        for one, outcome in ended:
+            if isinstance(outcome, Exception):
+                one.record.failed(outcome)
+            else:
+                one.outcome = outcome
+        made = each([one for one, _ in ended if one.record.error is None], self._leave)
+        made = each(together(made, self._log), self._judge)
+        delivered = together([one for one in made if one.end.state is State.DELIVERED], self._count)
+        made = each(
+            [one for one in made if one.end.state is not State.DELIVERED or one in delivered],
+            lambda one: pass_on(self._order, one),
+        )
+        counts: Counter[str] = Counter()
+        for one in together(made, self._end):
+            end, outcome = one.end, one.outcome
+            counts[f"Webhooks{end.state.title()}" if end.next_at is None else "WebhooksRetried"] += 1
+            one.record.done(
+                "webhook attempted",
+                **named(one.claim),
+                state=end.state,
+                status=outcome.status,
+                error=outcome.error,
+                milliseconds=outcome.timing.get("total"),
+            )
+        for name, count in counts.items():
+            self._observability.count(name, count)
+
+    def _leave(self, one: Attempt) -> None:
+        self._gate.leave(one.tenant, one.pass_, one.claim.name)
+
+    def _log(self, made: Sequence[Attempt]) -> None:
+        self._attempts.record(
+            [
+                Made(one.claim, one.pass_.target.url if one.pass_.target else "", one.at, one.sent, one.outcome)
+                for one in made
+            ]
+        )
+
+    def _judge(self, one: Attempt) -> None:
+        """What the outcome means for the delivery and its endpoint; the next attempt is planned."""
+        tenant, target, outcome = one.tenant, one.pass_.target, one.outcome
+        if target is None:
+            return
+        match retries.verdict(outcome.status):
+            case Verdict.DELIVERED:
+                self._health.delivered(tenant, target)
+                one.end = Ending(State.DELIVERED)
+            case Verdict.GONE:
+                self._health.gone(tenant, target)
+                one.end = Ending(State.HELD, held_for=Wait.ENDPOINT)
+            case Verdict.FAILED:
+                self._health.failed(tenant, target, outcome, one.pass_.probe)
+                one.end = self._again(one, target, outcome)
+
+    def _count(self, delivered: Sequence[Attempt]) -> None:
+        """Tell the ledger, before deliveries say that they have ended: so none is forgotten, and each counts once."""
+        self._usage.send([usage(one) for one in delivered])
+
+    def _end(self, ended: Sequence[Attempt]) -> None:
+        self._attempts.end([(one.claim, one.end) for one in ended], now=self._clock())
+
+    def _again(self, one: Attempt, target: Target, outcome: Outcome) -> Ending:
         """Plan the next attempt, by the queue where that can hold it so long; dead when this was the last."""
+        now, delivery = self._clock(), one.delivery
         seconds = retries.wait(
             delivery.attempt - delivery.first,
             target.manner.retry_schedule,
@@ -252,31 +374,8 @@ class Dispatch:
         due = now + timedelta(seconds=seconds)
         if seconds > retries.LONGEST_DELAY:
             return Ending(State.WAITING, due, is_parked=True)
+        if one.replay is not None and seconds <= PATIENCE:
+            return Ending(State.HELD, due, held_for=Wait.REPLAY)
         following = replace(delivery, attempt=delivery.attempt + 1, due=0)
-        self._queue.send([to_message(tenant, following)], delay_seconds=seconds)
+        self._queue.send([to_message(one.tenant, following)], delay_seconds=seconds)
         return Ending(State.WAITING, due)
-
-
-def headers_of(
-    keys: SecretKeys, tenant: TenantContext, target: Target, message: str, now: datetime, body: bytes
-) -> Mapping[str, str]:
-    """What a call carries: the endpoint's own headers, and ours, which none of those can replace."""
-    own = {
-        name: keys.open(tenant, target.id, sealed, header_part(name)).decode()
-        for name, sealed in target.headers.items()
-    }
-    opened = [(key.algorithm, keys.open(tenant, target.id, key.ciphertext)) for key in signing(target.keys, now)]
-    return {**own, **signature.headers(opened, message, int(now.timestamp()), body)}
-
-
-def _key(tenant: TenantContext, delivery: Delivery) -> _Key:
-    return tenant.tenant, delivery.message.id, delivery.endpoint, delivery.attempt
-
-
-def _named(delivery: Delivery) -> dict[str, object]:
-    return {
-        "webhook_id": str(delivery.message.id),
-        "endpoint": str(delivery.endpoint),
-        "event_type": delivery.message.type,
-        "attempt": delivery.attempt,
-    }

@@ -43,9 +43,10 @@ class Gate:
         self._paces = paces
         self._order = order
 
-    def judge(self, tenant: TenantContext, delivery: Delivery, claim: str, lane: str, now: datetime) -> Pass:
-        """Whether it may be sent."""
-        target = self._targets.find(tenant, delivery.endpoint)
+    def judge(
+        self, tenant: TenantContext, target: Target | None, delivery: Delivery, claim: str, lane: str, now: datetime
+    ) -> Pass:
+        """Whether it may be sent; `target` is its endpoint as last written."""
         if target is None or target.is_deleted:
             return Pass(None, lane=lane)
         refused = self._of_endpoint(target, now)
@@ -60,7 +61,7 @@ class Gate:
             passed = self._probing(tenant, passed, target, now)
         if passed.wait is not None:
             self.leave(tenant, passed, claim)
-        return replace(passed, lane=lane)
+        return replace(passed, lane=lane) if lane else passed
 
     def leave(self, tenant: TenantContext, passed: Pass, claim: str) -> None:
         """Its call is over."""

@@ -56,7 +56,9 @@ class Opener:
         for one in openings:
             if one.lane:
                 self._take_place(tenant, message, one, now)
-            self._deliveries.open_delivery(tenant, message, one.endpoint, now, lane=one.lane, is_held=is_held)
+        self._deliveries.open_deliveries(
+            tenant, message, {one.endpoint: one.lane for one in openings}, now, is_held=is_held
+        )
         if is_held:
             for one in openings:
                 self._backlog.wake(tenant, one.endpoint, now.timestamp() + 1)

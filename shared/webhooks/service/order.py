@@ -5,6 +5,7 @@ between the two is repeated, and queues the next one then. A place whose deliver
 time, is taken away by whoever comes upon it.
 """
 
+from collections.abc import Container
 from uuid import UUID
 
 from shared.webhooks.errors import DeliveryEnded, DeliveryNotFound
@@ -52,12 +53,23 @@ class Order:
             self._set_aside(tenant, lane, MessageId(UUID(name)), delivery.endpoint)
         return False
 
-    def pass_on(self, tenant: TenantContext, lane: str, message: MessageId, endpoint: EndpointId) -> None:
-        """A delivery's turn is over: give up its place, and queue the next one, if it has come."""
+    def pass_on(
+        self,
+        tenant: TenantContext,
+        lane: str,
+        message: MessageId,
+        endpoint: EndpointId,
+        *,
+        coming: Container[str] = (),
+    ) -> None:
+        """A delivery's turn is over: give up its place, and queue the next one, if it has come.
+
+        The messages `coming` come by themselves.
+        """
         self._lanes.leave(tenant, lane, str(message))
         while (first := self._first(tenant, lane, endpoint)) is not None:
             name, item = first
-            if item is None:
+            if item is None or name in coming:
                 return
             if following := self._deliveries.with_messages(tenant, [item]):
                 self._queue.send([to_message(tenant, following[0])])

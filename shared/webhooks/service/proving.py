@@ -15,8 +15,8 @@ from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import EndpointId, Proof, Target
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import challenges
+from shared.webhooks.service import envelopes
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.dispatch import headers_of
 from shared.webhooks.service.queue import CHALLENGE, about, read_about
 from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
@@ -109,6 +109,6 @@ class Proving:
         data = {"endpoint": str(endpoint), "challenge": challenge}
         event = Event(VERIFICATION, f"webhook-endpoint/{endpoint}", data)
         body = msgspec.json.encode(delivered(event.envelope(tenant.tenant, now)))
-        headers = headers_of(self._keys, tenant, target, str(event.id), now, body)
+        headers = envelopes.headers(envelopes.opened(self._keys, tenant, target, now), str(event.id), now, body)
         call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=challenges.SECONDS)
         return _Asked(target, challenge, call)

@@ -130,8 +130,7 @@ class Sweep:
             at = moments[str(delivery.message.id), str(delivery.endpoint)]
             asked.append((to_message(tenant, delivery, due=at), max(0, ceil(at - now))))
         crew.queue.send_each(asked)
-        for item in (*deliveries, *asleep):
-            crew.due.clear(item)
+        crew.due.clear([*deliveries, *asleep])
         return len(deliveries) + len(asleep)
 
 

@@ -1,6 +1,7 @@
 """Attempts that are due later than a queue can hold them back: found by the sweep, in time, and made once."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_a_sweep_that_died_before_it_took_notice_makes_no_second_call(
     envelope = planned(line, receiver, acme)
     line.forward(minutes=75)
 
-    def nothing(_item: Item) -> None:
+    def nothing(_items: Sequence[Item]) -> None:
         """As if the run had ended here."""
 
     with monkeypatch.context() as dying:

@@ -1,6 +1,7 @@
 """Receivers that fail, endpoints that go away, messages that come twice."""
 
 import json
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -192,6 +193,45 @@ def test_one_receiver_that_fails_leaves_the_others_of_a_batch_alone(
         pass
     assert sorted(path for path, _, _ in receiver.received) == sorted(f"/{one.tenant}" for one in two_tenants)
     assert sorted(one["state"] for one in message(line, acme, envelopes[0])["deliveries"]) == ["delivered", "waiting"]
+
+
+class Slow(Receiver):
+    """Takes an event when it is told to."""
+
+    def __post_init__(self) -> None:
+        self.go = threading.Event()
+        super().__post_init__()
+
+    def before(self) -> None:
+        """An event has come."""
+        self.go.wait(20)
+
+
+def test_a_receiver_that_lets_wait_holds_up_no_record_but_its_own(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    slow = Slow()
+    line.endpoint(acme, slow.url, "campaign.*")
+    line.endpoint(acme, receiver.url, "campaign.*")
+    line.settle()
+    envelope = launched(acme)
+    fan_out(line, envelope)
+    states: list[str] = []
+
+    def watch() -> None:
+        until = time.monotonic() + 10
+        while "delivered" not in states and time.monotonic() < until:
+            states[:] = [one["state"] for one in message(line, acme, envelope)["deliveries"]]
+        slow.go.set()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    line.dispatch(seconds=5)
+    watcher.join()
+    slow.close()
+    assert sorted(states) == ["delivered", "waiting"]
+    assert [one["state"] for one in message(line, acme, envelope)["deliveries"]] == ["delivered"] * 2
 
 
 def test_a_message_that_cannot_be_read_fails_alone(line: Line, receiver: Receiver, two_tenants: Tenants) -> None:

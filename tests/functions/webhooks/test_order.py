@@ -175,8 +175,9 @@ def test_who_skips_an_event_lets_those_behind_it_go_on(
     receiver.answers += [(500, {})] * 2
     for envelope in envelopes:
         fan_out(line, envelope)
-    for _ in range(3):
-        line.dispatch(seconds=8)
+    for _ in range(6):  # as many batches as three messages and a second attempt may come in
+        if len(receiver.received) < 2 or any(state(line, acme, one) != ("held", "order") for one in others):
+            line.dispatch(seconds=8)
     assert [state(line, acme, one) for one in others] == [("held", "order")] * 2
     address = f"webhooks/endpoints/{ordered['id']}/messages/{first['id']}/skip"
     assert line.api(globex, "POST", address).status == 404

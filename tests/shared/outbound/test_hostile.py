@@ -190,7 +190,7 @@ def test_a_tls_handshake_that_does_not_come_to_an_end_is_left_at_the_deadline(
 
 
 def test_old_tls_is_not_spoken() -> None:
-    context = Strangers(LOOPBACK)._tls
+    context = Strangers(LOOPBACK).means.tls
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

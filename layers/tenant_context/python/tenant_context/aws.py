@@ -7,15 +7,18 @@ else uses boto3. The signature is judged in the tests by botocore's own signer.
 
 import hashlib
 import hmac
-import http.client
-import json
 import os
 import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from tenant_context.exchange import Connection
 
 _ATTEMPTS = 4
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -57,6 +60,7 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+@lru_cache(maxsize=16)
 def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
@@ -76,18 +80,18 @@ def signed_headers(
 
     Source: AWS Signature Version 4 for API requests.
     """
-    stamp = moment.strftime("%Y%m%dT%H%M%SZ")
+    stamp = f"{moment.isoformat()[:19].replace('-', '').replace(':', '')}Z"
     scope = f"{stamp[:8]}/{credentials.region}/{service}/aws4_request"
     signed = {**headers, "host": host, "x-amz-date": stamp}
     if credentials.token:
         signed["x-amz-security-token"] = credentials.token
     names = sorted(signed)
     listed = ";".join(names)
-    lines = "".join(f"{name}:{signed[name]}\n" for name in names)
+    lines = "".join([f"{name}:{signed[name]}\n" for name in names])
     request = f"POST\n/\n\n{lines}\n{listed}\n{_hash(body)}"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{_hash(request.encode())}"
     key = _signing_key(credentials.secret_key, stamp[:8], credentials.region, service)
-    signature = hmac.new(key, to_sign.encode(), "sha256").hexdigest()
+    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
     signed["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, Signature={signature}"
     )
@@ -140,7 +144,7 @@ class AwsClient:
         self._port = address.port or (443 if self._tls else 80)
         default = 443 if self._tls else 80
         self._host_header = self._host if self._port == default else f"{self._host}:{self._port}"
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: Connection | None = None
 
     def call(self, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Send one operation; raise `AwsError` when the service refuses or stays silent.
@@ -155,23 +159,27 @@ class AwsClient:
         return self._send(operation, payload, 2)
 
     def _send(self, operation: str, payload: Mapping[str, Any], attempts: int) -> dict[str, Any]:
-        body = json.dumps(payload, separators=(",", ":")).encode()
+        body = msgspec.json.encode(payload)
         for attempt in range(1, attempts + 1):
             try:
                 status, answer = self._post(operation, body)
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 self.close()
                 if attempt == attempts:
                     raise AwsError("ConnectionError", f"{self._service} does not answer: {error}", 0) from error
             else:
                 if status < 300:  # noqa: PLR2004  HTTP's own boundary
-                    return json.loads(answer) if answer else {}
+                    return _read(answer) if answer else {}
                 failure = _failure(status, answer)
                 again = status in _RETRIED_STATUS or failure.code in _RETRIED_CODES
                 if attempt == attempts or not again:
                     raise failure
-            self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter, not a secret
+            self.rest(attempt)
         raise AssertionError("unreachable")
+
+    def rest(self, attempt: int) -> None:
+        """Wait a little before what the service had no room for is tried again, longer after each attempt."""
+        self._sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311  jitter, not a secret
 
     def _post(self, operation: str, body: bytes) -> tuple[int, bytes]:
         headers = signed_headers(
@@ -185,15 +193,9 @@ class AwsClient:
             body,
             datetime.now(UTC),
         )
-        connection = self._connection or self._connect()
-        connection.request("POST", "/", body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-
-    def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._tls else http.client.HTTPConnection
-        self._connection = kind(self._host, self._port, timeout=self._timeout)
-        return self._connection
+        if self._connection is None:
+            self._connection = Connection(self._host, self._port, tls=self._tls, timeout=self._timeout)
+        return self._connection.post(headers, body)
 
     def close(self) -> None:
         """Drop the connection; the next call opens another."""
@@ -207,10 +209,13 @@ def _endpoint(service: str, region: str) -> str:
     return named or f"https://{service}.{region}.amazonaws.com"
 
 
+_read = msgspec.json.Decoder(dict[str, Any]).decode
+
+
 def _failure(status: int, answer: bytes) -> AwsError:
     try:
-        parsed = json.loads(answer)
-    except ValueError:
+        parsed = msgspec.json.decode(answer)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         parsed = None
     if not isinstance(parsed, dict):
         parsed = {}

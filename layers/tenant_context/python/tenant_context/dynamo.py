@@ -8,19 +8,18 @@ The hot paths' four operations are spoken here over the signed connection; model
 below `shared/`, on keys made by `tenant_key`.
 """
 
-import base64
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 from tenant_context.aws import AwsClient, AwsError
 from tenant_context.context import TenantContext
+from tenant_context.dynamo_many import Many
+from tenant_context.dynamo_values import decode_item, encode, encode_item
 
 Item = dict[str, Any]
-_BATCH = 100
 _RACES = 5
 """How often changes are made that met others' changes of the same items under way."""
 
@@ -37,51 +36,14 @@ class Change:
     request: Mapping[str, Any]
 
 
-def tenant_key(tenant: UUID, key: str) -> str:
+def tenant_key(tenant: UUID | str, key: str) -> str:
     """The partition key of a tenant's item."""
     return f"tenant#{tenant}#{key}"
 
 
-def encode(value: Any) -> dict[str, Any]:  # noqa: PLR0911  one for each form
-    """A value in DynamoDB's JSON form."""
-    match value:
-        case None:
-            return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
-        case str() | UUID():
-            return {"S": str(value)}
-        case bytes():
-            return {"B": base64.b64encode(value).decode()}
-        case int() | float() | Decimal():
-            return {"N": str(value)}
-        case Mapping():
-            return {"M": {name: encode(part) for name, part in value.items()}}
-        case list() | tuple() | set() | frozenset():
-            return {"L": [encode(part) for part in value]}
-    raise TypeError(f"DynamoDB has no form for {type(value).__name__}")
-
-
-def decode(value: Mapping[str, Any]) -> Any:
-    """The value behind DynamoDB's JSON form; numbers become int where they are whole, else Decimal."""
-    kind, content = next(iter(value.items()))
-    match kind:
-        case "N":
-            return Decimal(content) if "." in content or "e" in content.lower() else int(content)
-        case "B":
-            return base64.b64decode(content)
-        case "M":
-            return {name: decode(part) for name, part in content.items()}
-        case "L":
-            return [decode(part) for part in content]
-        case "NULL":
-            return None
-    return content
-
-
 def put_new(item: Item) -> Change:
     """An item that does not exist yet."""
-    encoded = {name: encode(value) for name, value in item.items()}
+    encoded = encode_item(item)
     return Change("Put", {"Item": encoded, "ConditionExpression": "attribute_not_exists(pk)"})
 
 
@@ -108,16 +70,11 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
     return {"pk": {"S": pk}, "sk": {"S": sk}}
 
 
-def _decode_item(item: Mapping[str, Any]) -> Item:
-    return {name: decode(value) for name, value in item.items()}
-
-
-class Table:
+class Table(Many):
     """One table with the string keys `pk` and `sk`."""
 
     def __init__(self, name: str, client: AwsClient | None = None) -> None:
-        self._name = name
-        self._client = client or AwsClient("dynamodb")
+        super().__init__(name, client or AwsClient("dynamodb"))
 
     def get(self, pk: str, sk: str) -> Item | None:
         """The item as last written, or None."""
@@ -125,25 +82,13 @@ class Table:
             "GetItem",
             {"TableName": self._name, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "ConsistentRead": True},
         )
-        return _decode_item(answer["Item"]) if "Item" in answer else None
-
-    def get_many(self, keys: list[tuple[str, str]]) -> Iterator[Item]:
-        """The items that exist among the keys, in any order."""
-        for start in range(0, len(keys), _BATCH):
-            wanted: dict[str, Any] = {
-                self._name: {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys[start : start + _BATCH]]}
-            }
-            while wanted:
-                answer = self._client.call("BatchGetItem", {"RequestItems": wanted})
-                for item in answer.get("Responses", {}).get(self._name, []):
-                    yield _decode_item(item)
-                wanted = answer.get("UnprocessedKeys") or {}
+        return decode_item(answer["Item"]) if "Item" in answer else None
 
     def put(self, item: Item, *, only_if_absent: bool = False) -> None:
         """Write an item; with `only_if_absent`, raise `ConditionFailed` where one stands already."""
         request: dict[str, Any] = {
             "TableName": self._name,
-            "Item": {name: encode(value) for name, value in item.items()},
+            "Item": encode_item(item),
         }
         if only_if_absent:
             request["ConditionExpression"] = "attribute_not_exists(pk)"
@@ -172,7 +117,7 @@ class Table:
             request["ConditionExpression"] = condition
         if names:
             request["ExpressionAttributeNames"] = dict(names)
-        return _decode_item(self._change("UpdateItem", request).get("Attributes", {}))
+        return decode_item(self._change("UpdateItem", request).get("Attributes", {}))
 
     def change_or_see(
         self,
@@ -199,11 +144,11 @@ class Table:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         try:
-            return True, _decode_item(self._client.call_briefly("UpdateItem", request)["Attributes"])
+            return True, decode_item(self._client.call_briefly("UpdateItem", request)["Attributes"])
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
-            return False, _decode_item(error.answer.get("Item", {}))
+            return False, decode_item(error.answer.get("Item", {}))
 
     def delete(self, pk: str, sk: str, *, only_if: tuple[str, Any] | None = None) -> None:
         """Remove an item, with `only_if` only while that attribute has that value; nothing to remove is no error."""
@@ -253,7 +198,7 @@ class Table:
         found: list[Item] = []
         while True:
             answer = self._client.call("Query", request)
-            found += map(_decode_item, answer.get("Items", []))
+            found += map(decode_item, answer.get("Items", []))
             if "LastEvaluatedKey" not in answer:
                 return found
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -295,7 +240,7 @@ class Table:
             request["ExclusiveStartKey"] = {key: encode(value) for key, value in start.items()}
         answer = self._client.call("Query", request)
         last = answer.get("LastEvaluatedKey")
-        return [_decode_item(item) for item in answer.get("Items", [])], _decode_item(last) if last else None
+        return [decode_item(item) for item in answer.get("Items", [])], decode_item(last) if last else None
 
     def _change(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -327,10 +272,11 @@ class TenantTable:
 
     def put(self, key: str, sk: str, item: Item, *, only_if_absent: bool = False) -> None:
         """Write a tenant's item."""
-        self._table.put(
-            {**item, "pk": self.key(key), "sk": sk, "tenant": str(self._tenant)},
-            only_if_absent=only_if_absent,
-        )
+        self._table.put(self.item(key, sk, item), only_if_absent=only_if_absent)
+
+    def item(self, key: str, sk: str, item: Item) -> Item:
+        """The item as it is written, for those that are written together."""
+        return {**item, "pk": self.key(key), "sk": sk, "tenant": str(self._tenant)}
 
     def update(
         self,

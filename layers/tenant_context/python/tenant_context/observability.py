@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
@@ -52,6 +54,30 @@ class Observability:
     def exception(self, phrase: str, **keys: Any) -> None:
         """An error nobody foresaw, with its stack trace."""
         self._logger.exception(phrase, extra=_free(keys))  # noqa: LOG004  called where an error was caught
+
+    def failure(self, phrase: str, error: Exception, **keys: Any) -> None:
+        """The same of an error that was caught before."""
+        self._logger.error(phrase, exc_info=error, extra=_free(keys))
+
+    def of_record(self, record: str, operation: str, tenant: TenantContext, phrase: str, **keys: Any) -> None:
+        """The one line of one record among those that are worked on together: it names its own request and caller.
+
+        Written as Powertools would, which takes ten times as long.
+        """
+        if self._logger.log_level > logging.INFO:
+            return
+        line = {
+            "level": "INFO",
+            "message": phrase,
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "service": self._service,
+            "requestId": record,
+            "operation": operation,
+            "tenantId": str(tenant.tenant),
+            "userId": None,
+            **keys,
+        }
+        sys.stdout.write(f"{msgspec.json.encode(line).decode()}\n")
 
     def count(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         """Add to a metric of this invocation."""
@@ -105,7 +131,8 @@ class Observability:
         duration = invocation.elapsed_ms()
         self._metrics.add_dimension(name="operation", value=invocation.operation)
         self._metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration)
-        self._metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=int(not invocation.success))
+        failures = max(invocation.failures, int(not invocation.success))
+        self._metrics.add_metric(name="Failures", unit=MetricUnit.Count, value=failures)
         self._metrics.flush_metrics()
         self._logger.info(
             "done",
@@ -121,6 +148,8 @@ class Invocation:
         self._started = time.perf_counter()
         self._operation = operation
         self.success = True
+        self.failures = 0
+        """Of the records that were worked on together."""
         self.tenant = ""
         self.keys: dict[str, Any] = {}
 

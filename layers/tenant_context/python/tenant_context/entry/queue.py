@@ -6,9 +6,10 @@ five times it is in the dead-letter queue. One that can never succeed is logged 
 at the same pace: a queue of ours holds only what our own functions wrote.
 """
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -65,15 +66,18 @@ class QueueEntry:
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         """Handle a batch; answers which records failed."""
-        if self._ahead is not None:
-            for record in event["Records"]:
-                # What cannot be read or judged fails in its own turn, where it is logged.
-                with suppress(msgspec.MsgspecError, KeyError, ValueError, RmapError):
-                    message = self._read(record["body"])
-                    self._judge(message)
-                    self._ahead(from_message(message.tenant, message.id), message)
-        failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"] if not self._handle(record)]
-        return {"batchItemFailures": failed}
+        self._look_ahead(event["Records"])
+        return _failures(record["messageId"] for record in event["Records"] if not self._handle(record))
+
+    def _look_ahead(self, records: Sequence[Mapping[str, Any]]) -> None:
+        if self._ahead is None:
+            return
+        for record in records:
+            # What cannot be read or judged fails in its own turn, where it is logged.
+            with suppress(msgspec.MsgspecError, KeyError, ValueError, RmapError):
+                message = self._read(record["body"])
+                self._judge(message)
+                self._ahead(from_message(message.tenant, message.id), message)
 
     def _handle(self, record: Mapping[str, Any]) -> bool:
         with self._observability.invocation(record["messageId"], "queue") as invocation:
@@ -111,6 +115,128 @@ class QueueEntry:
         """Raise `NotInState` where it is known without PostgreSQL that the tenant's state does not permit the work."""
         if self._state_of is not None and (state := self._state_of(message.tenant)) not in self._permitting(message):
             raise NotInState(state)
+
+
+class Record:
+    """One message among those that are worked on together, and what became of it."""
+
+    def __init__(
+        self, name: str, receives: str | None, tenant: TenantContext, message: Message, *, of: Self | None = None
+    ) -> None:
+        self.name = name
+        self.tenant = tenant
+        self.message = message
+        self.error: Exception | None = None
+        self._began = time.perf_counter()
+        self._receives = receives
+        self._of = of
+        self._parts: list[Self] = []
+        self._told: tuple[str, Mapping[str, Any]] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was said what became of it."""
+        return self.error is not None or self._told is not None
+
+    def done(self, phrase: str, **keys: Any) -> None:
+        """It is done, for which its line gives a phrase and keys."""
+        self._told = phrase, keys
+
+    def failed(self, error: Exception) -> None:
+        """It goes back to the queue; for one of several things that a message asked for, that does."""
+        self.error = error
+        if self._of is not None and self._of.error is None:
+            self._of.failed(error)
+
+    def part(self, message: Message) -> Self:
+        """One of several things that it asked for, which has a line of its own where it ends."""
+        part = type(self)(self.name, self._receives, self.tenant, message, of=self)
+        self._parts.append(part)
+        return part
+
+    def tell(self, observability: Observability) -> None:
+        """Its line, or its error's, and those of its parts."""
+        for part in self._parts:
+            if part.has_ended:
+                part.tell(observability)
+        duration = round((time.perf_counter() - self._began) * 1000, 3)
+        said = {"duration": duration, "receives": self._receives, "success": self.error is None}
+        phrase, keys = self._told or ("record failed", {})
+        if self.error is not None:
+            about = {"record": self.name, "tenantId": str(self.tenant.tenant)}
+            observability.failure("record failed", self.error, **about)
+            phrase, keys = "record failed", {}
+        observability.of_record(self.name, self.message.kind, self.tenant, phrase, **keys, **said)
+
+
+class BatchEntry(QueueEntry):
+    """The door of a function that works on the messages of a batch together, but for those of some kinds.
+
+    `together` is given their records and says of each what became of it; those that it says nothing of have failed.
+    The others go to `work`, one after the other, afterwards: what those have `ahead` begins before.
+    """
+
+    def __init__(
+        self, together: Callable[[Sequence[Record]], None], work: Work, *, apart: Collection[str], **more: Any
+    ) -> None:
+        super().__init__(work, **more)
+        self._together = together
+        self._apart = apart
+
+    def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
+        """Handle a batch; answers which records failed."""
+        joint: list[Record] = []
+        others: list[Mapping[str, Any]] = []
+        for raw in event["Records"]:
+            message = self._readable(raw)
+            if message is None or message.kind in self._apart:
+                others.append(raw)
+            else:
+                tenant = from_message(message.tenant, message.id, self._permitting(message))
+                receives = raw.get("attributes", {}).get("ApproximateReceiveCount")
+                joint.append(Record(raw["messageId"], receives, tenant, message))
+        self._look_ahead(others)
+        failed = self._handle_together(joint) if joint else set()
+        failed |= {raw["messageId"] for raw in others if not self._handle(raw)}
+        return _failures(raw["messageId"] for raw in event["Records"] if raw["messageId"] in failed)
+
+    def _readable(self, raw: Mapping[str, Any]) -> Message | None:
+        try:
+            return self._read(raw["body"])
+        except (msgspec.MsgspecError, KeyError, ValueError):
+            return None
+
+    def _handle_together(self, records: Sequence[Record]) -> set[str]:
+        with self._observability.invocation(records[0].name, records[0].message.kind) as invocation:
+            for record in records:
+                self._admit(record)
+            try:
+                self._together([record for record in records if not record.has_ended])
+            except Exception as error:  # noqa: BLE001  each record that it did not come to goes back
+                for record in records:
+                    if not record.has_ended:
+                        record.failed(error)
+            for record in records:
+                if not record.has_ended:
+                    record.failed(RuntimeError("nobody said what became of it"))
+                record.tell(self._observability)
+            failed = {record.name for record in records if record.error is not None}
+            invocation.success, invocation.failures = not failed, len(failed)
+            invocation.keys["records"] = len(records)
+        return failed
+
+    def _admit(self, record: Record) -> None:
+        try:
+            self._judge(record.message)
+        except NotInState as error:
+            # Nobody will want it done later either: the message is let go.
+            record.done("let go", reason=error.detail)
+        except RmapError as error:
+            record.failed(error)
+
+
+def _failures(names: Iterable[str]) -> dict[str, Any]:
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in names]}
 
 
 def read_message(body: str) -> Message:
