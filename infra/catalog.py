@@ -133,9 +133,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="sites",
         purpose="Stores, their sensors and their metrics.",
-        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected")),),
+        triggers=(Http(prefixes=("sites", "sensors", "metrics", "ingest/batches", "ingest/rejected")),),
         reach=Reach.DATABASE,
-        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
+        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
     ),
     Function(
         name="sensors_ingest",

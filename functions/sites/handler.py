@@ -7,8 +7,14 @@ from shared.identity.repository.keys import ApiKeyRepository
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
-from shared.metrics.repository import MetricsRepository
-from shared.metrics.service import Metrics
+from shared.metrics.gateway import SharedAnswers
+from shared.metrics.repository.facts import FactRepository
+from shared.metrics.repository.heads import HeadRepository
+from shared.metrics.repository.occupancy import OccupancyRepository
+from shared.metrics.repository.ranking import RankingRepository
+from shared.metrics.service.cache import Answers
+from shared.metrics.service.metrics import Metrics
+from shared.metrics.service.reading import Reading
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -30,6 +36,7 @@ class SiteSettings(Settings):
     bus: str
     table_devices: str
     table_api_keys: str
+    table_answers: str
     pepper_secret: str
 
 
@@ -44,11 +51,20 @@ keys = DeviceKeys(
     stage=kernel.settings.stage,
     pepper=lambda: secret(settings.pepper_secret),
 )
+replica = kernel.replica(database)
+heads = HeadRepository(replica)
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
     sensors=Sensors(known_sensors, directory, uuid7, keys.revoke),
     keys=keys,
-    metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
+    metrics=Metrics(
+        heads,
+        Reading(heads, FactRepository(replica)),
+        RankingRepository(replica),
+        OccupancyRepository(replica),
+        Answers(SharedAnswers(Table(settings.table_answers), kernel.clock)),
+        kernel.clock,
+    ),
     batches=BatchRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7),

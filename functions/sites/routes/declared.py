@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.service import Recalibration, Resubmission
-from shared.metrics.service import Metrics
+from shared.metrics.service.metrics import Metrics
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites

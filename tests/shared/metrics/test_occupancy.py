@@ -8,11 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.metrics.errors import SiteNotFound
-from shared.metrics.repository import MetricsRepository
-from shared.metrics.service import Metrics
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
+from tests.asking import metrics_of
 
 Tenants = tuple[TenantContext, TenantContext]
 
@@ -37,7 +36,7 @@ def add_site(database: Database, tenant: TenantContext, zone: str, *buckets: tup
 
 def occupancy(database: Database, tenant: TenantContext, site: UUID, now: str) -> dict[str, Any]:
     moment = datetime.fromisoformat(now)
-    found: dict[str, Any] = json.loads(Metrics(MetricsRepository(database), lambda: moment).occupancy(tenant, site))
+    found: dict[str, Any] = json.loads(metrics_of(database, clock=lambda: moment).occupancy(tenant, site))
     return found
 
 
