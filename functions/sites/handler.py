@@ -9,6 +9,11 @@ from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.repository import MetricsRepository
 from shared.metrics.service import Metrics
+from shared.quality.repository.days import DayRepository
+from shared.quality.repository.incidents import IncidentRepository
+from shared.quality.repository.tallies import TallyRepository
+from shared.quality.service.reading import Quality
+from shared.quality.service.tallies import Tallies
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -44,14 +49,16 @@ keys = DeviceKeys(
     stage=kernel.settings.stage,
     pepper=lambda: secret(settings.pepper_secret),
 )
+tallies = Tallies(TallyRepository())
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
     sensors=Sensors(known_sensors, directory, uuid7, keys.revoke),
     keys=keys,
     metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
     batches=BatchRepository(database),
-    resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
-    recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7),
+    resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
+    recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),
+    quality=Quality(database, DayRepository(), IncidentRepository()),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())
