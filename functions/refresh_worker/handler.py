@@ -12,12 +12,16 @@ from shared.jobs.repository import JobRepository
 from shared.jobs.service import Share, Worker
 from shared.life.service import Life
 from shared.plans.service import Doors
+from shared.quality.repository.days import DayRepository
+from shared.quality.repository.incidents import IncidentRepository
+from shared.quality.service.scoring import Scoring
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
 from shared.sites.service.directory import DirectoryKeeper
 from shared.usage.repository import UsageRepository
 from shared.usage.service.telling import UsageShare
+from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -59,6 +63,7 @@ others: dict[Job, Share] = {
         Late(BillingRepository(), life),
     ),
     Job.USAGE: usage,
+    Job.QUALITY: Scoring(DayRepository(), IncidentRepository(), uuid7),
 }
 worker = Worker(database, JobRepository(database), others)
 handler = QueueEntry(worker, observability=kernel.observability, need=Need.TIMED, needs=NEEDS)

@@ -37,6 +37,7 @@ class Plan:
             (Job.REFRESH_PERFORMANCE, slot),
             (Job.USAGE, slot),
             (Job.LIFE, slot),
+            (Job.QUALITY, slot),
             (Job.HOUSEKEEPING, day),
             (Job.REBUILD_DIRECTORY, day),
             (Job.DUNNING, day),

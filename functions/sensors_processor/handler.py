@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
+from shared.quality.repository.tallies import TallyRepository
+from shared.quality.service.tallies import Tallies
 from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -20,5 +22,6 @@ class ProcessorSettings(Settings):
 
 kernel = Kernel("sensors_processor")
 database = kernel.database(bus=ProcessorSettings.load().bus)
-processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts)
+heeds = (Tallies(TallyRepository()),)
+processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=heeds)
 handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)

@@ -15,6 +15,11 @@ from shared.metrics.repository.ranking import RankingRepository
 from shared.metrics.service.cache import Answers
 from shared.metrics.service.metrics import Metrics
 from shared.metrics.service.reading import Reading
+from shared.quality.repository.days import DayRepository
+from shared.quality.repository.incidents import IncidentRepository
+from shared.quality.repository.tallies import TallyRepository
+from shared.quality.service.reading import Quality
+from shared.quality.service.tallies import Tallies
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -53,6 +58,7 @@ keys = DeviceKeys(
 )
 replica = kernel.replica(database)
 heads = HeadRepository(replica)
+tallies = Tallies(TallyRepository())
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
     sensors=Sensors(known_sensors, directory, uuid7, keys.revoke),
@@ -66,8 +72,9 @@ stores = Stores(
         kernel.clock,
     ),
     batches=BatchRepository(database),
-    resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
-    recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7),
+    resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
+    recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),
+    quality=Quality(database, DayRepository(), IncidentRepository()),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

@@ -14,6 +14,7 @@ class Job(StrEnum):
     LIFE = "life"
     DUNNING = "dunning"
     USAGE = "usage"
+    QUALITY = "quality"
 
 
 NEEDS: dict[str, Need] = {Job.USAGE: Need.SETTLE, Job.LIFE: Need.SETTLE}

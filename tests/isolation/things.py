@@ -22,6 +22,8 @@ QUERIES = {
         "sites/{site_id}/metrics",
         "sites/{site_id}/metrics/export",
     )
+} | {
+    "/api/v1/sensors/{sensor_id}/quality": "?from=2026-03-02&to=2026-03-03",
 }
 """What an address cannot be asked without."""
 NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
@@ -98,6 +100,9 @@ class Things:
         wait_for("the batch", lambda: made.is_there(f"/api/v1/ingest/batches/{batch}"))
         rejected = owner.api.get(f"/api/v1/ingest/rejected?batch={batch}")["items"]
         ids["rejected_id"] = rejected[0]["id"]
+        post("/api/v1/jobs/quality/run")
+        incidents = f"/api/v1/quality/incidents?sensor={sensor}"
+        wait_for("what is wrong with the sensor's data", lambda: bool(owner.api.get(incidents)["items"]))
         return made
 
     def is_there(self, path: str) -> bool:

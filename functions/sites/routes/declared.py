@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.service.metrics import Metrics
+from shared.quality.service.reading import Quality
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
@@ -28,4 +29,5 @@ class Stores:
     batches: BatchRepository
     resubmission: Resubmission
     recalibration: Recalibration
+    quality: Quality
     clock: Clock
