@@ -133,6 +133,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="sites",
         purpose="Stores, their sensors and their metrics.",
+        layers=("core", "tables"),
         triggers=(Http(prefixes=("sites", "sensors", "metrics", "ingest/batches", "ingest/rejected", "quality")),),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),

@@ -70,14 +70,14 @@ class Chain:
             self.move(name, parent)
         return site
 
-    def sensor(self, store: str, zone: str | None) -> UUID:
+    def sensor(self, store: str, zone: str | None, made: str = "2026-03-01") -> UUID:
         """A people counter."""
         sensor = uuid7()
         with self.database.transaction(self.tenant) as tx:
             tx.run(
                 "INSERT INTO sensors (tenant_id, id, site_id, zone_id, name, serial, kind, interval_minutes,"
-                " created_at, updated_at) VALUES (%s, %s, %s, %s, 'Door', %s, 'line', 15, '2026-03-01', '2026-03-01')",
-                (self.tenant.tenant, sensor, self.places[store], zone and self.places[zone], sensor.hex),
+                " created_at, updated_at) VALUES (%s, %s, %s, %s, 'Door', %s, 'line', 15, %s, %s)",
+                (self.tenant.tenant, sensor, self.places[store], zone and self.places[zone], sensor.hex, made, made),
             )
         self.sensors.append(sensor)
         return sensor

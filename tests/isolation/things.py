@@ -18,6 +18,7 @@ QUERIES = {
     for path in (
         "metrics",
         "metrics/export",
+        "metrics/export",
         "metrics/ranking",
         "sites/{site_id}/metrics",
         "sites/{site_id}/metrics/export",

@@ -24,7 +24,7 @@ _RANKED: LiteralString = """
                               (false, %(before)s::date, %(first)s::date)) s (now, first, last)
     ), traffic AS (
         SELECT s.id, p.now, sum(f.entries)::numeric AS entries, sum(f.exits)::numeric AS exits,
-               sum(f.minutes) AS minutes, bool_or(f.intervals > 0 OR f.minutes > 0) AS counted
+               sum(f.minutes)::bigint AS minutes, bool_or(f.intervals > 0 OR f.minutes > 0) AS counted
         FROM stores s CROSS JOIN sides p
         JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = s.id AND f.day >= p.first AND f.day < p.last
         GROUP BY 1, 2
