@@ -133,7 +133,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
         name="sites",
         purpose="Stores, their sensors and their metrics.",
-        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected", "quality")),),
+        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected", "quality", "alerts")),),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
     ),

@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 
 from functions.sites.routes import Stores, routes
+from shared.alerts.repository.alerts import AlertRepository
+from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.service.rules import Alerts, Rules
+from shared.figures.repository import FigureRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.repository import MetricsRepository
 from shared.metrics.service import Metrics
+from shared.occupancy.repository import LimitRepository
+from shared.occupancy.service import Limits, Occupancy
 from shared.quality.repository.days import DayRepository
 from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.repository.tallies import TallyRepository
@@ -49,6 +55,8 @@ keys = DeviceKeys(
     stage=kernel.settings.stage,
     pepper=lambda: secret(settings.pepper_secret),
 )
+figures = FigureRepository()
+occupancy = Occupancy(figures, LimitRepository())
 tallies = Tallies(TallyRepository())
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
@@ -59,6 +67,11 @@ stores = Stores(
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),
     quality=Quality(database, DayRepository(), IncidentRepository()),
+    database=database,
+    occupancy=occupancy,
+    limits=Limits(figures, LimitRepository(), occupancy),
+    rules=Rules(database, RuleRepository(), AlertRepository(), uuid7),
+    alerts=Alerts(database, AlertRepository()),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

@@ -10,9 +10,3 @@ def metrics(call: Call[None], stores: Stores) -> Answer:
     """A metric over a range, in the site's own days; missing is null, not zero."""
     query: wire.MetricsQuery = call.query
     return Answer(stores.metrics.series(call.tenant, call.id("site_id"), query.metric, query.span()))
-
-
-@routes.read(SITE + "/occupancy", permission="analytics.read", answer=wire.OccupancyOut)
-def occupancy(call: Call[None], stores: Stores) -> Answer:
-    """Who is inside now."""
-    return Answer(stores.metrics.occupancy(call.tenant, call.id("site_id")))

@@ -42,15 +42,3 @@ class MetricsOut(Out):
     total: float | None
     points: list[Point]
     freshness: str | None
-
-
-class OccupancyOut(Out):
-    """Who is inside: entries less exits since the site's midnight, never below zero."""
-
-    site: UUID
-    time_zone: str
-    since: str
-    entries: int
-    exits: int
-    occupancy: int
-    as_of: str | None
