@@ -132,8 +132,10 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     Function(
         name="sites",
-        purpose="Stores, their sensors and their metrics.",
-        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected", "quality", "alerts")),),
+        purpose="Stores, their sensors and metrics, what those are worth, what they are to be, and alerts.",
+        triggers=(
+            Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected", "quality", "alerts", "targets")),
+        ),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
     ),

@@ -27,6 +27,8 @@ from shared.sites.repository.tree import TreeRepository
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
+from shared.targets.repository import TargetRepository
+from shared.targets.service import Targets
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
@@ -72,6 +74,7 @@ stores = Stores(
     limits=Limits(figures, LimitRepository(), occupancy),
     rules=Rules(database, RuleRepository(), AlertRepository(), uuid7),
     alerts=Alerts(database, AlertRepository()),
+    targets=Targets(database, TargetRepository(), figures, uuid7),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

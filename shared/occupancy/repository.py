@@ -12,6 +12,8 @@ _COLUMNS: LiteralString = (
     "l.site_id, l.capacity, l.clear_at, l.reached, l.changed_at, l.measured_until, l.version, l.updated_at"
 )
 _FIND: LiteralString = f"SELECT {_COLUMNS} FROM occupancy_limits l WHERE l.tenant_id = %s AND l.site_id = %s"
+# Whoever adds one waits for who adds others: so the count before is exact.
+_HOLD: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('occupancy_limits:' || %s::text, 0))"
 _COUNT: LiteralString = "SELECT count(*) FROM occupancy_limits WHERE tenant_id = %s"
 _KEEP: LiteralString = """
     INSERT INTO occupancy_limits AS l (tenant_id, site_id, capacity, clear_at, reached, changed_at, measured_until,
@@ -47,7 +49,8 @@ class LimitRepository:
         return Limit(*row) if row else None
 
     def count(self, tx: Transaction) -> int:
-        """How many there are."""
+        """How many there are; nobody else adds any until the transaction ends."""
+        tx.run(_HOLD, (tx.tenant.tenant,))
         row = tx.one(_COUNT, (tx.tenant.tenant,))
         return int(row[0]) if row else 0
 

@@ -90,6 +90,8 @@ class Things:
         # Queues bring these two about.
         wait_for("the message", lambda: made.is_there(f"/api/v1/webhooks/messages/{message}"))
         wait_for("the batch", lambda: made.is_there(f"/api/v1/ingest/batches/{batch}"))
+        aim = {"metric": "footfall", "period": "day", "first_day": "2026-03-02", "value": "10"}
+        ids["target_id"] = post("/api/v1/targets", {**aim, "site_id": site})["id"]
         rule = {"kind": "missing_data", "value": 15}
         ids["rule_id"] = post("/api/v1/alerts/rules", {"name": "Silence", "site_id": site, "condition": rule})["id"]
         start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
@@ -134,6 +136,8 @@ class Things:
                 "site_id": self.ids["site_id"],
                 "condition": {"kind": "capacity"},
             },
+            "/api/v1/targets/{target_id}": {"value": "1"},
+            "/api/v1/targets/{target_id}/cascade": {"by": "equally"},
             "/api/v1/alerts/{alert_id}/acknowledge": {"note": "not mine"},
             "/api/v1/sensors/{sensor_id}/recalibrate": {"from": START, "to": END},
             "/api/v1/sensors/{sensor_id}/replace": {"serial": "thief-1"},

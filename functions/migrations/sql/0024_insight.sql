@@ -130,3 +130,24 @@ CREATE INDEX alerts_site ON alerts (tenant_id, site_id, id);
 SELECT app.protect('alerts');
 GRANT SELECT, INSERT, UPDATE (status, reason, note, acknowledged_at, acknowledged_by, resolved_at), DELETE
     ON alerts TO rmap_app;
+
+-- What a place is to come to in a period, which begins with a day of its own clock. `cascaded_from`: the target of the
+-- place it is in that it is a share of.
+CREATE TABLE targets (
+    tenant_id     uuid NOT NULL,
+    id            uuid NOT NULL,
+    site_id       uuid NOT NULL,
+    metric        text NOT NULL,
+    period        text NOT NULL CHECK (period IN ('day', 'week', 'month', 'quarter', 'year')),
+    first_day     date NOT NULL,
+    value         numeric(18, 4) NOT NULL CHECK (value >= 0),
+    cascaded_from uuid,
+    version       integer NOT NULL,
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    CONSTRAINT targets_key UNIQUE (tenant_id, site_id, metric, period, first_day),
+    FOREIGN KEY (tenant_id, site_id) REFERENCES sites (tenant_id, id) ON DELETE CASCADE
+);
+SELECT app.protect('targets');
+GRANT SELECT, INSERT, UPDATE (value, cascaded_from, version, updated_at), DELETE ON targets TO rmap_app;

@@ -11,6 +11,7 @@ from shared.quality.service.reading import Quality
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
+from shared.targets.service import Targets
 from tenant_context.clock import Clock
 from tenant_context.postgres import Database
 from tenant_context.routing import Routes
@@ -38,4 +39,5 @@ class Stores:
     limits: Limits
     rules: Rules
     alerts: Alerts
+    targets: Targets
     clock: Clock

@@ -25,6 +25,8 @@ _PAGE: LiteralString = f"""
 _JUDGED: LiteralString = f"""
     SELECT {_COLUMNS} FROM alert_rules WHERE tenant_id = %s AND enabled AND id = ANY (%s)
     ORDER BY id FOR NO KEY UPDATE"""
+# Whoever adds one waits for who adds others: so the count before is exact.
+_HOLD: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('alert_rules:' || %s::text, 0))"
 _COUNT: LiteralString = "SELECT count(*) FROM alert_rules WHERE tenant_id = %s"
 _INSERT: LiteralString = f"""
     INSERT INTO alert_rules (tenant_id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
@@ -94,7 +96,8 @@ class RuleRepository:
         return [(row[0], row[1]) for row in tx.all(_PLACES, values)]
 
     def count(self, tx: Transaction) -> int:
-        """How many there are."""
+        """How many there are; nobody else adds any until the transaction ends."""
+        tx.run(_HOLD, (tx.tenant.tenant,))
         row = tx.one(_COUNT, (tx.tenant.tenant,))
         return int(row[0]) if row else 0
 

@@ -27,6 +27,20 @@ def _rule(name: str, description: str) -> EventType:
     return EventType(f"alert.rule_{name}", description, "alert-rule/<id>", data)
 
 
+def _target(name: str, description: str, **more: object) -> EventType:
+    data = {
+        "id": _ID,
+        "site_id": _SITE,
+        "metric": "footfall",
+        "period": "month",
+        "first_day": "2026-03-01",
+        "value": "12000",
+        "version": 1,
+        **more,
+    }
+    return EventType(f"target.{name}", description, "target/<id>", data)
+
+
 INSIGHT: tuple[EventType, ...] = (
     _alert("opened", "What a rule looks at is as it should not be; told once of a rule and a place.", "open"),
     _alert("acknowledged", "Somebody looks after an alert.", "acknowledged"),
@@ -34,4 +48,8 @@ INSIGHT: tuple[EventType, ...] = (
     _rule("created", "Something more is to be told of a place."),
     _rule("updated", "What is to be told of a place was changed; its alerts of before are resolved."),
     _rule("removed", "Something is no longer to be told of a place."),
+    _target("created", "A place is to come to something in a period."),
+    _target("updated", "What a place is to come to in a period has changed."),
+    _target("removed", "A place is no longer to come to something in a period."),
+    _target("cascaded", "A target was shared out among the places that are in its own.", by="history", shares=12),
 )
