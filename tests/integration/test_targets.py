@@ -80,7 +80,7 @@ def test_a_place_has_one_target_of_a_metric_and_period(chain: Chain) -> None:
     chain.target("12.50", metric="revenue")
     with chain.database.transaction(chain.tenant) as tx:
         after = chain.targets.amend(tx, target.id, Decimal(1200), 1)
-    assert (after.value, after.version) == (1200, 2)
+    assert (after.value, after.version) == (Decimal(1200), 2)
     with pytest.raises(PreconditionFailed), chain.database.transaction(chain.tenant) as tx:
         chain.targets.amend(tx, target.id, Decimal(1200), 1)
     with pytest.raises(WrongTarget), chain.database.transaction(chain.tenant) as tx:
@@ -147,10 +147,10 @@ def test_progress_tells_what_came_and_what_was_to_be_expected(chain: Chain) -> N
     chain.push((NOON - timedelta(days=15), 155, 0), sensor=chain.sensors[1])
     chain.push((NOON - timedelta(days=16), 999, 0))  # of February
     now = chain.progress(target)
-    assert (now.actual, now.share, now.expected_share) == (465, Decimal("0.15"), before.expected_share)
+    assert (now.actual, now.share, now.expected_share) == (Decimal(465), Decimal("0.15"), before.expected_share)
     chain.now = NOON + timedelta(days=400)
     over = chain.progress(target)
-    assert (over.actual, over.expected) == (465, 3100)
+    assert (over.actual, over.expected) == (Decimal(465), Decimal(3100))
     rate = chain.progress(chain.target("0.2", metric="conversion_rate"))
     assert (rate.actual, rate.expected) == (None, Decimal("0.2"))
 
