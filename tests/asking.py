@@ -1,6 +1,5 @@
 """Questions about metrics, as the function's wiring would have them answered."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,23 +10,19 @@ from shared.metrics.gateway import SharedAnswers
 from shared.metrics.model import EVERYBODY, Ask, Granularity, Metric, Range
 from shared.metrics.repository.facts import FactRepository
 from shared.metrics.repository.heads import HeadRepository
-from shared.metrics.repository.occupancy import OccupancyRepository
 from shared.metrics.repository.ranking import RankingRepository
 from shared.metrics.service.cache import Answers
 from shared.metrics.service.metrics import Metrics
 from shared.metrics.service.reading import Reading
-from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
 
-def metrics_of(
-    database: Database, shared: SharedAnswers | None = None, clock: Callable[[], datetime] = utc_now
-) -> Metrics:
+def metrics_of(database: Database, shared: SharedAnswers | None = None) -> Metrics:
     """The service on a database; with what sandboxes share, where that is given."""
     heads = HeadRepository(database)
     reading = Reading(heads, FactRepository(database))
-    return Metrics(heads, reading, RankingRepository(database), OccupancyRepository(database), Answers(shared), clock)
+    return Metrics(heads, reading, RankingRepository(database), Answers(shared))
 
 
 def question(place: UUID, since: str | datetime, until: str | datetime, step: str, *metrics: str, **how: Any) -> Ask:

@@ -38,6 +38,7 @@ class Plan:
             (Job.USAGE, slot),
             (Job.LIFE, slot),
             (Job.QUALITY, slot),
+            (Job.WATCH, slot),
             (Job.HOUSEKEEPING, day),
             (Job.REBUILD_DIRECTORY, day),
             (Job.DUNNING, day),

@@ -15,6 +15,7 @@ class Job(StrEnum):
     DUNNING = "dunning"
     USAGE = "usage"
     QUALITY = "quality"
+    WATCH = "watch"
 
 
 NEEDS: dict[str, Need] = {Job.USAGE: Need.SETTLE, Job.LIFE: Need.SETTLE}

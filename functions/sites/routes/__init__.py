@@ -1,6 +1,6 @@
 """The addresses of stores."""
 
-from functions.sites.routes import metrics, pushes, quality, sensors, sites
+from functions.sites.routes import alerts, metrics, occupancy, pushes, quality, sensors, sites, targets
 from functions.sites.routes.declared import Stores, routes
 
-__all__ = ["Stores", "metrics", "pushes", "quality", "routes", "sensors", "sites"]
+__all__ = ["Stores", "alerts", "metrics", "occupancy", "pushes", "quality", "routes", "sensors", "sites", "targets"]

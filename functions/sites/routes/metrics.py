@@ -36,12 +36,6 @@ def ranking(call: Call[None], stores: Stores) -> Answer:
     return _answer(stores.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
 
 
-@routes.read(SITE + "/occupancy", permission="analytics.read", answer=wire.OccupancyOut)
-def occupancy(call: Call[None], stores: Stores) -> Answer:
-    """Who is inside now."""
-    return Answer(stores.metrics.occupancy(call.tenant, call.id("site_id")))
-
-
 _TYPES = {wire.Format.CSV: "text/csv; charset=utf-8", wire.Format.PARQUET: "application/vnd.apache.parquet"}
 
 

@@ -214,15 +214,3 @@ class RankingOut(Out):
     next_cursor: str | None
     freshness: str | None
     sales_freshness: str | None
-
-
-class OccupancyOut(Out):
-    """Who is inside: entries less exits since the site's midnight, never below zero."""
-
-    site: UUID
-    time_zone: str
-    since: str
-    entries: int
-    exits: int
-    occupancy: int
-    as_of: str | None

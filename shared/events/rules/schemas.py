@@ -22,21 +22,23 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 
 _TEXTUAL = """
-    action agent challenge client_id code currency display_name domain email from greeting invoice issuer job kind
-    locale meter name number plan prefix previous_serial proof reason replaced_by role serial session slug
-    source_ip state status subscription_status time_zone to type url week_start"""
+    action agent by challenge client_id code currency display_name domain email from greeting invoice issuer job
+    kind locale message meter metric name number period plan prefix previous_serial proof reason replaced_by
+    role serial session severity slug source_ip state status subscription_status time_zone to type url
+    week_start"""
 _NUMERIC = """
-    bytes campaigns days included part parts quantity quarantined revised rows stage stored threshold unchanged
-    version"""
+    bytes campaigns capacity clear_at days included occupancy part parts quantity quarantined revised rows shares
+    stage stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
-    (_UUID, "id batch endpoint parent_id previous_parent_id site_id user"),
-    (_MOMENT, "disabled_from expires_at failing_since hour since until"),
+    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id site_id user"),
+    (_MOMENT, "disabled_from expires_at failing_since hour measured_at since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),
-    (_DECIMAL, "amount_due amount_paid budget total"),
+    (_DECIMAL, "amount_due amount_paid budget total value"),
     ({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, "month"),
+    ({"type": "string", "format": "date"}, "first_day"),
     ({"type": "object", "additionalProperties": _NUMBER}, "counts"),
 )
 FIELDS: Mapping[str, Schema] = {name: schema for schema, names in _NAMES for name in names.split()}

@@ -4,14 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
 from shared.metrics.errors import WrongQuestion
 from shared.metrics.model import Ask, Compare, Granularity, GroupBy, Head, Impute, Range, RankAsk
 from shared.metrics.repository.heads import HeadRepository
-from shared.metrics.repository.occupancy import OccupancyRepository
 from shared.metrics.repository.ranking import RankingRepository
 from shared.metrics.rules import ranges
 from shared.metrics.rules.answers import Told, document
@@ -19,7 +17,7 @@ from shared.metrics.rules.imputing import MARGIN
 from shared.metrics.rules.ranking import After, page
 from shared.metrics.service.cache import Answers, Level
 from shared.metrics.service.reading import Reading
-from tenant_context.clock import Clock, rfc3339
+from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 
 _WORTH = 400
@@ -44,16 +42,12 @@ class Metrics:
         heads: HeadRepository,
         reading: Reading,
         ranking: RankingRepository,
-        occupancy: OccupancyRepository,
         answers: Answers,
-        clock: Clock,
     ) -> None:
         self._heads = heads
         self._reading = reading
         self._ranking = ranking
-        self._occupancy = occupancy
         self._answers = answers
-        self._clock = clock
 
     def series(self, tenant: TenantContext, ask: Ask) -> Kept:
         """The JSON of metrics over a range.
@@ -108,10 +102,6 @@ class Metrics:
         told = page(ask, found, limit, currency, expected)
         span = {"first_day": days[0], "last_day": days[1] - timedelta(days=1), "time_zone": head.time_zone}
         return msgspec.json.encode({**span, **told})
-
-    def occupancy(self, tenant: TenantContext, site: UUID) -> bytes:
-        """The JSON of who is inside now. Errors: SiteNotFound."""
-        return self._occupancy.occupancy(tenant, site, self._clock())
 
     def _head(self, tenant: TenantContext, ask: Ask) -> tuple[Head, int]:
         ranges.check_range(ask.span)
