@@ -46,6 +46,7 @@ class Things:
         count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
         refused = {**count, "sensor": "nobodys"}
         batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count, refused]})["batch"]
+        upload = post("/api/v1/ingest/uploads", {"kind": "counts", "format": "csv", "bytes": 100})["id"]
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
         begun = post("/api/v1/auth/mfa/passkeys/begin")
         passkey = {"ticket": begun["ticket"], "credential": Authenticator().create(begun["options"]), "name": "Laptop"}
@@ -79,6 +80,7 @@ class Things:
             "export_id": export,
             "prefix": key,
             "batch_id": batch,
+            "upload_id": upload,
             "session_id": sessions[0]["id"],
             "credential": post("/api/v1/auth/mfa/passkeys", passkey)["passkey"]["id"],
         }

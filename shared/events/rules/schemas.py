@@ -26,8 +26,8 @@ _TEXTUAL = """
     meter name plan prefix previous_serial proof reason replaced_by role serial session slug source_ip state status
     subscription_status time_zone to type url week_start"""
 _NUMERIC = """
-    bytes campaigns days included part parts quantity quarantined revised rows stage stored threshold unchanged
-    version"""
+    accepted bytes campaigns days duplicates included part parts quantity quarantined rejected revised rows stage
+    stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
     (_UUID, "id batch endpoint parent_id previous_parent_id site_id user"),
