@@ -9,6 +9,7 @@ from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.repository import MetricsRepository
 from shared.metrics.service import Metrics
+from shared.receipts.repository import ReceiptRepository
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -50,6 +51,7 @@ stores = Stores(
     keys=keys,
     metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
     batches=BatchRepository(database),
+    receipts=ReceiptRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7),
     clock=kernel.clock,

@@ -102,7 +102,7 @@ def beat_row(sensor: UUID, newest: datetime | None, clock: datetime | None = Non
 def transaction_row(row: TransactionRow, site: UUID) -> bytes:
     """The queue's form of a receipt."""
     lines = [[line.sku, line.quantity, line.unit_price] for line in row.lines]
-    return msgspec.json.encode([site, row.id, row.time, row.currency, row.total, row.cancels, lines])
+    return msgspec.json.encode([site, row.id, row.time, row.currency, row.total, row.cancels or row.returns, lines])
 
 
 def _parts(rows: Sequence[bytes], most: int) -> list[list[bytes]]:

@@ -123,7 +123,7 @@ def read_counts_csv(raw: bytes, *, is_first: bool = True) -> Sorted[CountRow]:
 
 
 def read_transactions_csv(raw: bytes, *, is_first: bool = True) -> Sorted[TransactionRow]:
-    """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price and, if wanted, cancels.
+    """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price; cancels, returns.
 
     Lines of one id and site make one receipt; its total is theirs, its time the first line's. A line that repeats
     another of its receipt to the letter is a duplicate. Rows are counted by line.
@@ -156,8 +156,7 @@ def _take_receipt(
     sorted_rows: Sorted[TransactionRow], index: int, row: Mapping[str, str], lines: list[LineRow]
 ) -> None:
     head: dict[str, Any] = {name: row[name] for name in ("id", "site", "time", "currency")}
-    if row.get("cancels"):
-        head["cancels"] = row["cancels"]
+    head |= {name: row[name] for name in ("cancels", "returns") if row.get(name)}
     head["total"] = str(sum(line.quantity * line.unit_price for line in lines))
     try:
         receipt = msgspec.convert({**head, "lines": []}, TransactionRow, strict=False)
@@ -358,6 +357,9 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
         amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
     if wrong := _amount_fault(amounts):
         return _refuse(index, *wrong, row)
+    if row.id in (row.cancels, row.returns) or (row.cancels and row.returns):
+        what = "a receipt undoes one other, and not itself: by cancels or by returns"
+        return _refuse(index, "cancels" if row.cancels else "returns", "link", what, row)
     for n, line in enumerate(row.lines):
         if line.unit_price < 0:
             return _refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)

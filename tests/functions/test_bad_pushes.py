@@ -202,7 +202,8 @@ def test_a_row_of_another_length_or_of_nonsense_is_no_fault_of_ours(world: World
         ({"lines": [{"sku": "a", "quantity": "1", "unit_price": "-1"}]}, "lines/0/unit_price"),
         ({"lines": [{"sku": "a", "quantity": "9223372036854775808", "unit_price": "1"}]}, "lines/0/quantity"),
         ({"currency": "euro"}, "currency"), ({"site": "nowhere"}, "site"), ({"id": "a\0"}, "id"), ({"id": ""}, "id"),
-        ({"cancels": ""}, "cancels"), ({"cancels": 5}, "cancels"),
+        ({"cancels": ""}, "cancels"), ({"cancels": "r1"}, "cancels"), ({"returns": "r1"}, "returns"),
+        ({"cancels": "r0", "returns": "r0"}, "cancels"), ({"cancels": 5}, "cancels"),
     ],
 )  # fmt: skip
 def test_a_receipt_that_cannot_be_is_refused_alone(world: World, change: dict[str, Any], field: str) -> None:
@@ -227,3 +228,15 @@ def test_nothing_is_counted_as_taken_while_a_queue_is_down(world: World) -> None
     world.queue.failing = world.tills.failing = False
     assert world.post(TILLS, csv, "text/csv")[1]["accepted"] == 1
     assert world.rows_left == 9
+
+
+def test_returns_and_cancellations_name_what_they_undo(world: World) -> None:
+    back = {**SALE, "id": "r2", "total": "-2.50", "lines": [{**SALE["lines"][0], "quantity": "-1"}]}
+    assert (
+        world.post(TILLS, {"transactions": [{**back, "returns": "r1"}, {**back, "id": "r3", "cancels": "r1"}]})[0]
+        == 202
+    )
+    text = lines(SALES + ",returns", "r4,main,2026-03-02T09:00:00Z,EUR,a,-1,2.50,r1")
+    assert world.post(TILLS, text, "text/csv")[1]["accepted"] == 1
+    rows = [json.loads(bytes(row)) for message in world.tills.messages for row in message.data["rows"]]
+    assert [(row[1], row[5]) for row in rows] == [("r2", "r1"), ("r3", "r1"), ("r4", "r1")]

@@ -12,7 +12,8 @@ from tenant_context.routing import Route
 from tests.authenticator import Authenticator
 
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
-QUERIES = {"/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"}
+_DAY = "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"
+QUERIES = {f"/api/v1/sites/{{site_id}}/{name}": _DAY for name in ("metrics", "transactions")}
 """What an address cannot be asked without."""
 NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
 """Path parameters that name a kind and no thing of a tenant's."""

@@ -39,3 +39,6 @@ SELECT app.protect('ingest_uploads');
 GRANT SELECT, INSERT, DELETE ON ingest_uploads TO rmap_app;
 GRANT UPDATE (status, reason, upload, etag, mark, bytes_read, rows, accepted, duplicates, rejected, parts, run,
               claimed_until, updated_at, received_at, finished_at, expires_at) ON ingest_uploads TO rmap_app;
+
+-- What undoes a receipt is found from either side.
+CREATE INDEX transactions_links ON transactions (tenant_id, site_id, cancels, at) WHERE cancels IS NOT NULL;

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.service import Metrics
+from shared.receipts.repository import ReceiptRepository
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
@@ -26,6 +27,7 @@ class Stores:
     keys: DeviceKeys
     metrics: Metrics
     batches: BatchRepository
+    receipts: ReceiptRepository
     resubmission: Resubmission
     recalibration: Recalibration
     clock: Clock
