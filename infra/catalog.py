@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.bulk import BULK
 from infra.leaving import LEAVING
 from infra.paying import PAYING
 from infra.permits import EVENTS, RATES, SQL, TOKENS
@@ -296,6 +297,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.SEND, Queue.REFRESHES), *EVENTS),
     ),
+    *BULK,
     *LEAVING,
     *PAYING,
     *POSTED,

@@ -30,6 +30,7 @@ class Queue(StrEnum):
     ERASURES = "erasures"
     USAGE = "usage"
     INBOX = "inbox"
+    UPLOADS = "uploads"
 
 
 class Table(StrEnum):
@@ -58,6 +59,7 @@ class Bucket(StrEnum):
     """The buckets; whatever is a tenant's has a key that begins with the tenant's id."""
 
     EXPORTS = "exports"
+    UPLOADS = "uploads"
 
 
 class Key(StrEnum):
@@ -152,7 +154,13 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
     Access.TEND_KEY: ("kms:DescribeKey", "kms:DisableKey", "kms:GetPublicKey", "kms:ScheduleKeyDeletion"),
     Access.SCAN_TABLE: ("dynamodb:Scan",),
     Access.READ_OBJECTS: ("s3:GetObject",),
-    Access.WRITE_OBJECTS: ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
+    Access.WRITE_OBJECTS: (
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    ),
     Access.LIST_OBJECTS: ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
     Access.MAKE_DATA_KEY: ("kms:GenerateDataKey",),
     Access.ENCRYPT: ("kms:Encrypt",),

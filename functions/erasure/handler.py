@@ -36,6 +36,7 @@ class ErasureSettings(Settings):
     queue_erasures: str
     bucket_exports: str
     table_answers: str
+    bucket_uploads: str
     table_api_keys: str
     table_credentials: str
     table_data_keys: str
@@ -57,10 +58,13 @@ suppressions = Suppressions(Table(settings.table_suppressions, dynamodb))
 people = CredentialRepository(
     FactorRepository(credentials), PasskeyRepository(credentials, MAX_PASSKEYS), suppressions.forget
 )
-archives = Archives(settings.bucket_exports)
+archives, files = Archives(settings.bucket_exports), Archives(settings.bucket_uploads)
 flags = Mentions(Shelf(Table(settings.table_revocations, dynamodb)))
 stores = stores_of(
-    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb), flags, Uploads(archives), archives
+    lambda name: TenantItems(getattr(settings, f"table_{name}"), dynamodb),
+    flags,
+    (Uploads(archives), archives),
+    (Uploads(files), files),
 )
 tables = TableRepository(database)
 

@@ -137,7 +137,10 @@ def _take(call: Call[None], door: Door, vendor: str | None) -> Answer:
     max_body=_MAX_BODY,
 )
 def transactions(call: Call[None], door: Door) -> Answer:
-    """Push till receipts, as JSON or as CSV of their lines: id, site, time, currency, sku, quantity, unit_price."""
+    """Push till receipts, as JSON or as CSV of their lines: id, site, time, currency, sku, quantity, unit_price.
+
+    One that undoes another names it: `cancels`, or `returns` where it brings some of it back.
+    """
     csv = call.content_type == "text/csv"
     rows = rules.read_transactions_csv(call.raw) if csv else rules.read_transactions_json(call.raw)
     pushed = door.ingest.take_transactions(call.tenant, rows)

@@ -25,6 +25,7 @@ from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.repository.tallies import TallyRepository
 from shared.quality.service.reading import Quality
 from shared.quality.service.tallies import Tallies
+from shared.receipts.repository import ReceiptRepository
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -79,6 +80,7 @@ stores = Stores(
         Answers(SharedAnswers(Table(settings.table_answers), kernel.clock)),
     ),
     batches=BatchRepository(database),
+    receipts=ReceiptRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),
     quality=Quality(database, DayRepository(), IncidentRepository()),

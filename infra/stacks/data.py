@@ -146,7 +146,7 @@ class DataStack(StageStack):
         return made
 
     def _bucket(self, bucket: Bucket) -> None:
-        """Archives that tenants ask for: they load them down within the week or ask again."""
+        """Archives that tenants ask for, and files that they upload: who needs one after a week makes it anew."""
         made = s3.Bucket(
             self,
             f"Bucket{_camel(bucket)}",
@@ -162,7 +162,7 @@ class DataStack(StageStack):
             ],
             removal_policy=self.keep,
         )
-        accept(made, "S1", "Who asked for an archive and for its address is in the audit log and the API's own log.")
+        accept(made, "S1", "Who asked for an archive, or for an address, is in the audit log and the API's own log.")
         self.tell(f"Bucket{_camel(bucket)}", made.bucket_name)
 
     def _secrets(self) -> dict[Secret, SecretHandle]:

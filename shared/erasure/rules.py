@@ -25,10 +25,14 @@ KEPT = {
 """The other tables, and why an erasure leaves them."""
 
 
-def stores_of(items: Callable[[str], Store], flags: Store, uploads: Store, archives: Store) -> dict[str, Store]:
+def stores_of(
+    items: Callable[[str], Store], flags: Store, archives: tuple[Store, Store], files: tuple[Store, Store]
+) -> dict[str, Store]:
     """The stores by the names that certificates use; `items` opens a table, `flags` is where flags name a tenant.
 
-    Uploads before archives: what is completed until then is found, and nothing can be afterwards.
+    Of archives, and of files that were uploaded, what is being put comes before what is there: what is completed until
+    then is found, and nothing can be afterwards.
     """
     tables = {f"dynamodb/{name}": items(name) for name in ITEMS}
-    return {**tables, "flags": flags, "s3/uploads": uploads, "s3/exports": archives}
+    objects = {"s3/uploads": archives[0], "s3/exports": archives[1], "s3/files_begun": files[0], "s3/files": files[1]}
+    return {**tables, "flags": flags, **objects}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,21 +11,33 @@ from shared.sensors.model import CountRow, ReadingRow, Refused, TransactionRow
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
-from tenant_context.queues import Queue
 
 Thing = TypeVar("Thing")
 
 _PART_BYTES = 200_000
 """A message's size: large enough to share a transaction's cost, small enough for a retry to be cheap."""
-_DOUBLED_AT_ONCE = 300
+_PART_DOUBLED = 300
+_PART_REFUSALS = 100
 _KEPT_CONTENT = 2_000
 """Characters kept of a refused row's content."""
+
+
+class Sending(Protocol):
+    """Takes messages."""
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """All of them, or raise `AwsError`."""
 
 
 class BatchQueue:
     """Sends a batch's rows to the processor of their kind."""
 
-    def __init__(self, queue: Queue, kind: str) -> None:
+    part_bytes = _PART_BYTES
+    part_refusals = _PART_REFUSALS
+    part_doubled = _PART_DOUBLED
+    kept_content = _KEPT_CONTENT
+
+    def __init__(self, queue: Sending, kind: str) -> None:
         self._queue = queue
         self._kind = kind
 
@@ -44,8 +56,8 @@ class BatchQueue:
 
         `beats` tell which sensors were heard of, with the first part; `doubled` what was dropped as said before.
         """
-        parts = _parts(rows)
-        refusals = [_kept(one) for one in refused]
+        parts = _parts(rows, self.part_bytes)
+        refusals = [_kept(one, self.kept_content) for one in refused]
         head = {
             "batch": str(batch),
             "received_at": rfc3339(received_at),
@@ -53,8 +65,8 @@ class BatchQueue:
             "duplicates": duplicates,
             "rejected_in_batch": len(refusals),
         }
-        chunks = _chunks(refusals)
-        repetitions = _chunks([msgspec.Raw(one) for one in doubled], _DOUBLED_AT_ONCE)
+        chunks = _chunks(refusals, self.part_refusals)
+        repetitions = _chunks([msgspec.Raw(one) for one in doubled], self.part_doubled)
         total = max(len(parts), len(chunks), len(repetitions), 1)
         messages = [
             Message(
@@ -102,14 +114,14 @@ def doubled_row(sensor: UUID, moment: datetime, times: int) -> bytes:
 def transaction_row(row: TransactionRow, site: UUID) -> bytes:
     """The queue's form of a receipt."""
     lines = [[line.sku, line.quantity, line.unit_price] for line in row.lines]
-    return msgspec.json.encode([site, row.id, row.time, row.currency, row.total, row.cancels, lines])
+    return msgspec.json.encode([site, row.id, row.time, row.currency, row.total, row.cancels or row.returns, lines])
 
 
-def _parts(rows: Sequence[bytes]) -> list[list[bytes]]:
+def _parts(rows: Sequence[bytes], most: int) -> list[list[bytes]]:
     parts: list[list[bytes]] = []
-    size = _PART_BYTES
+    size = most
     for row in rows:
-        if size + len(row) > _PART_BYTES:
+        if size + len(row) > most:
             parts.append([])
             size = 0
         parts[-1].append(row)
@@ -117,13 +129,13 @@ def _parts(rows: Sequence[bytes]) -> list[list[bytes]]:
     return parts
 
 
-def _chunks(things: Sequence[Thing], most: int = 100) -> list[list[Thing]]:
+def _chunks(things: Sequence[Thing], most: int) -> list[list[Thing]]:
     return [list(things[start : start + most]) for start in range(0, len(things), most)]
 
 
-def _kept(one: Refused) -> dict[str, Any]:
+def _kept(one: Refused, most: int = _KEPT_CONTENT) -> dict[str, Any]:
     content = one.content
     text = msgspec.json.encode(content)
-    if len(text) > _KEPT_CONTENT:
-        content = {"truncated": text[:_KEPT_CONTENT].decode("utf-8", "ignore")}
+    if len(text) > most:
+        content = {"truncated": text[:most].decode("utf-8", "ignore")}
     return {**one.shown(), "content": content}

@@ -57,7 +57,10 @@ class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 
 class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A till receipt; `site` is its id or code, `total` a decimal string, `cancels` the id of the one it undoes."""
+    """A till receipt; `site` is its id or code, `total` a decimal string.
+
+    One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it.
+    """
 
     id: Reference
     site: Reference
@@ -65,7 +68,8 @@ class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
     total: Decimal
     lines: Annotated[list[LineRow], Meta(max_length=2_000)]
-    cancels: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")] | None = None
+    cancels: Reference | None = None
+    returns: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -55,12 +55,12 @@ class _Transactions(msgspec.Struct):
 
 def read_counts_json(raw: bytes) -> Sorted[CountRow]:
     """The rows of `{"counts": […]}`; a bad row is refused alone. Errors: BadRequest, Invalid, NoRows, TooManyRows."""
-    return _read_rows(_outer(raw, _Counts).counts, CountRow, MAX_COUNTS)
+    return read_rows(_outer(raw, _Counts).counts, CountRow, MAX_COUNTS)
 
 
 def read_transactions_json(raw: bytes) -> Sorted[TransactionRow]:
     """The rows of `{"transactions": […]}`, likewise."""
-    return _read_rows(_outer(raw, _Transactions).transactions, TransactionRow, MAX_TRANSACTIONS)
+    return read_rows(_outer(raw, _Transactions).transactions, TransactionRow, MAX_TRANSACTIONS)
 
 
 def _outer(raw: bytes, shape: type[Row]) -> Row:
@@ -72,7 +72,8 @@ def _outer(raw: bytes, shape: type[Row]) -> Row:
         raise BadRequest(f"The body is not JSON: {error}.") from error
 
 
-def _read_rows(texts: list[msgspec.Raw], shape: type[Row], limit: int) -> Sorted[Row]:
+def read_rows(texts: Sequence[msgspec.Raw | bytes], shape: type[Row], limit: int) -> Sorted[Row]:
+    """The rows that these texts are; a bad one is refused alone. Errors: NoRows, TooManyRows."""
     _check_length(len(texts), limit)
     decode = msgspec.json.Decoder(shape).decode
     sorted_rows: Sorted[Row] = Sorted()
@@ -109,10 +110,10 @@ def _check_length(rows: int, limit: int) -> None:
         raise TooManyRows(limit)
 
 
-def read_counts_csv(raw: bytes) -> Sorted[CountRow]:
-    """Rows of a CSV with the columns sensor, start, end, entries, exits and, if wanted, line."""
+def read_counts_csv(raw: bytes, *, is_first: bool = True) -> Sorted[CountRow]:
+    """Rows of a CSV: sensor, start, end, entries, exits and, if wanted, line."""
     sorted_rows: Sorted[CountRow] = Sorted()
-    for index, row in enumerate(_csv_rows(raw, _COUNT_COLUMNS, MAX_COUNTS)):
+    for index, row in enumerate(_csv_rows(raw, _COUNT_COLUMNS, MAX_COUNTS, is_first=is_first)):
         try:
             sorted_rows.taken.append((index, msgspec.convert(row, CountRow, strict=False)))
         except msgspec.ValidationError as error:
@@ -121,15 +122,15 @@ def read_counts_csv(raw: bytes) -> Sorted[CountRow]:
     return sorted_rows
 
 
-def read_transactions_csv(raw: bytes) -> Sorted[TransactionRow]:
-    """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price and, if wanted, cancels.
+def read_transactions_csv(raw: bytes, *, is_first: bool = True) -> Sorted[TransactionRow]:
+    """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price; cancels, returns.
 
     Lines of one id and site make one receipt; its total is theirs, its time the first line's. A line that repeats
     another of its receipt to the letter is a duplicate. Rows are counted by line.
     """
     sorted_rows: Sorted[TransactionRow] = Sorted()
     receipts: dict[tuple[str, str], tuple[int, dict[str, str], dict[tuple[LineRow, str], int]]] = {}
-    for index, row in enumerate(_csv_rows(raw, _SALE_COLUMNS, 100_000)):
+    for index, row in enumerate(_csv_rows(raw, _SALE_COLUMNS, 100_000, is_first=is_first)):
         try:
             line = msgspec.convert({name: row.get(name) for name in _LINE_COLUMNS}, LineRow, strict=False)
         except msgspec.ValidationError as error:
@@ -155,8 +156,7 @@ def _take_receipt(
     sorted_rows: Sorted[TransactionRow], index: int, row: Mapping[str, str], lines: list[LineRow]
 ) -> None:
     head: dict[str, Any] = {name: row[name] for name in ("id", "site", "time", "currency")}
-    if row.get("cancels"):
-        head["cancels"] = row["cancels"]
+    head |= {name: row[name] for name in ("cancels", "returns") if row.get(name)}
     head["total"] = str(sum(line.quantity * line.unit_price for line in lines))
     try:
         receipt = msgspec.convert({**head, "lines": []}, TransactionRow, strict=False)
@@ -167,7 +167,7 @@ def _take_receipt(
     sorted_rows.taken.append((index, msgspec.structs.replace(receipt, lines=lines)))
 
 
-def _csv_rows(raw: bytes, needed: frozenset[str], limit: int) -> Iterator[dict[str, str]]:
+def _csv_rows(raw: bytes, needed: frozenset[str], limit: int, *, is_first: bool) -> Iterator[dict[str, str]]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -184,7 +184,7 @@ def _csv_rows(raw: bytes, needed: frozenset[str], limit: int) -> Iterator[dict[s
         count = 0
         for count, row in enumerate(reader, start=1):
             _check_length(count, limit)
-            if count == 1 and needed <= {str(value).strip() for value in row.values()}:
+            if is_first and count == 1 and needed <= {str(value).strip() for value in row.values()}:
                 raise UnreadableCsv("The CSV has two header lines; keep one.")
             yield {name.strip(): value.strip() for name, value in row.items() if name is not None and value is not None}
     except csv.Error as error:
@@ -359,6 +359,9 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
         amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
     if wrong := _amount_fault(amounts):
         return _refuse(index, *wrong, row)
+    if row.id in (row.cancels, row.returns) or (row.cancels and row.returns):
+        what = "a receipt undoes one other, and not itself: by cancels or by returns"
+        return _refuse(index, "cancels" if row.cancels else "returns", "link", what, row)
     for n, line in enumerate(row.lines):
         if line.unit_price < 0:
             return _refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)

@@ -40,6 +40,7 @@ AWS_ONLY = {
     "shared.leases.gateway",
     "shared.identity.gateway.egress",
     "shared.exports.gateway.archives",
+    "shared.uploads.gateway",
 }
 """Modules that open connections, to AWS and nobody else."""
 

@@ -19,6 +19,7 @@ WANTS = {
     "refresh_worker": "TIMED",
     "sensors_processor": "PROCESS",
     "tills_processor": "PROCESS",
+    "upload_worker": "PROCESS",
     "usage_recorder": "PROCESS",
     "webhooks_dispatcher": "PROCESS",
     "webhooks_fanout": "PROCESS",

@@ -210,7 +210,9 @@ class Place:
         suffix = uuid4().hex[:12]
         self.s3, self._tables = servers.client("s3"), servers.client("dynamodb")
         self.bucket = f"exports-{suffix}"
-        self.s3.create_bucket(Bucket=self.bucket)
+        self.files = f"uploads-{suffix}"
+        for bucket in (self.bucket, self.files):
+            self.s3.create_bucket(Bucket=bucket)
         self.names = {name: f"{name}-{suffix}" for name in (*erased.ITEMS, "credentials")}
         for name in self.names.values():
             self._tables.create_table(
@@ -223,7 +225,7 @@ class Place:
         self.fuse, self.queue, self.forgotten = Fuse(), Waiting(), list[Any]()
         self.outbox = Outbox(self.fuse)
         self.database = cast("Any", FusedDatabase(database, self.fuse))
-        self.archives = FusedArchives(self.bucket, self.fuse)
+        self.archives, self.uploaded = FusedArchives(self.bucket, self.fuse), FusedArchives(self.files, self.fuse)
         self.exports = ExportRepository(self.database)
         self.tables = TableRepository(self.database)
         factors = FactorRepository(Table(self.names["credentials"], self.dynamodb))
@@ -267,7 +269,10 @@ class Place:
         tables = self.code.tables(self.database)
         return self.code.eraser(
             self.database, self.code.erasures(self.database),
-            erased.stores_of(self.items, Mentions(self.flags), Uploads(self.archives), self.archives),
+            erased.stores_of(
+                self.items, Mentions(self.flags), (Uploads(self.archives), self.archives),
+                (Uploads(self.uploaded), self.uploaded),
+            ),
             lambda: [table.name for table in reversed(tables.all())],
             forget, self.queue, self.outbox, elapsed=elapsed, page=page,  # type: ignore[arg-type]
         )  # fmt: skip
@@ -299,11 +304,12 @@ class Place:
             )
 
     def remove(self) -> None:
-        for found in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", []):
-            self.s3.delete_object(Bucket=self.bucket, Key=found["Key"])
-        for found in self.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []):
-            self.s3.abort_multipart_upload(Bucket=self.bucket, Key=found["Key"], UploadId=found["UploadId"])
-        self.s3.delete_bucket(Bucket=self.bucket)
+        for bucket in (self.bucket, self.files):
+            for found in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+                self.s3.delete_object(Bucket=bucket, Key=found["Key"])
+            for found in self.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+                self.s3.abort_multipart_upload(Bucket=bucket, Key=found["Key"], UploadId=found["UploadId"])
+            self.s3.delete_bucket(Bucket=bucket)
         for name in self.names.values():
             self._tables.delete_table(TableName=name)
         self.archives.close()

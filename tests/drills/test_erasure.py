@@ -4,6 +4,7 @@ import hashlib
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -85,10 +86,11 @@ def left_of(clone: Clone, place: Place, tenant: TenantContext) -> dict[str, int]
             found[table] = int(str(rows))
     for name, table in place.names.items():
         found[f"dynamodb/{name}"] = sum(str(tenant.tenant) in str(item) for item in all_items(place, table))
-    objects = place.s3.list_objects_v2(Bucket=place.bucket).get("Contents", [])
-    found["s3"] = sum(str(tenant.tenant) in entry["Key"] for entry in objects)
-    uploads = place.s3.list_multipart_uploads(Bucket=place.bucket).get("Uploads", [])
-    found["s3/uploads"] = sum(str(tenant.tenant) in entry["Key"] for entry in uploads)
+    for name, bucket in (("s3", place.bucket), ("s3/files", place.files)):
+        objects = place.s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        found[name] = sum(str(tenant.tenant) in entry["Key"] for entry in objects)
+        uploads = place.s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+        found[f"{name}/uploads"] = sum(str(tenant.tenant) in entry["Key"] for entry in uploads)
     return {name: count for name, count in found.items() if count}
 
 
@@ -112,13 +114,12 @@ def certificate(clone: Clone, tenant: TenantContext) -> dict[str, int]:
 
 
 def put_archives(place: Place, *tenants: TenantContext) -> None:
-    """Two archives of each tenant, and two that are being made."""
-    for tenant in tenants:
-        for number in range(2):
-            place.s3.put_object(Bucket=place.bucket, Key=f"{tenant.tenant}/{number}.tar", Body=b"archive")
-            begun = f"{tenant.tenant}/begun-{number}.tar"
-            upload = place.s3.create_multipart_upload(Bucket=place.bucket, Key=begun)["UploadId"]
-            place.s3.upload_part(Bucket=place.bucket, Key=begun, UploadId=upload, PartNumber=1, Body=b"of an archive")
+    """Two archives of each tenant, and two that are being made; as many files that were uploaded, and that are."""
+    for tenant, number, bucket in product(tenants, range(2), (place.bucket, place.files)):
+        place.s3.put_object(Bucket=bucket, Key=f"{tenant.tenant}/{number}.tar", Body=b"archive")
+        begun = f"{tenant.tenant}/begun-{number}.tar"
+        upload = place.s3.create_multipart_upload(Bucket=bucket, Key=begun)["UploadId"]
+        place.s3.upload_part(Bucket=bucket, Key=begun, UploadId=upload, PartNumber=1, Body=b"of an archive")
 
 
 def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
@@ -134,7 +135,8 @@ def test_everything_of_a_closed_tenant_goes_and_nothing_of_anybody_else(
     theirs = left_of(clone, place, globex)
     assert (theirs["s3"], theirs["s3/uploads"]) == (2, 2)
     counts = certificate(clone, acme)
-    assert counts["s3/uploads"] == 2
+    assert (theirs["s3/files"], theirs["s3/files/uploads"]) == (2, 2)
+    assert (counts["s3/uploads"], counts["s3/files"], counts["s3/files_begun"]) == (2, 2, 2)
     assert {f"dynamodb/{name}" for name in ITEMS} <= counts.keys()
     assert (counts["postgresql/people_counts"], counts["dynamodb/devices"], counts["s3/exports"]) == (41, 30, 2)
     assert (counts["dynamodb/data_keys"], counts["people"], counts["postgresql/tenants"]) == (1, 1, 1)

@@ -19,10 +19,10 @@ QUERIES = {
     for path in (
         "metrics",
         "metrics/export",
-        "metrics/export",
         "metrics/ranking",
         "sites/{site_id}/metrics",
         "sites/{site_id}/metrics/export",
+        "sites/{site_id}/transactions",
     )
 } | {
     "/api/v1/sensors/{sensor_id}/quality": "?from=2026-03-02&to=2026-03-03",
@@ -60,6 +60,7 @@ class Things:
         count = {"sensor": serial, "start": START, "end": END, "entries": 1, "exits": 1}
         refused = {**count, "sensor": "nobodys"}
         batch = device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [count, refused]})["batch"]
+        upload = post("/api/v1/ingest/uploads", {"kind": "counts", "format": "csv", "bytes": 100})["id"]
         sessions = owner.api.get("/api/v1/auth/sessions")["items"]
         begun = post("/api/v1/auth/mfa/passkeys/begin")
         passkey = {"ticket": begun["ticket"], "credential": Authenticator().create(begun["options"]), "name": "Laptop"}
@@ -93,6 +94,7 @@ class Things:
             "export_id": export,
             "prefix": key,
             "batch_id": batch,
+            "upload_id": upload,
             "session_id": sessions[0]["id"],
             "credential": post("/api/v1/auth/mfa/passkeys", passkey)["passkey"]["id"],
         }

@@ -8,6 +8,7 @@ from shared.measurements.service import Recalibration, Resubmission
 from shared.metrics.service.metrics import Metrics
 from shared.occupancy.service import Limits, Occupancy
 from shared.quality.service.reading import Quality
+from shared.receipts.repository import ReceiptRepository
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
@@ -31,6 +32,7 @@ class Stores:
     keys: DeviceKeys
     metrics: Metrics
     batches: BatchRepository
+    receipts: ReceiptRepository
     resubmission: Resubmission
     recalibration: Recalibration
     quality: Quality

@@ -70,6 +70,20 @@ CATALOGUE: tuple[EventType, ...] = (
         },
     ),
     EventType(
+        "upload.finished",
+        "An uploaded file was read to its end, or as far as it could be; its rows are with the queue.",
+        "upload/<id>",
+        {
+            "id": _ID,
+            "kind": "counts",
+            "status": "done",
+            "rows": 250000,
+            "accepted": 249000,
+            "duplicates": 900,
+            "rejected": 100,
+        },
+    ),
+    EventType(
         "job.started",
         "Somebody started timed work by hand.",
         "job-run/<id>",

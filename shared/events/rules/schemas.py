@@ -27,8 +27,8 @@ _TEXTUAL = """
     role serial session severity slug source_ip state status subscription_status time_zone to type url
     week_start"""
 _NUMERIC = """
-    bytes campaigns capacity clear_at days included occupancy part parts quantity quarantined revised rows shares
-    stage stored threshold unchanged version"""
+    accepted bytes campaigns capacity clear_at days duplicates included occupancy part parts quantity
+    quarantined rejected revised rows shares stage stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
     (_UUID, "id batch endpoint parent_id previous_parent_id rule_id site_id user"),

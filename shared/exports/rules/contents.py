@@ -18,14 +18,17 @@ LEFT_OUT = {
 """Tables that no archive holds, and why. Every other table of tenants is in it."""
 OWN = "tenants"
 """The tenant's own row: in the archive, and never taken over by another tenant."""
-_STAYS = re.compile(r"(billing|dunning|usage)_.*|inbox|grants|.*domains|memberships|provider_subjects|invitations")
+_STAYS = re.compile(
+    r"(billing|dunning|usage)_.*|inbox|grants|.*domains|memberships|provider_subjects|invitations|ingest_uploads"
+)
 
 
 def taken_over(table: str) -> bool:
     """Whether another tenant that is filled from an archive gets a table's rows.
 
     In the archive and not taken over: what a tenant is and pays, which the other is and pays for itself (its usage
-    would be told to Stripe once more, and grants are operators' to give), and domains, which are proved by DNS anew.
+    would be told to Stripe once more, and grants are operators' to give), domains, which are proved by DNS anew, and
+    uploads, whose files are the other's.
     And who belongs to it: nobody becomes a member of another tenant, nor gets a role there, without having agreed to.
     """
     return table != OWN and table not in LEFT_OUT and _STAYS.fullmatch(table) is None

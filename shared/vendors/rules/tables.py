@@ -24,8 +24,11 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
 _NEEDED = ("start", "entries", "exits")
 
 
-def read(raw: bytes, columns: Columns | None) -> Push:
-    """Rows of a CSV, one by one; the device is named by the address. Raises `UnreadablePush`, `Misshapen`, `NoRows`."""
+def read(raw: bytes, columns: Columns | None, *, is_first: bool = True) -> Push:
+    """Rows of a CSV, one by one; the device is named by the address. Raises `UnreadablePush`, `Misshapen`, `NoRows`.
+
+    Only the first piece of a file can have a second header line.
+    """
     push = Push("", "csv")
     reader = Reader(push)
     mapping = columns or Columns()
@@ -35,7 +38,7 @@ def read(raw: bytes, columns: Columns | None) -> Push:
         if not cells:
             continue
         row = {field: cells[place].strip() if place < len(cells) else "" for field, place in places.items()}
-        if number == 0 and _is_heading(row, mapping):
+        if is_first and number == 0 and _is_heading(row, mapping):
             raise Misshapen("CSV", "", "it has two header lines; keep the one that names the columns")
         reader.row("", row, lambda at, row=row: _record(at, row, mapping))  # type: ignore[misc]
     if not push.records and not push.refused:

@@ -1,0 +1,1 @@
+"""Reads files of counts and receipts, and queues their rows."""

@@ -1,0 +1,1 @@
+"""Files of counts and receipts: announced, put into S3, followed."""

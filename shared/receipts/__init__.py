@@ -1,0 +1,1 @@
+"""Receipts of tills as they are kept, and what undoes what."""

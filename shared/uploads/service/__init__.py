@@ -1,0 +1,1 @@
+"""What is asked of uploads, and the worker that reads them."""
