@@ -82,7 +82,8 @@ class Till:
         """Write them, as one batch."""
         data = {
             "batch": str(uuid7()), "received_at": (NOON + DAY + timedelta(seconds=at)).isoformat(),
-            "rows_in_batch": len(rows), "duplicates": 0, "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": list(rows), "refused": [],
+            "rows_in_batch": len(rows), "duplicates": 0, "rejected_in_batch": 0, "part": 0, "parts": 1,
+            "rows": list(rows), "refused": [],
         }  # fmt: skip
         Processor(self.database, RawRepository(uuid7), "transactions", RawRepository.write_transactions)(
             self.tenant, Message(self.tenant.tenant, "test", "transactions", data)
