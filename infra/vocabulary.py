@@ -47,6 +47,7 @@ class Table(StrEnum):
     RATES = "rates"
     DATA_KEYS = "data_keys"
     SUPPRESSIONS = "suppressions"
+    ANSWERS = "answers"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})

@@ -35,6 +35,7 @@ class ErasureSettings(Settings):
     bus: str
     queue_erasures: str
     bucket_exports: str
+    table_answers: str
     table_api_keys: str
     table_credentials: str
     table_data_keys: str

@@ -11,8 +11,13 @@ from shared.identity.repository.keys import ApiKeyRepository
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
-from shared.metrics.repository import MetricsRepository
-from shared.metrics.service import Metrics
+from shared.metrics.gateway import SharedAnswers
+from shared.metrics.repository.facts import FactRepository
+from shared.metrics.repository.heads import HeadRepository
+from shared.metrics.repository.ranking import RankingRepository
+from shared.metrics.service.cache import Answers
+from shared.metrics.service.metrics import Metrics
+from shared.metrics.service.reading import Reading
 from shared.occupancy.repository import LimitRepository
 from shared.occupancy.service import Limits, Occupancy
 from shared.quality.repository.days import DayRepository
@@ -43,6 +48,7 @@ class SiteSettings(Settings):
     bus: str
     table_devices: str
     table_api_keys: str
+    table_answers: str
     pepper_secret: str
 
 
@@ -60,11 +66,19 @@ keys = DeviceKeys(
 figures = FigureRepository()
 occupancy = Occupancy(figures, LimitRepository())
 tallies = Tallies(TallyRepository())
+replica = kernel.replica(database)
+heads = HeadRepository(replica)
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
     sensors=Sensors(known_sensors, directory, uuid7, keys.revoke),
     keys=keys,
-    metrics=Metrics(MetricsRepository(kernel.replica(database)), kernel.clock),
+    metrics=Metrics(
+        heads,
+        Reading(heads, FactRepository(replica)),
+        RankingRepository(replica),
+        Answers(SharedAnswers(Table(settings.table_answers), kernel.clock)),
+        kernel.clock,
+    ),
     batches=BatchRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),

@@ -13,10 +13,18 @@ from tenant_context.routing import Route
 from tests.authenticator import Authenticator
 
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
+_SPAN = "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"
 QUERIES = {
-    "/api/v1/sites/{site_id}/metrics": "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z",
-    "/api/v1/sensors/{sensor_id}/quality": "?from=2026-03-02&to=2026-03-03",
-}
+    f"/api/v1/{path}": _SPAN
+    for path in (
+        "metrics",
+        "metrics/export",
+        "metrics/export",
+        "metrics/ranking",
+        "sites/{site_id}/metrics",
+        "sites/{site_id}/metrics/export",
+    )
+} | {"/api/v1/sensors/{sensor_id}/quality": "?from=2026-03-02&to=2026-03-03"}
 """What an address cannot be asked without."""
 NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
 """Path parameters that name a kind and no thing of a tenant's."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from shared.alerts.service.rules import Alerts, Rules
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.service import Recalibration, Resubmission
-from shared.metrics.service import Metrics
+from shared.metrics.service.metrics import Metrics
 from shared.occupancy.service import Limits, Occupancy
 from shared.quality.service.reading import Quality
 from shared.sites.service.keys import DeviceKeys
