@@ -83,7 +83,7 @@ node_modules/.package-lock.json: package-lock.json
 	@npm ci --silent --no-audit --no-fund
 
 COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
-LAYERS := core identity federation dynamo billing migrations
+LAYERS := core identity federation dynamo billing tables migrations
 # What the Lambda runtime brings itself is never in a layer.
 RUNTIME := boto3 botocore s3transfer jmespath python-dateutil six
 # The layer core stands beside every other one, and holds it: 16 MB that need not be there twice.

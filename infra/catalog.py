@@ -133,10 +133,24 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     Function(
         name="sites",
-        purpose="Stores, their sensors and their metrics.",
-        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected")),),
+        purpose="Stores, their sensors and metrics, what those are worth, what they are to be, and alerts.",
+        layers=("core", "tables"),
+        triggers=(
+            Http(
+                prefixes=(
+                    "sites",
+                    "sensors",
+                    "metrics",
+                    "ingest/batches",
+                    "ingest/rejected",
+                    "quality",
+                    "alerts",
+                    "targets",
+                )
+            ),
+        ),
         reach=Reach.DATABASE,
-        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
+        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
     ),
     Function(
         name="sensors_ingest",

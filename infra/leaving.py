@@ -8,6 +8,7 @@ from infra.permits import EVENTS, SQL, TOKENS
 from infra.vocabulary import Access, Bucket, Function, Http, Queue, QueueConsumer, Reach, Schedule, Secret, Table, may
 
 _WITH_TENANTS_ITEMS: Final = (
+    Table.ANSWERS,
     Table.API_KEYS,
     Table.DATA_KEYS,
     Table.DELIVERIES,

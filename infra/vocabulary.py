@@ -48,6 +48,7 @@ class Table(StrEnum):
     RATES = "rates"
     DATA_KEYS = "data_keys"
     SUPPRESSIONS = "suppressions"
+    ANSWERS = "answers"
 
 
 INDEXED_TABLES: Final = frozenset({Table.SESSIONS, Table.DELIVERIES})

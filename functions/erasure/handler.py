@@ -36,6 +36,7 @@ class ErasureSettings(Settings):
     queue_erasures: str
     bucket_exports: str
     bucket_uploads: str
+    table_answers: str
     table_api_keys: str
     table_credentials: str
     table_data_keys: str

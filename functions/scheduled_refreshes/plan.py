@@ -37,6 +37,8 @@ class Plan:
             (Job.REFRESH_PERFORMANCE, slot),
             (Job.USAGE, slot),
             (Job.LIFE, slot),
+            (Job.QUALITY, slot),
+            (Job.WATCH, slot),
             (Job.HOUSEKEEPING, day),
             (Job.REBUILD_DIRECTORY, day),
             (Job.DUNNING, day),

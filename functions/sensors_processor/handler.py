@@ -2,8 +2,18 @@
 
 from dataclasses import dataclass
 
+from shared.alerts.repository.alerts import AlertRepository
+from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.repository.watched import WatchedRepository
+from shared.alerts.service.judging import Judging, Sources
+from shared.alerts.service.watch import Watch
+from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
+from shared.occupancy.repository import LimitRepository
+from shared.occupancy.service import Limits, Occupancy
+from shared.quality.repository.tallies import TallyRepository
+from shared.quality.service.tallies import Tallies
 from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -20,5 +30,10 @@ class ProcessorSettings(Settings):
 
 kernel = Kernel("sensors_processor")
 database = kernel.database(bus=ProcessorSettings.load().bus)
-processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts)
+figures, known_limits = FigureRepository(), LimitRepository()
+judging = Judging(Sources(RuleRepository(), AlertRepository(), figures, known_limits), uuid7)
+limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
+watch = Watch(database, WatchedRepository(), limits, judging)
+heeds = (Tallies(TallyRepository()), watch)
+processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=heeds)
 handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)

@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 
+from shared.alerts.repository.alerts import AlertRepository
+from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.repository.watched import WatchedRepository
+from shared.alerts.service.judging import Judging, Sources
+from shared.alerts.service.watch import Watch
+from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
+from shared.occupancy.repository import LimitRepository
+from shared.occupancy.service import Limits, Occupancy
 from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -20,5 +28,9 @@ class ProcessorSettings(Settings):
 
 kernel = Kernel("tills_processor")
 database = kernel.database(bus=ProcessorSettings.load().bus)
-processor = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions)
+figures, known_limits = FigureRepository(), LimitRepository()
+judging = Judging(Sources(RuleRepository(), AlertRepository(), figures, known_limits), uuid7)
+limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
+watch = Watch(database, WatchedRepository(), limits, judging)
+processor = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions, heeds=(watch,))
 handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)

@@ -11,6 +11,7 @@ ITEMS = (
     "devices",
     "deliveries",
     "rates",
+    "answers",
     "revocations",
     "suppressions",
     "data_keys",

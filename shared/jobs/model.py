@@ -14,6 +14,8 @@ class Job(StrEnum):
     LIFE = "life"
     DUNNING = "dunning"
     USAGE = "usage"
+    QUALITY = "quality"
+    WATCH = "watch"
 
 
 NEEDS: dict[str, Need] = {Job.USAGE: Need.SETTLE, Job.LIFE: Need.SETTLE}

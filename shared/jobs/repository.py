@@ -67,7 +67,7 @@ _REFRESH: LiteralString = """
           AND c.starts_at IS NOT NULL
     ), places AS (
         SELECT f.*, s.id AS site_id, s.time_zone
-        FROM flights f JOIN sites s ON s.tenant_id = %(tenant)s
+        FROM flights f JOIN sites s ON s.tenant_id = %(tenant)s AND s.kind = 'site'
         WHERE EXISTS (SELECT FROM campaign_sites p
                       WHERE p.tenant_id = s.tenant_id AND p.campaign_id = f.id AND p.site_id = s.id)
            OR NOT EXISTS (SELECT FROM campaign_sites p

@@ -1,6 +1,6 @@
 """The processor of the ingest line: writes the parts of batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,14 +29,25 @@ from tenant_context.postgres import Database, Transaction
 Write = Callable[[RawRepository, Transaction, dict[str, Any]], tuple[Outcome, list[int]]]
 
 
-class Processor:
-    """Writes one part of a batch, once, however often it is delivered."""
+Heed = Callable[[Transaction, dict[str, Any], Outcome | None], None]
+"""Told of a part in the transaction that writes it; without an outcome, of one that holds signs of life alone."""
 
-    def __init__(self, database: Database, raw: RawRepository, kind: str, write: Write) -> None:
+
+Touch = Callable[[Transaction, UUID, datetime, datetime], None]
+"""Told of a sensor and a time whose counts are others now."""
+
+
+class Processor:
+    """Writes one part of a batch, once, however often it is delivered; `heeds` are other domains'."""
+
+    def __init__(
+        self, database: Database, raw: RawRepository, kind: str, write: Write, *, heeds: Sequence[Heed] = ()
+    ) -> None:
         self._database = database
         self._raw = raw
         self._kind = kind
         self._write = write
+        self._heeds = heeds
         self._ledger = Ledger()
 
     def __call__(self, tenant: TenantContext, message: Message) -> None:
@@ -47,6 +58,7 @@ class Processor:
         with self._database.transaction(tenant) as tx:
             if beats and not data["rows"] and not data["refused"]:
                 BeatRepository.hear(tx, data["received_at"], beats)
+                self._heed(tx, data, None)
                 return
             if not self._raw.begin(tx, self._kind, data):
                 return
@@ -58,15 +70,23 @@ class Processor:
             self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
             if beats:
                 BeatRepository.hear(tx, data["received_at"], beats)
+            self._heed(tx, data, outcome)
+
+    def _heed(self, tx: Transaction, data: dict[str, Any], outcome: Outcome | None) -> None:
+        for heed in self._heeds:
+            heed(tx, data, outcome)
 
 
 class Recalibration:
     """Calibrates counts that are there already, as their sensor's setup has it now."""
 
-    def __init__(self, raw: RawRepository, sensors: SensorRepository, new_id: NewId) -> None:
+    def __init__(
+        self, raw: RawRepository, sensors: SensorRepository, new_id: NewId, *, touch: Touch | None = None
+    ) -> None:
         self._raw = raw
         self._sensors = sensors
         self._new_id = new_id
+        self._touch = touch
 
     def __call__(self, tx: Transaction, sensor_id: SensorId, start: datetime, end: datetime) -> Recalibrated:
         """Do it for the counts of a time; emits sensor.recalibrated.
@@ -77,6 +97,8 @@ class Recalibration:
             raise WrongTime
         sensor = self._sensors.lock(tx, sensor_id)
         counts, changed = self._raw.recalibrate(tx, sensor_id, start, end, self._new_id())
+        if self._touch is not None and changed:
+            self._touch(tx, sensor_id, start, end)
         data = {"id": str(sensor_id), "site_id": str(sensor.site_id), "serial": sensor.serial}
         span = {"since": rfc3339(start), "until": rfc3339(end)}
         told = {**data, **span, "rows": counts, "revised": changed}
@@ -87,8 +109,11 @@ class Recalibration:
 class Resubmission:
     """Takes a refused row again, mended or because what it named is there by now."""
 
-    def __init__(self, raw: RawRepository, look: Look, find: Find, new_id: NewId) -> None:
+    def __init__(
+        self, raw: RawRepository, look: Look, find: Find, new_id: NewId, *, heeds: Sequence[Heed] = ()
+    ) -> None:
         self._raw = raw
+        self._heeds = heeds
         self._look = look
         self._find = find
         self._new_id = new_id
@@ -116,6 +141,8 @@ class Resubmission:
         self._raw.mark_resubmitted(tx, rejected, batch)
         tx.emit(_processed(kept.kind, batch, data, outcome))
         self._ledger.ingested(tx, batch, 0, outcome.stored + outcome.revised)
+        for heed in self._heeds if counts else ():
+            heed(tx, data, outcome)
         return Resubmitted(rejected, batch, outcome.stored, outcome.unchanged, outcome.revised)
 
     def _count(self, tx: Transaction, content: bytes) -> bytes:

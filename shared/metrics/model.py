@@ -1,12 +1,18 @@
 """The words of metrics."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
+
+EVERYBODY = UUID(int=0)
+"""The organization as a whole, as a place of its rollups."""
 
 
 class Metric(StrEnum):
-    """What is measured; amounts in the currency of the site's sales, rates per entry or per transaction."""
+    """What is measured; amounts in one currency, rates per entry or per transaction."""
 
     FOOTFALL = "footfall"
     EXITS = "exits"
@@ -15,7 +21,14 @@ class Metric(StrEnum):
     REVENUE = "revenue"
     CONVERSION_RATE = "conversion_rate"
     AVERAGE_BASKET = "average_basket"
+    UNITS_PER_TRANSACTION = "units_per_transaction"
     SALES_PER_VISITOR = "sales_per_visitor"
+
+
+MONEY = frozenset({Metric.REVENUE, Metric.AVERAGE_BASKET, Metric.SALES_PER_VISITOR})
+"""Metrics that are amounts of a currency."""
+ADDED = frozenset({Metric.FOOTFALL, Metric.EXITS, Metric.TRANSACTIONS, Metric.UNITS, Metric.REVENUE})
+"""Metrics whose parts add up to the whole."""
 
 
 class Granularity(StrEnum):
@@ -28,6 +41,29 @@ class Granularity(StrEnum):
     MONTH = "month"
 
 
+class Compare(StrEnum):
+    """What a range is compared with."""
+
+    PERIOD = "previous_period"
+    YEAR = "previous_year"
+
+
+class GroupBy(StrEnum):
+    """What numbers are told apart by."""
+
+    ZONE = "zone"
+    CHILD = "child"
+    WEEKDAY = "weekday"
+    HOUR = "hour"
+
+
+class Impute(StrEnum):
+    """What stands where nothing was counted: nothing, or what is typical of the weekday and hour."""
+
+    NONE = "none"
+    TYPICAL = "typical"
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """From a moment (included) to a moment (excluded), in steps."""
@@ -35,3 +71,130 @@ class Range:
     start: datetime
     end: datetime
     granularity: Granularity
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question: of which place, which metrics, over what range, and how it is told."""
+
+    place: UUID
+    metrics: tuple[Metric, ...]
+    span: Range
+    compare: Compare | None = None
+    group_by: GroupBy | None = None
+    impute: Impute = Impute.NONE
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankAsk:
+    """A question which stores have most, or least, of a metric."""
+
+    within: UUID
+    metric: Metric
+    start: datetime
+    end: datetime
+    descending: bool = True
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A place as it is now, and the state that its numbers are in."""
+
+    id: UUID
+    kind: str
+    name: str
+    time_zone: str
+    epoch: int
+    version: int
+    fresh: datetime | None
+    sold: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A point's time; `first` and `last` are the days that it is of, `last` excluded, where it is of whole days."""
+
+    start: datetime
+    end: datetime
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How many lines of sensors of a time zone were to count from a moment to a moment."""
+
+    time_zone: str
+    since: datetime
+    until: datetime
+    lines: int
+
+
+@dataclass(slots=True)
+class Facts:
+    """What was counted and sold in some time; None where there is nothing to tell of."""
+
+    entries: int = 0
+    exits: int = 0
+    minutes: int = 0
+    expected: float = 0
+    counted: bool = False
+    transactions: int = 0
+    units: Decimal = Decimal(0)
+    revenue: Decimal = Decimal(0)
+    sold: bool = False
+    imputed: bool = False
+
+    def add(self, other: "Facts") -> None:
+        """Add up."""
+        self.entries += other.entries
+        self.exits += other.exits
+        self.minutes += other.minutes
+        self.expected += other.expected
+        self.counted |= other.counted
+        self.transactions += other.transactions
+        self.units += other.units
+        self.revenue += other.revenue
+        self.sold |= other.sold
+        self.imputed |= other.imputed
+
+    @property
+    def coverage(self) -> float:
+        """The minutes that were counted over those that there were."""
+        return round(min(1.0, self.minutes / self.expected), 3) if self.expected else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One of the places that an answer is told apart by."""
+
+    key: UUID
+    name: str
+    kind: str
+
+
+@dataclass(slots=True)
+class Found:
+    """Rows of rollups: by group, and by the day or moment that they begin with."""
+
+    facts: Mapping[UUID, Mapping[date | datetime, Facts]]
+    services: Mapping[UUID, Sequence[Service]]
+    currencies: Sequence[str]
+    longest: int = 0
+    """Minutes of the longest interval that sensors count in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A store, what it has and had, the minutes that were counted there, and its place; equals share one."""
+
+    id: UUID
+    name: str
+    code: str
+    time_zone: str
+    value: Decimal | None
+    before: Decimal | None
+    minutes: int | None
+    rank: int

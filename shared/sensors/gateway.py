@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,9 +12,12 @@ from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 
+Thing = TypeVar("Thing")
+
 _PART_BYTES = 200_000
 """A message's size: large enough to share a transaction's cost, small enough for a retry to be cheap."""
 _PART_REFUSALS = 100
+_DOUBLED_AT_ONCE = 300
 _KEPT_CONTENT = 2_000
 """Characters kept of a refused row's content."""
 
@@ -31,6 +34,7 @@ class BatchQueue:
 
     part_bytes = _PART_BYTES
     part_refusals = _PART_REFUSALS
+    part_doubled = _DOUBLED_AT_ONCE
     kept_content = _KEPT_CONTENT
 
     def __init__(self, queue: Sending, kind: str) -> None:
@@ -46,10 +50,11 @@ class BatchQueue:
         refused: Sequence[Refused],
         duplicates: int,
         beats: Sequence[bytes] = (),
+        doubled: Sequence[bytes] = (),
     ) -> None:
         """Queue encoded rows and refusals in parts; returns when the queue has all of them, or raises AwsError.
 
-        `beats` tell which sensors were heard of, with the first part.
+        `beats` tell which sensors were heard of, with the first part; `doubled` what was dropped as said before.
         """
         parts = _parts(rows, self.part_bytes)
         refusals = [_kept(one, self.kept_content) for one in refused]
@@ -61,7 +66,8 @@ class BatchQueue:
             "rejected_in_batch": len(refusals),
         }
         chunks = _chunks(refusals, self.part_refusals)
-        total = max(len(parts), len(chunks), 1)
+        repetitions = _chunks([msgspec.Raw(one) for one in doubled], self.part_doubled)
+        total = max(len(parts), len(chunks), len(repetitions), 1)
         messages = [
             Message(
                 tenant=tenant.tenant,
@@ -74,6 +80,7 @@ class BatchQueue:
                     "rows": [msgspec.Raw(row) for row in parts[number]] if number < len(parts) else [],
                     "refused": chunks[number] if number < len(chunks) else [],
                     **({"beats": [msgspec.Raw(beat) for beat in beats]} if beats and number == 0 else {}),
+                    **({"doubled": repetitions[number]} if number < len(repetitions) else {}),
                 },
             )
             for number in range(total)
@@ -99,6 +106,11 @@ def beat_row(sensor: UUID, newest: datetime | None, clock: datetime | None = Non
     return msgspec.json.encode([sensor, newest, clock])
 
 
+def doubled_row(sensor: UUID, moment: datetime, times: int) -> bytes:
+    """The queue's form of counts that were dropped as said before: their sensor, a moment of their day, how many."""
+    return msgspec.json.encode([sensor, moment, times])
+
+
 def transaction_row(row: TransactionRow, site: UUID) -> bytes:
     """The queue's form of a receipt."""
     lines = [[line.sku, line.quantity, line.unit_price] for line in row.lines]
@@ -117,8 +129,8 @@ def _parts(rows: Sequence[bytes], most: int) -> list[list[bytes]]:
     return parts
 
 
-def _chunks(refusals: Sequence[dict[str, Any]], most: int) -> list[list[dict[str, Any]]]:
-    return [list(refusals[start : start + most]) for start in range(0, len(refusals), most)]
+def _chunks(things: Sequence[Thing], most: int) -> list[list[Thing]]:
+    return [list(things[start : start + most]) for start in range(0, len(things), most)]
 
 
 def _kept(one: Refused, most: int = _KEPT_CONTENT) -> dict[str, Any]:

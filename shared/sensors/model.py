@@ -94,6 +94,8 @@ class Sorted(Generic[Row]):
     taken: list[tuple[int, Row]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     duplicates: int = 0
+    repeated: list[tuple[str, datetime]] = field(default_factory=list)
+    """The sensor and the moment of each count that said the same as an earlier one."""
     members: dict[int, list[int]] = field(default_factory=dict)
     """The rows of the push that one taken row is made of, where it is not just itself (a receipt's lines)."""
 

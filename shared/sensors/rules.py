@@ -208,6 +208,7 @@ def sift_counts(rows: Sorted[CountRow], sensors: Mapping[str, UUID], now: dateti
             kept.append((index, row, sensor))
         elif (earlier.entries, earlier.exits, earlier.end) == (row.entries, row.exits, row.end):
             rows.duplicates += rows.size(index)
+            rows.repeated.append((row.sensor, row.start))
         else:
             message = "another row of this push says something else of the same interval"
             rows.refused.append(_refuse(index, "start", "conflict-in-push", message, row))
@@ -230,6 +231,7 @@ def sift_readings(
             kept.append((index, row, sensors[row.sensor]))
         elif (earlier.entries, earlier.exits) == (row.entries, row.exits):
             rows.duplicates += rows.size(index)
+            rows.repeated.append((row.sensor, row.at))
         else:
             message = "another row of this push says something else of the same moment"
             rows.refused.append(_refuse(index, "end", "conflict-in-push", message, row))

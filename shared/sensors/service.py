@@ -1,11 +1,12 @@
 """The door of the ingest line: takes a push and queues what is good of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 from shared.sensors import rules
-from shared.sensors.gateway import BatchQueue, beat_row, count_row, reading_row, transaction_row
+from shared.sensors.gateway import BatchQueue, beat_row, count_row, doubled_row, reading_row, transaction_row
 from shared.sensors.model import (
     Beats,
     CountRow,
@@ -86,7 +87,23 @@ class Ingest:
         rows.duplicates += readings.duplicates
         rows.refused += readings.refused
         rows.members |= readings.members
-        return self._send(tenant, self._counts, rows, encoded, accepted, beats)
+        doubled = self._doubled([*rows.repeated, *readings.repeated], known)
+        return self._send(tenant, self._counts, rows, encoded, accepted, beats, doubled)
+
+    @staticmethod
+    def _doubled(repeated: Sequence[tuple[str, datetime]], known: Mapping[str, Known]) -> list[bytes]:
+        """What was dropped as said before, by sensor and day: the processor sees none of it else."""
+        if not repeated:
+            return []
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  zones are nothing for who repeats nothing
+
+        days: dict[tuple[UUID, date], tuple[datetime, int]] = {}
+        for reference, moment in repeated:
+            sensor = known[reference]
+            day = moment.astimezone(ZoneInfo(sensor.profile.zone or "UTC")).date()
+            first, times = days.get((sensor.id, day), (moment, 0))
+            days[sensor.id, day] = (first, times + 1)
+        return [doubled_row(sensor, first, times) for (sensor, _), (first, times) in days.items()]
 
     def beat(self, tenant: TenantContext, beats: Sequence[HeartbeatRow]) -> Beats:
         """Note that sensors are there, counting or not. Answers how many were known, and the places of the others."""
@@ -121,12 +138,13 @@ class Ingest:
         encoded: list[bytes],
         accepted: int,
         beats: Sequence[bytes] = (),
+        doubled: Sequence[bytes] = (),
     ) -> Receipt:
         batch = self._new_id()
         refused: tuple[Refused, ...] = rules.refusals(rows)
         limited = self._rows.take(tenant.tenant, tenant.rate.rows_per_day, accepted)
         try:
-            queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates, beats)
+            queue.send(tenant, batch, self._clock(), encoded, refused, rows.duplicates, beats, doubled)
         except AwsError:
             self._rows.give_back(tenant.tenant, accepted)
             raise

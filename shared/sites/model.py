@@ -179,6 +179,17 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthChange:
+    """That a sensor is another way than it was told before; None where nothing was."""
+
+    sensor_id: SensorId
+    before: str | None
+    after: str
+    site_id: SiteId
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceDraft:
     """The device that takes a sensor's place, and since when."""
 

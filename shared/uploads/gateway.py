@@ -130,7 +130,7 @@ class PieceQueue(BatchQueue):
     Rows are numbered by their place in the file, which begins at `first`. A file is no sign of life of its sensors.
     """
 
-    part_bytes = part_refusals = 10**9
+    part_bytes = part_refusals = part_doubled = 10**9
 
     def __init__(self, gathered: Gathered, kind: str, first: int) -> None:
         super().__init__(gathered, kind)
@@ -145,9 +145,10 @@ class PieceQueue(BatchQueue):
         refused: Sequence[Refused],
         duplicates: int,
         beats: Sequence[bytes] = (),
+        doubled: Sequence[bytes] = (),
     ) -> None:
         """Gather the piece."""
         del beats
         placed = [replace(one, row=one.row + self._first) for one in refused]
         self.kept_content = min(BatchQueue.kept_content, _OF_A_MESSAGE // max(1, len(placed)))
-        super().send(tenant, batch, received_at, rows, placed, duplicates)
+        super().send(tenant, batch, received_at, rows, placed, duplicates, (), doubled)

@@ -11,14 +11,13 @@ import pytest
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
-from shared.metrics.model import Granularity, Metric, Range
-from shared.metrics.repository import MetricsRepository
 from shared.sensors import rules
 from shared.sensors.gateway import _kept
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.postgres import Database
+from tests.asking import asked
 from tests.conftest import Clone
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -136,8 +135,7 @@ def test_a_day_of_23_hours_is_one_point(database: Database, two_tenants: tuple[T
         for day, entries in (("28T22", 1), ("28T23", 2), ("29T21", 4), ("29T22", 8))
     ]
     process(database, acme, {**part(rows), "received_at": "2026-03-30T00:00:00+00:00"})
-    span = Range(datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 3, 30, tzinfo=UTC), Granularity.DAY)
-    series = msgspec.json.decode(MetricsRepository(database).series(acme, site, Metric.FOOTFALL, span))
+    series = asked(database, acme, site, "2026-03-28", "2026-03-30", "day")
     assert [(point["start"], point["value"]) for point in series["points"]] == [
         ("2026-03-27T23:00:00Z", 1),
         ("2026-03-28T23:00:00Z", 6),
@@ -151,8 +149,7 @@ def test_what_is_missing_is_null_and_not_zero(
     acme, _ = two_tenants
     site, sensor = add_sensor(database, acme)
     process(database, acme, part([count(sensor, 0, 0, 0)]))
-    span = Range(MONDAY, MONDAY + timedelta(hours=2), Granularity.HOUR)
-    series = msgspec.json.decode(MetricsRepository(database).series(acme, site, Metric.FOOTFALL, span))
+    series = asked(database, acme, site, MONDAY, MONDAY + timedelta(hours=2), "hour")
     assert [(point["value"], point["coverage"]) for point in series["points"]] == [(0, 0.5), (None, 0)]
 
 

@@ -96,6 +96,7 @@ class Tenant:
             "interval": timedelta(minutes=self.number),
             "text[]": [self.name],
             "integer[]": [self.number],
+            "smallint[]": [self.number],
             "uuid[]": [UUID(int=0xA000 + self.number)],
             "inet": f"192.0.2.{self.number}",
         }

@@ -146,7 +146,8 @@ def test_nothing_else_serves_rows(world: World) -> None:
     publications = names(world, "SELECT pubname FROM pg_publication")
     assert (relations, rules, publications) == (set(), set(), set())
     # They act as whoever writes, so row security binds them.
-    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature", "keep_people"}
+    assert triggers == {"keep_limit", "keep_limit_back", "keep_feature", "keep_people", "keep_placement", "hold_tree",
+                        "move_days", "turn_days", "next_epoch"}  # fmt: skip
     definers = names(
         world,
         """SELECT p.proname FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid

@@ -41,6 +41,7 @@ DOORS = {
     "inbox_entries": "for operators and the sweep: what was posted, by whom and what became of it, without its body",
     "own_word": "says again what it was given, and looks at no row",
     "words": "the same",
+    "shard_of": "a number made of the id that it was given; looks at no row",
     "operations": "numbers of all tenants together, for operators",
 }
 MAY_REFUSE = {"erase_rows", "erase_person", "ensure_month", "find_sites"}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -12,8 +13,18 @@ from tenant_context.routing import Route
 from tests.authenticator import Authenticator
 
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
-_DAY = "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"
-QUERIES = {f"/api/v1/sites/{{site_id}}/{name}": _DAY for name in ("metrics", "transactions")}
+_SPAN = "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"
+QUERIES = {
+    f"/api/v1/{path}": _SPAN
+    for path in (
+        "metrics",
+        "metrics/export",
+        "metrics/ranking",
+        "sites/{site_id}/metrics",
+        "sites/{site_id}/metrics/export",
+        "sites/{site_id}/transactions",
+    )
+} | {"/api/v1/sensors/{sensor_id}/quality": "?from=2026-03-02&to=2026-03-03"}
 """What an address cannot be asked without."""
 NAMES = {"name": "refresh-performance", "event_type": "campaign.launched"}
 """Path parameters that name a kind and no thing of a tenant's."""
@@ -89,9 +100,26 @@ class Things:
         # Queues bring these two about.
         wait_for("the message", lambda: made.is_there(f"/api/v1/webhooks/messages/{message}"))
         wait_for("the batch", lambda: made.is_there(f"/api/v1/ingest/batches/{batch}"))
+        aim = {"metric": "footfall", "period": "day", "first_day": "2026-03-02", "value": "10"}
+        ids["target_id"] = post("/api/v1/targets", {**aim, "site_id": site})["id"]
+        rule = {"kind": "missing_data", "value": 15}
+        ids["rule_id"] = post("/api/v1/alerts/rules", {"name": "Silence", "site_id": site, "condition": rule})["id"]
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+        lately = {**count, "start": f"{start:%FT%TZ}", "end": f"{start + timedelta(minutes=15):%FT%TZ}"}
+        device_key(owner, "door").post("/api/v1/ingest/counts", {"counts": [lately]})
         rejected = owner.api.get(f"/api/v1/ingest/rejected?batch={batch}")["items"]
         ids["rejected_id"] = rejected[0]["id"]
+        post("/api/v1/jobs/quality/run")
+        incidents = f"/api/v1/quality/incidents?sensor={sensor}"
+        wait_for("what is wrong with the sensor's data", lambda: bool(owner.api.get(incidents)["items"]))
+        wait_for("an alert", made.has_alert)
+        ids["alert_id"] = owner.api.get("/api/v1/alerts")["items"][0]["id"]
         return made
+
+    def has_alert(self) -> bool:
+        """Whether something was told; it is looked after by the clock, and here at once."""
+        self.owner.api.post("/api/v1/jobs/watch/run")
+        return bool(self.owner.api.get("/api/v1/alerts")["items"])
 
     def is_there(self, path: str) -> bool:
         """Whether the owner can read it."""
@@ -112,6 +140,15 @@ class Things:
             "/api/v1/sites/{site_id}": {"name": "Taken over", "code": "taken"},
             "/api/v1/sites/{site_id}/parent": {"parent_id": None},
             "/api/v1/sites/{site_id}/hours": {"week": {"mon": [{"from": "00:00", "to": "00:01"}]}},
+            "/api/v1/sites/{site_id}/capacity": {"capacity": 10},
+            "/api/v1/alerts/rules/{rule_id}": {
+                "name": "Taken over",
+                "site_id": self.ids["site_id"],
+                "condition": {"kind": "capacity"},
+            },
+            "/api/v1/targets/{target_id}": {"value": "1"},
+            "/api/v1/targets/{target_id}/cascade": {"by": "equally"},
+            "/api/v1/alerts/{alert_id}/acknowledge": {"note": "not mine"},
             "/api/v1/sensors/{sensor_id}/recalibrate": {"from": START, "to": END},
             "/api/v1/sensors/{sensor_id}/replace": {"serial": "thief-1"},
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},

@@ -3,7 +3,7 @@
 from functions.migrations.statements import run
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0024"
 
 
 def upgrade() -> None:

@@ -1,18 +1,59 @@
 """What happened in the stores."""
 
+from uuid import UUID
+
 from functions.sites.routes.declared import SITE, Stores, routes
 from functions.sites.schemas import metrics as wire
+from shared.metrics.model import EVERYBODY
+from shared.metrics.rules.answers import rows
+from shared.metrics.rules.tables import as_csv, as_parquet
+from shared.metrics.service.metrics import Kept
 from tenant_context.routing import Answer, Call
+
+
+def _answer(kept: Kept) -> Answer:
+    return Answer(kept.content, headers={"x-cache": kept.level})
 
 
 @routes.read(SITE + "/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut)
 def metrics(call: Call[None], stores: Stores) -> Answer:
-    """A metric over a range, in the site's own days; missing is null, not zero."""
+    """Metrics of a store, zone, district or region over a range, in its own days; missing is null, not zero."""
     query: wire.MetricsQuery = call.query
-    return Answer(stores.metrics.series(call.tenant, call.id("site_id"), query.metric, query.span()))
+    return _answer(stores.metrics.series(call.tenant, query.ask(call.id("site_id"))))
 
 
-@routes.read(SITE + "/occupancy", permission="analytics.read", answer=wire.OccupancyOut)
-def occupancy(call: Call[None], stores: Stores) -> Answer:
-    """Who is inside now."""
-    return Answer(stores.metrics.occupancy(call.tenant, call.id("site_id")))
+@routes.read("/api/v1/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut)
+def organization_metrics(call: Call[None], stores: Stores) -> Answer:
+    """Metrics of the whole organization over a range, likewise."""
+    query: wire.MetricsQuery = call.query
+    return _answer(stores.metrics.series(call.tenant, query.ask()))
+
+
+@routes.read("/api/v1/metrics/ranking", permission="analytics.read", query=wire.RankingQuery, answer=wire.RankingOut)
+def ranking(call: Call[None], stores: Stores) -> Answer:
+    """Rank stores by a metric over whole days, each with how it changed against as many days before."""
+    query: wire.RankingQuery = call.query
+    return _answer(stores.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
+
+
+_TYPES = {wire.Format.CSV: "text/csv; charset=utf-8", wire.Format.PARQUET: "application/vnd.apache.parquet"}
+
+
+def _export(call: Call[None], stores: Stores, place: UUID) -> Answer:
+    query: wire.ExportQuery = call.query
+    names, table = rows(stores.metrics.told(call.tenant, query.ask(place)))
+    made = as_csv(names, table) if query.format is wire.Format.CSV else as_parquet(names, table)
+    named = {"content-disposition": f'attachment; filename="metrics.{query.format}"'}
+    return Answer(made, headers=named, content_type=_TYPES[query.format])
+
+
+@routes.read(SITE + "/metrics/export", permission="analytics.read", query=wire.ExportQuery, answer=str)
+def export_metrics(call: Call[None], stores: Stores) -> Answer:
+    """Metrics of a place as a table, in CSV or Parquet: a row for each step (of each group)."""
+    return _export(call, stores, call.id("site_id"))
+
+
+@routes.read("/api/v1/metrics/export", permission="analytics.read", query=wire.ExportQuery, answer=str)
+def export_organization_metrics(call: Call[None], stores: Stores) -> Answer:
+    """Metrics of the whole organization as a table, likewise."""
+    return _export(call, stores, EVERYBODY)

@@ -1,56 +1,216 @@
 """The wire's shapes of metrics."""
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
-from shared.metrics.model import Granularity, Metric, Range
+from shared.metrics.model import (
+    EVERYBODY,
+    Ask,
+    Compare,
+    Granularity,
+    GroupBy,
+    Impute,
+    Metric,
+    Range,
+    RankAsk,
+)
+from shared.metrics.rules.ranking import After, read_cursor
+from tenant_context.errors import FieldError, Invalid
 from tenant_context.wire import In, Moment, Out
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+def _split(said: Any) -> Any:
+    return tuple(said.split(",")) if isinstance(said, str) else said
 
 
 class MetricsQuery(In):
-    """Which metric, over what range (`from` included, `to` excluded), in which steps."""
+    """Which metrics (one, or several with commas between), over what range (`from` included, `to` excluded).
+
+    `compare` adds what was before: the period right before, or the one 52 weeks ago (of months: twelve months ago), so
+    that Mondays are compared with Mondays. `group_by` tells numbers apart: by what is right within the place, by the
+    zones of a store, by weekday, or by the hour of the place's clock. `impute` fills what is typical into gaps, marked.
+    """
+
+    metric: Annotated[tuple[Metric, ...], BeforeValidator(_split), Field(min_length=1, max_length=len(Metric))] = (
+        Metric.FOOTFALL,
+    )
+    from_: Annotated[Moment, Field(alias="from")]
+    to: Moment
+    granularity: Granularity = Granularity.DAY
+    compare: Compare | None = None
+    group_by: GroupBy | None = None
+    impute: Impute = Impute.NONE
+    currency: Currency | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _once(cls, metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("names a metric twice")
+        return metrics
+
+    def ask(self, place: UUID = EVERYBODY) -> Ask:
+        """The domain's form."""
+        return Ask(
+            place,
+            self.metric,
+            Range(self.from_, self.to, self.granularity),
+            self.compare,
+            self.group_by,
+            self.impute,
+            self.currency,
+        )
+
+
+class Format(StrEnum):
+    """What an export is."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class ExportQuery(MetricsQuery):
+    """The same, as a table: a row for each step (of each group), a column for each metric."""
+
+    format: Format = Format.CSV
+
+
+class RankingQuery(In):
+    """Stores by a metric over a range of whole days; `within` a region or district, or of the whole organization."""
 
     metric: Metric = Metric.FOOTFALL
     from_: Annotated[Moment, Field(alias="from")]
     to: Moment
-    granularity: Granularity = Granularity.DAY
+    within: UUID | None = None
+    order: Annotated[str, StringConstraints(pattern=r"^(asc|desc)$")] = "desc"
+    currency: Currency | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=300)] | None = None
 
-    def span(self) -> Range:
+    def ask(self) -> RankAsk:
         """The domain's form."""
-        return Range(self.from_, self.to, self.granularity)
+        within = self.within or EVERYBODY
+        return RankAsk(within, self.metric, self.from_, self.to, self.order == "desc", self.currency)
+
+    def after(self) -> After | None:
+        """Where the page before ended. Errors: Invalid."""
+        if self.cursor is None:
+            return None
+        found = read_cursor(self.cursor)
+        if found is None:
+            raise Invalid(errors=(FieldError("?cursor", "cursor", "is not a cursor of this list"),))
+        return found
 
 
 class Point(Out):
-    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1."""
+    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where it was filled in."""
 
     start: str
     value: float | None
     coverage: float
+    imputed: bool = False
+    previous: float | None = None
+    change: float | None = None
+
+
+class Series(Out):
+    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the average of a day."""
+
+    metric: Metric
+    total: float | None
+    currency: str | None = None
+    points: list[Point] = []
+    coverage: float | None = None
+    previous: float | None = None
+    change: float | None = None
+    average: float | None = None
+    days: int | None = None
+
+
+class MetricGroup(Out):
+    """What is told apart: a place, a weekday (Monday is 1) or an hour."""
+
+    id: UUID | None = None
+    name: str | None = None
+    kind: str | None = None
+    weekday: int | None = None
+    hour: int | None = None
+    series: list[Series]
+
+
+class Place(Out):
+    """What the numbers are of."""
+
+    kind: str
+    name: str
+
+
+class Compared(Out):
+    """The range that is compared with."""
+
+    with_: Annotated[Compare, Field(alias="with")]
+    from_: Annotated[str, Field(alias="from")]
+    to: str
 
 
 class MetricsOut(Out):
-    """A metric over a range; `freshness` is the newest interval the site has."""
+    """Metrics over a range: of one its total and points, of several `series`, of groups `groups`.
 
-    site: UUID
-    metric: Metric
+    `freshness` is the newest interval that was counted at the place, `sales_freshness` the newest that something was
+    sold in; `coverage` is of the whole range. `spread`: sensors count in intervals longer than a step, which are spread
+    evenly over the steps that they cover.
+    """
+
+    site: UUID | None
+    place: Place
     granularity: Granularity
     time_zone: str
     from_: Annotated[str, Field(alias="from")]
     to: str
-    total: float | None
-    points: list[Point]
+    metric: Metric | None = None
+    total: float | None = None
+    currency: str | None = None
+    previous: float | None = None
+    change: float | None = None
+    points: list[Point] = []
+    series: list[Series] = []
+    group_by: GroupBy | None = None
+    groups: list[MetricGroup] = []
+    compare: Compared | None = None
+    coverage: float
+    imputed: bool
+    spread: bool
     freshness: str | None
+    sales_freshness: str | None
 
 
-class OccupancyOut(Out):
-    """Who is inside: entries less exits since the site's midnight, never below zero."""
+class RankedOut(Out):
+    """A store, its place (equals share one), and how it changed against as many days before."""
 
+    rank: int
     site: UUID
+    name: str
+    code: str
+    value: float | None
+    previous: float | None
+    change: float | None
+    coverage: float
+
+
+class RankingOut(Out):
+    """Stores in order; those with nothing to tell come last."""
+
+    first_day: str
+    last_day: str
     time_zone: str
-    since: str
-    entries: int
-    exits: int
-    occupancy: int
-    as_of: str | None
+    metric: Metric
+    currency: str | None
+    items: list[RankedOut]
+    next_cursor: str | None
+    freshness: str | None
+    sales_freshness: str | None

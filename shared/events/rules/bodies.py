@@ -15,7 +15,7 @@ from shared.events.rules.schemas import body_schema, identifier
 PAYLOAD_VERSIONS = (1,)
 """The forms of bodies that an endpoint may ask for. A second one comes with the first type that has a version 2."""
 _EXAMPLES_ID = "0193a0c2-9999-7c11-8f5a-3d2e9b1c4a60"
-_IDS = ("id", "batch", "prefix", "endpoint", "user", "role", "domain")
+_IDS = ("id", "batch", "prefix", "endpoint", "user", "role", "domain", "site_id")
 
 
 def is_filter(text: str) -> bool:

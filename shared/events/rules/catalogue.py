@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.events.model import EventType
+from shared.events.rules.insight import INSIGHT
 from shared.events.rules.stores import STORES
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
@@ -63,6 +64,7 @@ CATALOGUE: tuple[EventType, ...] = (
     _campaign("completed", "A campaign was brought to its end.", "completed", 5),
     _campaign("archived", "A campaign was put away.", "archived", 6),
     *STORES,
+    *INSIGHT,
     EventType(
         "batch.processed",
         "A part of an ingested batch was written, and the metrics it touches are current.",

@@ -22,21 +22,22 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 _DECIMAL: Schema = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"}
 
 _TEXTUAL = """
-    action agent challenge client_id code currency display_name domain email from greeting issuer job kind locale
-    meter name plan prefix previous_serial proof reason replaced_by role serial session slug source_ip state status
-    subscription_status time_zone to type url week_start"""
+    action agent by challenge client_id code currency display_name domain email from greeting issuer job kind locale
+    message meter metric name period plan prefix previous_serial proof reason replaced_by role serial session
+    severity slug source_ip state status subscription_status time_zone to type url week_start"""
 _NUMERIC = """
-    accepted bytes campaigns days duplicates included part parts quantity quarantined rejected revised rows stage
-    stored threshold unchanged version"""
+    accepted bytes campaigns capacity clear_at days duplicates included occupancy part parts quantity quarantined
+    rejected revised rows shares stage stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
-    (_UUID, "id batch endpoint parent_id previous_parent_id site_id user"),
-    (_MOMENT, "disabled_from expires_at failing_since hour since until"),
+    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id site_id user"),
+    (_MOMENT, "disabled_from expires_at failing_since hour measured_at since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),
-    (_DECIMAL, "budget"),
+    (_DECIMAL, "budget value"),
     ({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, "month"),
+    ({"type": "string", "format": "date"}, "first_day"),
     ({"type": "object", "additionalProperties": _NUMBER}, "counts"),
 )
 FIELDS: Mapping[str, Schema] = {name: schema for schema, names in _NAMES for name in names.split()}

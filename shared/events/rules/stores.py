@@ -17,6 +17,11 @@ def _sensor(name: str, description: str, status: str) -> EventType:
     return EventType(f"sensor.{name}", description, "sensor/<id>", data)
 
 
+def _limit(name: str, description: str, more: dict[str, object]) -> EventType:
+    data = {"site_id": _SITE, "capacity": 200, "clear_at": 180, **more}
+    return EventType(f"occupancy.{name}", description, "site/<id>", data)
+
+
 STORES: tuple[EventType, ...] = (
     _site("created", "A store was added."),
     _site("updated", "A store's particulars were replaced."),
@@ -57,6 +62,13 @@ STORES: tuple[EventType, ...] = (
             "version": 2,
         },
     ),
+    EventType(
+        "sensor.health_changed",
+        "A people counter is online, late, offline or clock_skewed, and was another way before; told once a change.",
+        "sensor/<id>",
+        {"id": _ID, "site_id": _SITE, "serial": "AX-1001", "from": "online", "to": "offline"},
+        nullable=frozenset({"from"}),
+    ),
     _sensor("retired", "A people counter was taken out of service.", "retired"),
     EventType(
         "sensor.recalibrated",
@@ -71,5 +83,22 @@ STORES: tuple[EventType, ...] = (
             "rows": 2976,
             "revised": 2904,
         },
+    ),
+    _limit("limit_changed", "Another number of people may be inside a store or a zone.", {"version": 2}),
+    EventType(
+        "occupancy.limit_removed",
+        "Any number of people may be inside a store or a zone.",
+        "site/<id>",
+        {"site_id": _SITE},
+    ),
+    _limit(
+        "limit_reached",
+        "So many are inside a store or a zone as may be; told once until it is cleared.",
+        {"occupancy": 203, "measured_at": "2026-03-02T15:15:00Z"},
+    ),
+    _limit(
+        "limit_cleared",
+        "A limit that was reached is so no more.",
+        {"occupancy": 178, "measured_at": "2026-03-02T15:45:00Z"},
     ),
 )

@@ -32,7 +32,8 @@ _TABLES: LiteralString = """
           AND EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'tenant_id')
     GROUP BY c.oid, c.relname"""
 _UTC: LiteralString = "SELECT set_config('TimeZone', 'UTC', true)"
-_JUDGED: LiteralString = "SELECT set_config('app.moment', %s::timestamptz::text, true)"
+_JUDGED: LiteralString = """
+    SELECT set_config('app.moment', %s::timestamptz::text, true), set_config('app.importing', 'yes', true)"""
 _OPEN: LiteralString = """
     DECLARE export NO SCROLL CURSOR FOR
     SELECT row_to_json(r)::text, json_build_array({texts})::text
@@ -129,7 +130,8 @@ class TableRepository:
         rows = (b"[" + b",".join(lines) + b"]").decode()
         name = sql.Identifier(table.name)
         tx.run(_UTC)
-        # Limits and features are judged by what the tenant has now; the rows say when they were made elsewhere.
+        # Limits and features are judged by what the tenant has now; the rows say when they were made elsewhere. Rollups
+        # are rows of the archive too: nothing that a row moves is to move them again.
         tx.run(_JUDGED, (tx.now,))
         if table.by_month:
             tx.run(

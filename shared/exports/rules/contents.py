@@ -11,6 +11,8 @@ LEFT_OUT = {
     "export_parts": "the list of archives, this one included",
     "erasures": "written when everything else has gone",
     "idempotency_keys": "answers kept for a day, in case a request comes twice",
+    "metric_epochs": "how often numbers changed, by which kept answers are known to hold",
+    "metric_versions": "the same",
     "outbox": "events on their way; the audit log has them",
 }
 """Tables that no archive holds, and why. Every other table of tenants is in it."""

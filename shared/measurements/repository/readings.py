@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.measurements import rules
 from shared.measurements.model import Outcome
 from shared.measurements.repository.counts import setups_locked, write_intervals
-from shared.measurements.repository.writing import ensure_months, write
+from shared.measurements.repository.writing import ensure_months, hold_tree, write
 from shared.sites.model import Setup
 from tenant_context.postgres import Transaction
 
@@ -77,6 +77,8 @@ def write_counts(tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[i
         return write_intervals(tx, data, data["rows"])
     readings, rows = ([data["rows"][place] for place in places[kind]] for kind in (True, False))
     setups = _lock(tx, readings, rows)
+    if rows:
+        hold_tree(tx)
     first, unknown = write_intervals(tx, data, rows)
     second, missing = _write_readings(tx, data, readings, setups)
     both = zip(astuple(first), astuple(second), strict=True)

@@ -6,7 +6,7 @@ from psycopg.types.json import Jsonb
 
 from shared.measurements import rules
 from shared.measurements.model import Outcome
-from shared.measurements.repository.writing import ensure_months, write
+from shared.measurements.repository.writing import ensure_months, share_tree, write
 from tenant_context.postgres import Transaction
 
 _WRITE_TRANSACTIONS: LiteralString = """
@@ -58,6 +58,38 @@ _WRITE_TRANSACTIONS: LiteralString = """
         SET transactions = s.transactions + excluded.transactions,
             cancellations = s.cancellations + excluded.cancellations,
             units = s.units + excluded.units, revenue = s.revenue + excluded.revenue
+    ), places AS (
+        SELECT d.site_id, app.known_zone(s.time_zone) AS time_zone,
+               app.shard_of(d.site_id) AS shard, t.parent_id AS parent,
+               u.parent_id AS grandparent
+        FROM (SELECT DISTINCT site_id FROM deltas) d
+        JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = d.site_id
+        LEFT JOIN site_tree t ON t.tenant_id = %(tenant)s AND t.site_id = d.site_id
+        LEFT JOIN site_tree u ON u.tenant_id = %(tenant)s AND u.site_id = t.parent_id
+    ), days AS MATERIALIZED (
+        SELECT a.place, (d.bucket AT TIME ZONE p.time_zone)::date AS day, a.shard, d.currency,
+               sum(d.transactions) AS transactions, sum(d.cancellations) AS cancellations, sum(d.units) AS units,
+               sum(d.revenue) AS revenue, max(d.bucket) AS newest
+        FROM deltas d JOIN places p USING (site_id)
+        CROSS JOIN LATERAL (
+            VALUES (d.site_id, 0::smallint), (p.parent, p.shard), (p.grandparent, p.shard),
+                   ('00000000-0000-0000-0000-000000000000', p.shard)) a (place, shard)
+        WHERE a.place IS NOT NULL GROUP BY 1, 2, 3, 4
+    ), kept_days AS (
+        INSERT INTO sales_day AS s (tenant_id, place_id, day, shard, currency, transactions, cancellations, units,
+                                    revenue, newest)
+        SELECT %(tenant)s, place, day, shard, currency, transactions, cancellations, units, revenue, newest
+        FROM days ORDER BY place, day, shard, currency
+        ON CONFLICT (tenant_id, place_id, day, shard, currency) DO UPDATE
+        SET transactions = s.transactions + excluded.transactions,
+            cancellations = s.cancellations + excluded.cancellations,
+            units = s.units + excluded.units, revenue = s.revenue + excluded.revenue,
+            newest = greatest(s.newest, excluded.newest)
+    ), noted AS (
+        INSERT INTO metric_versions AS v (tenant_id, place_id, month, shard)
+        SELECT DISTINCT %(tenant)s::uuid, place, date_trunc('month', day)::date, shard
+        FROM days ORDER BY 1, 2, 3, 4
+        ON CONFLICT (tenant_id, place_id, month, shard) DO UPDATE SET version = v.version + 1
     )
     SELECT (SELECT count(*) FROM written WHERE old_revision IS NULL),
            (SELECT count(*) FROM written WHERE old_revision IS NOT NULL),
@@ -69,6 +101,7 @@ def write_transactions(tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, 
     """Receipts in; answers what became of them and the places of rows whose store is not there."""
     columns = list(zip(*data["rows"], strict=True)) or [()] * 7
     ensure_months(tx, "transactions", columns[2])
+    share_tree(tx)
     return write(
         tx,
         _WRITE_TRANSACTIONS,

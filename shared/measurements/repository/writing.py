@@ -10,6 +10,19 @@ from tenant_context.postgres import Transaction
 
 _MONTHS: LiteralString = "SELECT app.ensure_month(%s, month) FROM unnest(%s::timestamptz[]) AS month"
 
+_SHARE_TREE: LiteralString = "SELECT app.share_tree(%s)"
+_HOLD_TREE: LiteralString = "SELECT app.hold_tree(%s)"
+
+
+def share_tree(tx: Transaction) -> None:
+    """Until the transaction ends nothing moves in the tenant's tree: what is added goes where its stores are."""
+    tx.run(_SHARE_TREE, (tx.tenant.tenant,))
+
+
+def hold_tree(tx: Transaction) -> None:
+    """The same, and nobody else writes rollups: for who writes them twice, in no order that others could know."""
+    tx.run(_HOLD_TREE, (tx.tenant.tenant,))
+
 
 def write(
     tx: Transaction, statement: LiteralString, data: dict[str, Any], columns: dict[str, Any]

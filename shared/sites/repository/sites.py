@@ -40,6 +40,7 @@ _TOUCH: LiteralString = "UPDATE sites SET version = %s, updated_at = %s WHERE te
 _DELETE: LiteralString = """
     DELETE FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
         AND NOT EXISTS (SELECT FROM sales_15m r WHERE r.tenant_id = %(tenant)s AND r.site_id = %(site)s)
+        AND NOT EXISTS (SELECT FROM footfall_15m f WHERE f.tenant_id = %(tenant)s AND f.site_id = %(site)s)
     RETURNING s.kind, s.code"""
 _HOURS: LiteralString = "SELECT hours, time_zone, kind, version FROM sites WHERE tenant_id = %s AND id = %s"
 _KEEP_HOURS: LiteralString = "UPDATE sites SET hours = %s WHERE tenant_id = %s AND id = %s"

@@ -67,6 +67,8 @@ log, which tells what everybody did, and from where."""
 
 PERMISSIONS = frozenset(
     {
+        "alerts.read",
+        "alerts.write",
         "analytics.read",
         "audit.read",
         "billing.read",
@@ -89,6 +91,8 @@ PERMISSIONS = frozenset(
         "sites.read",
         "sites.write",
         "sso.write",
+        "targets.read",
+        "targets.write",
         "users.read",
         "users.write",
         "webhooks.read",

@@ -1,0 +1,1 @@
+"""Rules and alerts, as functions use them."""

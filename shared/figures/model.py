@@ -1,0 +1,56 @@
+"""The words of figures."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Somewhere in the tree of sites, and what its days are: the hours are a store's, empty where none are kept."""
+
+    id: UUID
+    kind: str
+    name: str
+    time_zone: str
+    hours: object
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What happened at a place in a time; None where nothing was counted, or sold."""
+
+    entries: int | None = None
+    exits: int | None = None
+    transactions: int | None = None
+    units: Decimal | None = None
+    revenue: Decimal | None = None
+
+    def value(self, metric: str) -> Decimal | None:
+        """A metric of it; None where it cannot be told."""
+        plain = {
+            "footfall": self.entries,
+            "exits": self.exits,
+            "transactions": self.transactions,
+            "units": self.units,
+            "revenue": self.revenue,
+        }
+        if metric in plain:
+            found = plain[metric]
+            return None if found is None else Decimal(found)
+        upper, lower = {
+            "conversion_rate": (self.transactions, self.entries),
+            "average_basket": (self.revenue, self.transactions),
+            "sales_per_visitor": (self.revenue, self.entries),
+        }[metric]
+        return None if upper is None or not lower else round(Decimal(upper) / Decimal(lower), 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Who came to a place and left it in a quarter of an hour."""
+
+    start: datetime
+    entries: int
+    exits: int

@@ -1,0 +1,1 @@
+"""Rollups, versions and who is inside, in PostgreSQL."""

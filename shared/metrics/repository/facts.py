@@ -1,0 +1,156 @@
+"""What was counted and sold, from the rollups of days and quarters, and which sensors were in service.
+
+One statement reads all that an answer is made of, so that its parts are of one moment. PostgreSQL writes it as JSON,
+which is read here into typed rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import LiteralString
+from uuid import UUID
+
+import msgspec
+
+from shared.metrics.model import Facts, Found, Service
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database
+
+_SERVICE: LiteralString = """
+    'service', (SELECT coalesce(json_agg(json_build_array(key, time_zone, since, until, lines, longest)), '[]') FROM (
+        SELECT m.key, s.time_zone, greatest(v.since, %(low)s) AS since, least(v.until, %(high)s) AS until,
+               count(*) AS lines, max(v.interval_minutes) AS longest
+        FROM members m
+        JOIN app.in_service(%(tenant)s, %(stores)s::uuid[], %(zones)s::uuid[]) v
+          ON m.member = CASE WHEN %(by_zone)s THEN v.zone_id ELSE v.site_id END
+        JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = v.site_id
+        WHERE v.since < %(high)s AND coalesce(v.until, %(high)s) > %(low)s
+        GROUP BY 1, 2, 3, 4) service)"""
+_MEMBERS: LiteralString = """
+    members AS (SELECT key, member FROM unnest(%(keys)s::uuid[], %(members)s::uuid[]) m (key, member))"""
+_DAYS: LiteralString = f"""
+    WITH {_MEMBERS}, spans AS (SELECT first, last FROM unnest(%(firsts)s::date[], %(lasts)s::date[]) r (first, last))
+    SELECT json_build_object(
+        'traffic', (SELECT coalesce(json_agg(json_build_array(place_id, day, entries, exits, minutes, counted)), '[]')
+                    FROM (
+            SELECT f.place_id, f.day, sum(f.entries) AS entries, sum(f.exits) AS exits, sum(f.minutes) AS minutes,
+                   bool_or(f.intervals > 0 OR f.minutes > 0) AS counted
+            FROM spans JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = ANY (%(places)s::uuid[])
+                                              AND f.day >= first AND f.day < last
+            GROUP BY 1, 2) traffic),
+        'sales', (SELECT coalesce(json_agg(json_build_array(place_id, day, currency, transactions, units, revenue,
+                                                            sold)), '[]') FROM (
+            SELECT f.place_id, f.day, f.currency, sum(f.transactions) AS transactions, sum(f.units) AS units,
+                   sum(f.revenue) AS revenue, sum(f.transactions + f.cancellations) > 0 AS sold
+            FROM spans JOIN sales_day f ON f.tenant_id = %(tenant)s AND f.place_id = ANY (%(places)s::uuid[])
+                                           AND f.day >= first AND f.day < last
+            GROUP BY 1, 2, 3) sales),
+        {_SERVICE})::text"""
+_MOMENTS: LiteralString = f"""
+    WITH {_MEMBERS}, spans AS (
+        SELECT first, last FROM unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) r (first, last))
+    SELECT json_build_object(
+        'traffic', (SELECT coalesce(json_agg(json_build_array(key, moment, entries, exits, minutes, counted)), '[]')
+                    FROM (
+            SELECT m.key, date_bin(%(length)s, f.bucket, %(origin)s) AS moment, sum(f.entries) AS entries,
+                   sum(f.exits) AS exits, sum(f.minutes) AS minutes,
+                   bool_or(f.intervals > 0 OR f.minutes > 0) AS counted
+            FROM spans CROSS JOIN members m
+            JOIN footfall_15m f ON f.tenant_id = %(tenant)s AND f.site_id = m.member
+                                   AND f.bucket >= first AND f.bucket < last
+            GROUP BY 1, 2) traffic),
+        'sales', (SELECT coalesce(json_agg(json_build_array(key, moment, currency, transactions, units, revenue,
+                                                            sold)), '[]') FROM (
+            SELECT m.key, date_bin(%(length)s, f.bucket, %(origin)s) AS moment, f.currency,
+                   sum(f.transactions) AS transactions, sum(f.units) AS units, sum(f.revenue) AS revenue,
+                   sum(f.transactions + f.cancellations) > 0 AS sold
+            FROM spans CROSS JOIN members m
+            JOIN sales_15m f ON f.tenant_id = %(tenant)s AND f.site_id = m.member
+                                AND f.bucket >= first AND f.bucket < last
+            GROUP BY 1, 2, 3) sales),
+        {_SERVICE})::text"""
+
+
+class _Rows(msgspec.Struct):
+    traffic: list[tuple[UUID, str, int, int, int, bool]]
+    sales: list[tuple[UUID, str, str, int, Decimal, Decimal, bool]]
+    service: list[tuple[UUID, str, datetime, datetime, int, int]]
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Whose rollups: each key with its members, which are stores, or zones where `by_zone`."""
+
+    members: Sequence[tuple[UUID, UUID]]
+    by_zone: bool = False
+
+    def values(self) -> dict[str, object]:
+        """As parameters of a statement."""
+        members = [member for _, member in self.members]
+        return {
+            "keys": [key for key, _ in self.members],
+            "members": members,
+            "stores": [] if self.by_zone else members,
+            "zones": members if self.by_zone else [],
+            "by_zone": self.by_zone,
+        }
+
+
+class FactRepository:
+    """Rollups of one tenant at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def days(
+        self,
+        tenant: TenantContext,
+        places: Sequence[UUID],
+        scope: Scope,
+        spans: Sequence[tuple[date, date]],
+        around: tuple[datetime, datetime],
+        currency: str | None,
+    ) -> Found:
+        """Days of places, each place's own; sensors in service within a time around all of them."""
+        values = {"places": list(places), "firsts": [one for one, _ in spans], "lasts": [one for _, one in spans]}
+        return _found(self._read(tenant, _DAYS, {**values, **scope.values()}, around), date.fromisoformat, currency)
+
+    def moments(
+        self,
+        tenant: TenantContext,
+        scope: Scope,
+        spans: Sequence[tuple[datetime, datetime]],
+        length: object,
+        currency: str | None,
+    ) -> Found:
+        """Steps of one length, each from a moment of the spans on."""
+        values = {"firsts": [one for one, _ in spans], "lasts": [one for _, one in spans], "length": length}
+        around = (min(one for one, _ in spans), max(one for _, one in spans))
+        read = self._read(tenant, _MOMENTS, {**values, **scope.values(), "origin": around[0]}, around)
+        return _found(read, datetime.fromisoformat, currency)
+
+    def _read(
+        self,
+        tenant: TenantContext,
+        query: LiteralString,
+        values: Mapping[str, object],
+        around: tuple[datetime, datetime],
+    ) -> _Rows:
+        known = {"tenant": tenant.tenant, "low": around[0], "high": around[1]}
+        rows = self._database.read(tenant, query, {**values, **known})
+        return msgspec.json.decode(rows[0][0], type=_Rows)
+
+
+def _found(rows: _Rows, read: object, currency: str | None) -> Found:
+    facts: dict[UUID, dict[date | datetime, Facts]] = {}
+    for key, when, entries, exits, minutes, counted in rows.traffic:
+        one = facts.setdefault(key, {}).setdefault(read(when), Facts())  # type: ignore[operator]
+        one.entries, one.exits, one.minutes, one.counted = entries, exits, minutes, counted
+    for key, when, of, transactions, units, revenue, sold in rows.sales:
+        if currency in {None, of}:
+            one = facts.setdefault(key, {}).setdefault(read(when), Facts())  # type: ignore[operator]
+            one.add(Facts(transactions=transactions, units=units, revenue=revenue, sold=sold))
+    services: dict[UUID, list[Service]] = {}
+    for key, zone, since, until, lines, _ in rows.service:
+        services.setdefault(key, []).append(Service(zone, since, until, lines))
+    currencies = sorted({row[2] for row in rows.sales if row[-1]})
+    return Found(facts, services, currencies, max((row[-1] for row in rows.service), default=0))

@@ -1,0 +1,1 @@
+"""What makes a range, a value and an answer."""

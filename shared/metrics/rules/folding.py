@@ -1,0 +1,65 @@
+"""Rollups folded to the steps of an answer, each with the minutes that were to be counted in it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+
+from shared.metrics.model import Facts, Service, Step
+from shared.metrics.rules.imputing import day_like, fill, moment_like
+from shared.metrics.rules.ranges import expected, midnight
+
+
+def days(
+    found: Mapping[date | datetime, Facts], services: Sequence[Service], first: date, last: date
+) -> dict[date, Facts]:
+    """Every day from one to another, of what was found and what was to be counted."""
+    number = (last - first).days
+    every = [first + timedelta(days=n) for n in range(number + 1)]
+    whole = {day: found.get(day) or Facts() for day in every[:-1]}
+    for zone in {service.time_zone for service in services}:
+        edges = [midnight(day, zone) for day in every]
+        here = [service for service in services if service.time_zone == zone]
+        bounds = list(pairwise(edges))
+        for day, minutes in zip(whole, expected(bounds, here), strict=True):
+            whole[day].expected += minutes
+    return whole
+
+
+def moments(
+    found: Mapping[date | datetime, Facts], services: Sequence[Service], bounds: Sequence[tuple[datetime, datetime]]
+) -> dict[datetime, Facts]:
+    """Every step of absolute time, likewise."""
+    whole = {start: found.get(start) or Facts() for start, _ in bounds}
+    for start, minutes in zip(whole, expected(bounds, services), strict=True):
+        whole[start].expected += minutes
+    return whole
+
+
+def fill_days(every: dict[date, Facts], fresh: datetime | None, zone: str) -> None:
+    """Fill gaps among days that were over when something was last counted."""
+    fill(every, lambda day: fresh is not None and midnight(day + timedelta(days=1), zone) <= fresh, day_like)
+
+
+def fill_moments(every: dict[datetime, Facts], fresh: datetime | None, zone: str, length: timedelta) -> None:
+    """Fill gaps among steps of absolute time, likewise."""
+    fill(every, lambda moment: fresh is not None and moment + length <= fresh, moment_like(zone))
+
+
+def by_days(every: Mapping[date, Facts], steps: Sequence[Step]) -> list[Facts]:
+    """Days added up to steps."""
+    return [
+        total(every[step.first + timedelta(days=n)] for n in range((step.last - step.first).days)) for step in steps
+    ]
+
+
+def by_moments(every: Mapping[datetime, Facts], steps: Sequence[Step]) -> list[Facts]:
+    """Steps of absolute time as they are."""
+    return [every[step.start] for step in steps]
+
+
+def total(parts: Iterable[Facts]) -> Facts:
+    """All of them together."""
+    whole = Facts()
+    for part in parts:
+        whole.add(part)
+    return whole

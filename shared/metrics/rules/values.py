@@ -1,0 +1,44 @@
+"""What metrics are of what was counted and sold. Of nothing comes nothing: null, and not zero."""
+
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+
+from shared.metrics.model import Facts, Metric
+
+_PLACES = Decimal("0.0001")
+
+
+def _ratio(above: Decimal, below: int) -> Decimal | None:
+    return (above / below).quantize(_PLACES, ROUND_HALF_UP) if below else None
+
+
+_OF: dict[Metric, Callable[[Facts], Decimal | None]] = {
+    Metric.FOOTFALL: lambda f: Decimal(f.entries) if f.counted else None,
+    Metric.EXITS: lambda f: Decimal(f.exits) if f.counted else None,
+    Metric.TRANSACTIONS: lambda f: Decimal(f.transactions) if f.sold else None,
+    Metric.UNITS: lambda f: f.units if f.sold else None,
+    Metric.REVENUE: lambda f: f.revenue if f.sold else None,
+    Metric.CONVERSION_RATE: lambda f: _ratio(Decimal(f.transactions), f.entries) if f.sold else None,
+    Metric.AVERAGE_BASKET: lambda f: _ratio(f.revenue, f.transactions) if f.sold else None,
+    Metric.UNITS_PER_TRANSACTION: lambda f: _ratio(f.units, f.transactions) if f.sold else None,
+    Metric.SALES_PER_VISITOR: lambda f: _ratio(f.revenue, f.entries) if f.sold else None,
+}
+
+
+def value(metric: Metric, facts: Facts) -> Decimal | None:
+    """A metric of some time."""
+    return _OF[metric](facts)
+
+
+def number(said: Decimal | None) -> int | float | None:
+    """As JSON tells it: whole where it is."""
+    if said is None:
+        return None
+    return int(said) if said == said.to_integral_value() else float(said)
+
+
+def change(now: Decimal | None, then: Decimal | None) -> float | None:
+    """By how much something grew, as a share of what it was."""
+    if now is None or then is None or not then:
+        return None
+    return float(((now - then) / abs(then)).quantize(_PLACES, ROUND_HALF_UP))

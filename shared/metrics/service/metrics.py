@@ -1,0 +1,148 @@
+"""Reads what happened in the caller's stores."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.metrics.errors import WrongQuestion
+from shared.metrics.model import Ask, Compare, Granularity, GroupBy, Head, Impute, Range, RankAsk
+from shared.metrics.repository.heads import HeadRepository
+from shared.metrics.repository.ranking import RankingRepository
+from shared.metrics.rules import ranges
+from shared.metrics.rules.answers import Told, document
+from shared.metrics.rules.imputing import MARGIN
+from shared.metrics.rules.ranking import After, page
+from shared.metrics.service.cache import Answers, Level
+from shared.metrics.service.reading import Reading
+from tenant_context.clock import Clock, rfc3339
+from tenant_context.context import TenantContext
+
+_WORTH = 400
+"""Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
+_ROUND = timedelta(days=2)
+"""What a day of any calendar may begin before, or end after, the same day of UTC; and a week's or month's edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer's JSON, and where it came from."""
+
+    content: bytes
+    level: Level
+
+
+class Metrics:
+    """Answers questions about places, from rollups or from what was answered before."""
+
+    def __init__(
+        self,
+        heads: HeadRepository,
+        reading: Reading,
+        ranking: RankingRepository,
+        answers: Answers,
+        clock: Clock,
+    ) -> None:
+        self._heads = heads
+        self._reading = reading
+        self._ranking = ranking
+        self._answers = answers
+        self._clock = clock
+
+    def series(self, tenant: TenantContext, ask: Ask) -> Kept:
+        """The JSON of metrics over a range.
+
+        Errors: SiteNotFound, RangeOrder, RangeOutside, RangeTooLong, SeveralCurrencies, WrongQuestion.
+        """
+        head, days = self._head(tenant, ask)
+        heavy = (
+            head.kind not in {"site", "zone"}
+            or ask.group_by is not None
+            or ask.impute is not Impute.NONE
+            or days / _POINT[ask.span.granularity] > _WORTH
+        )
+        version = f"{head.epoch}.{head.version}.{head.kind}.{head.name}.{head.time_zone}"
+        if ask.impute is not Impute.NONE:
+            version += f".{head.fresh}"
+        body, level = self._answers(
+            tenant,
+            _digest(ask),
+            _short(version),
+            lambda: msgspec.json.encode(document(self._reading(tenant, ask, head))),
+            heavy=heavy,
+        )
+        return Kept(_with_freshness(body, head), level)
+
+    def told(self, tenant: TenantContext, ask: Ask) -> Told:
+        """The same for an export, which is made anew each time. Errors: as for `series`."""
+        head, _ = self._head(tenant, ask)
+        return self._reading(tenant, ask, head)
+
+    def ranking(self, tenant: TenantContext, ask: RankAsk, after: After | None, limit: int) -> Kept:
+        """The JSON of a page of stores, by a metric over whole days of each store's own.
+
+        Errors: SiteNotFound, RangeOrder, RangeOutside, RangeTooLong, SeveralCurrencies.
+        """
+        ranges.check_range(Range(ask.start, ask.end, Granularity.DAY))
+        first, last = ask.start.date() - _ROUND, ask.end.date() + _ROUND
+        head = self._heads.head(tenant, ask.within, [(first - (last - first), last)])
+        body, level = self._answers(
+            tenant,
+            _digest((ask, after, limit)),
+            _short(f"{head.epoch}.{head.version}.{head.time_zone}"),
+            lambda: self._ranked(tenant, ask, head, after, limit),
+            heavy=True,
+        )
+        return Kept(_with_freshness(body, head), level)
+
+    def _ranked(self, tenant: TenantContext, ask: RankAsk, head: Head, after: After | None, limit: int) -> bytes:
+        days = ranges.whole_days(ask.start, ask.end, head.time_zone)
+        found, currency = self._ranking.ranked(tenant, ask, days, after, limit + 1)
+        expected = self._reading.expected(tenant, {one.id: one.time_zone for one in found[:limit]}, days)
+        told = page(ask, found, limit, currency, expected)
+        span = {"first_day": days[0], "last_day": days[1] - timedelta(days=1), "time_zone": head.time_zone}
+        return msgspec.json.encode({**span, **told})
+
+    def _head(self, tenant: TenantContext, ask: Ask) -> tuple[Head, int]:
+        ranges.check_range(ask.span)
+        if ask.group_by in {GroupBy.WEEKDAY, GroupBy.HOUR} and ask.compare is Compare.YEAR:
+            raise WrongQuestion("?compare", "weekdays and hours are compared with the period before")
+        spans = _days_asked(ask)
+        head = self._heads.head(tenant, ask.place, spans)
+        return head, (spans[0][1] - spans[0][0]).days
+
+
+_POINT = {"15m": 1 / 96, "hour": 1 / 24, "day": 1, "week": 7, "month": 30}
+
+
+def _days_asked(ask: Ask) -> list[tuple[date, date]]:
+    """The days that an answer may depend on, whatever the place's calendar: rather some too many."""
+    margin = _ROUND + (MARGIN if ask.impute is Impute.TYPICAL else timedelta())
+    steps = ranges.steps(ask.span, "UTC")
+    spans = [(steps[0].first - margin - _EDGE[ask.span.granularity], steps[-1].last + margin)]
+    if ask.compare is not None:
+        before = ranges.before(steps, ask.span, ask.compare, "UTC")
+        spans.append((before[0].first - margin - 2 * _EDGE[ask.span.granularity], before[-1].last + margin))
+    return ranges.merged(spans)
+
+
+_EDGE = {"15m": _ROUND, "hour": _ROUND, "day": _ROUND, "week": timedelta(days=9), "month": timedelta(days=64)}
+
+
+def _digest(asked: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()[:40]
+
+
+def _short(version: str) -> str:
+    return hashlib.sha256(version.encode()).hexdigest()[:32]
+
+
+def _with_freshness(body: bytes, head: Head) -> bytes:
+    """How fresh it is changes without the range that was asked for: it is told anew each time."""
+    fresh = {
+        "freshness": None if head.fresh is None else rfc3339(head.fresh),
+        "sales_freshness": None if head.sold is None else rfc3339(head.sold),
+    }
+    return msgspec.json.encode(fresh)[:-1] + b"," + body[1:]

@@ -1,0 +1,199 @@
+"""Answers from rollups: what is asked of a place becomes its parts, each with facts by step."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from shared.metrics.errors import RangeTooLong, SeveralCurrencies, WrongQuestion
+from shared.metrics.model import (
+    MONEY,
+    Ask,
+    Facts,
+    Found,
+    Granularity,
+    Group,
+    GroupBy,
+    Head,
+    Impute,
+    Range,
+    Service,
+    Step,
+)
+from shared.metrics.repository.facts import FactRepository, Scope
+from shared.metrics.repository.heads import MOST_GROUPS, HeadRepository
+from shared.metrics.rules import folding, ranges
+from shared.metrics.rules.answers import Part, Told
+from shared.metrics.rules.imputing import MARGIN
+from tenant_context.context import TenantContext
+
+MOST_READ = 300_000
+"""Steps of stores that one answer reads: an hour of a thousand stores is a thousand."""
+_STORES, _ZONES = "site", "zone"
+
+
+class Reading:
+    """Reads what an answer is made of."""
+
+    def __init__(self, heads: HeadRepository, facts: FactRepository) -> None:
+        self._heads = heads
+        self._facts = facts
+
+    def __call__(self, tenant: TenantContext, ask: Ask, head: Head) -> Told:
+        """Everything that is told. Errors: RangeTooLong, SeveralCurrencies, WrongQuestion."""
+        span = ask.span
+        if ask.group_by is GroupBy.HOUR:
+            span = Range(span.start, span.end, Granularity.HOUR)
+            ranges.check_range(span)
+        if ask.group_by is GroupBy.WEEKDAY:
+            span = Range(span.start, span.end, Granularity.DAY)
+        steps = ranges.steps(span, head.time_zone)
+        before = ranges.before(steps, span, ask.compare, head.time_zone) if ask.compare else []
+        groups = self._groups(tenant, ask, head)
+        if len(groups) * len(steps) > ranges.MAX_POINTS:
+            raise RangeTooLong(ranges.MAX_POINTS)
+        scope = self._scope(tenant, head, groups)
+        length = ranges.ABSOLUTE.get(span.granularity)
+        if length is None:
+            found = self._days(tenant, ask, groups, scope, (steps, before))
+            parts = [_of_days(ask, head, found, group, (steps, before)) for group in groups]
+        else:
+            found = self._moments(tenant, ask, scope, (steps, before), length)
+            parts = [_of_moments(ask, head, found, group, (steps, before), length) for group in groups]
+        currency = ask.currency
+        if currency is None and found.currencies:
+            if len(found.currencies) > 1 and MONEY & set(ask.metrics):
+                raise SeveralCurrencies(found.currencies)
+            currency = found.currencies[0] if len(found.currencies) == 1 else None
+        if ask.group_by in {GroupBy.WEEKDAY, GroupBy.HOUR}:
+            parts = _regrouped(ask.group_by, parts[0], steps, before, head.time_zone)
+        finest = {Granularity.QUARTER: 15, Granularity.HOUR: 60}.get(span.granularity, 24 * 60)
+        return Told(ask, head, steps, before, parts, currency, found.longest > finest)
+
+    def expected(self, tenant: TenantContext, stores: Mapping[UUID, str], days: tuple[date, date]) -> dict[UUID, float]:
+        """The minutes that were to be counted in stores, by the zone of each, in some days of their own."""
+        around = (_noon(days[0]) - timedelta(days=2), _noon(days[1]) + timedelta(days=2))
+        found = self._facts.days(tenant, [], Scope([(store, store) for store in stores]), [days], around, None)
+        return {
+            store: sum(
+                ranges.expected(
+                    [(ranges.midnight(days[0], zone), ranges.midnight(days[1], zone))], found.services.get(store, ())
+                )
+            )
+            for store, zone in stores.items()
+        }
+
+    def _groups(self, tenant: TenantContext, ask: Ask, head: Head) -> list[Group]:
+        if ask.group_by is GroupBy.ZONE and head.kind != _STORES:
+            raise WrongQuestion("?group_by", "zones are of one store: ask it, or group by child")
+        if ask.group_by not in {GroupBy.ZONE, GroupBy.CHILD}:
+            return [Group(head.id, head.name, head.kind)]
+        found = self._heads.children(tenant, head.id)
+        if len(found) > MOST_GROUPS:
+            raise RangeTooLong(MOST_GROUPS, "groups: ask the ranking, or one of them")
+        return found
+
+    def _scope(self, tenant: TenantContext, head: Head, groups: Sequence[Group]) -> Scope:
+        if head.kind == _ZONES or (groups and groups[0].kind == _ZONES):
+            return Scope([(group.key, group.key) for group in groups], by_zone=True)
+        if head.kind == _STORES:
+            return Scope([(head.id, head.id)])
+        if not groups:
+            return Scope([])
+        everybody = head.kind == "organization" and groups[0].key == head.id
+        return Scope(self._heads.stores(tenant, groups, everybody=everybody))
+
+    def _days(
+        self,
+        tenant: TenantContext,
+        ask: Ask,
+        groups: Sequence[Group],
+        scope: Scope,
+        steps: tuple[Sequence[Step], Sequence[Step]],
+    ) -> Found:
+        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
+        spans = ranges.merged([ranges.days_of(some, margin) for some in steps if some])
+        if len(groups) * sum((last - first).days for first, last in spans) > MOST_READ:
+            raise RangeTooLong(MOST_READ, "days of places")
+        around = (_noon(spans[0][0]) - timedelta(days=2), _noon(spans[-1][1]) + timedelta(days=2))
+        return self._facts.days(tenant, [group.key for group in groups], scope, spans, around, ask.currency)
+
+    def _moments(
+        self,
+        tenant: TenantContext,
+        ask: Ask,
+        scope: Scope,
+        steps: tuple[Sequence[Step], Sequence[Step]],
+        length: timedelta,
+    ) -> Found:
+        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
+        spans = [(some[0].start - margin, some[-1].end + margin) for some in steps if some]
+        if len(scope.members) * sum((end - start) / length for start, end in spans) > MOST_READ:
+            raise RangeTooLong(MOST_READ, "steps of stores; ask for days, or for fewer of them")
+        if len(spans) > 1 and spans[1][1] > spans[0][0]:
+            spans = [(min(spans[0][0], spans[1][0]), max(spans[0][1], spans[1][1]))]
+        return self._facts.moments(tenant, scope, spans, length, ask.currency)
+
+
+def _noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def _of_days(ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]]) -> Part:
+    folded: list[list[Facts]] = []
+    for some in steps:
+        if not some:
+            folded.append([])
+            continue
+        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
+        every = folding.days(*_of(found, group.key), *ranges.days_of(some, margin))
+        if ask.impute is Impute.TYPICAL:
+            folding.fill_days(every, head.fresh, head.time_zone)
+        folded.append(folding.by_days(every, some))
+    return Part(group, folded[0], folded[1])
+
+
+def _of_moments(
+    ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]], length: timedelta
+) -> Part:
+    folded: list[list[Facts]] = []
+    for some in steps:
+        if not some:
+            folded.append([])
+            continue
+        margin = int(MARGIN / length) if ask.impute is Impute.TYPICAL else 0
+        first = some[0].start - margin * length
+        bounds = [(first + n * length, first + (n + 1) * length) for n in range(len(some) + 2 * margin)]
+        every = folding.moments(*_of(found, group.key), bounds)
+        if ask.impute is Impute.TYPICAL:
+            folding.fill_moments(every, head.fresh, head.time_zone, length)
+        folded.append(folding.by_moments(every, some))
+    return Part(group, folded[0], folded[1])
+
+
+def _of(found: Found, key: UUID) -> tuple[dict[date | datetime, Facts], Sequence[Service]]:
+    """A group's own: copies, as what is compared may hold the same days."""
+    facts = {when: _copy(one) for when, one in found.facts.get(key, {}).items()}
+    return facts, found.services.get(key, ())
+
+
+def _copy(facts: Facts) -> Facts:
+    one = Facts()
+    one.add(facts)
+    return one
+
+
+def _regrouped(by: GroupBy, part: Part, steps: Sequence[Step], before: Sequence[Step], zone: str) -> list[Part]:
+    here = ZoneInfo(zone)
+
+    def key(step: Step) -> int:
+        local = step.start.astimezone(here)
+        return local.isoweekday() if by is GroupBy.WEEKDAY else local.hour
+
+    parts = []
+    for one in range(1, 8) if by is GroupBy.WEEKDAY else range(24):
+        facts = [part.facts[place] for place, step in enumerate(steps) if key(step) == one]
+        then = [part.before[place] for place, step in enumerate(before) if key(step) == one]
+        days = {step.start.astimezone(here).date() for step in steps if key(step) == one}
+        parts.append(Part(None, facts, then, {by.value: one}, len(days)))
+    return parts

@@ -1,0 +1,1 @@
+"""Who is inside, corrected for what counters miss, and how many may be."""

@@ -1,0 +1,1 @@
+"""Days, tallies and incidents in PostgreSQL."""

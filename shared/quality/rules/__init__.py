@@ -1,0 +1,1 @@
+"""What a day is worth, what is wrong with it, and for how long."""

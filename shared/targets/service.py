@@ -1,0 +1,207 @@
+"""Targets, as functions use them."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from shared.figures.model import Place
+from shared.figures.repository import FigureRepository
+from shared.targets import rules
+from shared.targets.errors import TooManyTargets, WrongCascade
+from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
+from shared.targets.repository import TargetRepository
+from tenant_context.clock import NewId
+from tenant_context.context import TenantContext
+from tenant_context.errors import PreconditionFailed
+from tenant_context.events import Event
+from tenant_context.postgres import Database, Transaction
+
+AT_MOST = 20_000
+"""Targets of a tenant."""
+MOST_CHILDREN = 1_000
+"""Places that a target is shared out among at once."""
+_USUAL = timedelta(weeks=8)
+"""How long a usual week is looked for."""
+_LATELY = timedelta(days=91)
+"""What shares go by where nothing happened a year before."""
+
+
+class Targets:
+    """Sets, shares out and reads what places are to come to."""
+
+    def __init__(self, database: Database, targets: TargetRepository, figures: FigureRepository, new_id: NewId) -> None:
+        self._database = database
+        self._targets = targets
+        self._figures = figures
+        self._new_id = new_id
+
+    def add(self, tx: Transaction, draft: TargetDraft) -> Target:
+        """A new target; emits target.created. Errors: WrongTarget, TargetExists, TooManyTargets."""
+        rules.check(draft.metric, draft.period, draft.first_day, draft.value)
+        self._room(tx, 1)
+        return self._add(tx, draft, None)
+
+    def amend(self, tx: Transaction, target_id: UUID, value: Decimal, version: int) -> Target:
+        """Another value; it is nobody's share then. Emits target.updated.
+
+        Errors: TargetNotFound, PreconditionFailed, WrongTarget.
+        """
+        before = self._targets.lock(tx, target_id)
+        if before.version != version:
+            raise PreconditionFailed(f"It is at version {before.version}; read it again.")
+        rules.check(before.metric, Period(before.period), before.first_day, value)
+        return self._change(tx, before, value, None)
+
+    def remove(self, tx: Transaction, target_id: UUID) -> None:
+        """Away with a target; what was shared out of it stays. Emits target.removed. Errors: TargetNotFound."""
+        target = self._targets.lock(tx, target_id)
+        self._targets.delete(tx, target_id)
+        tx.emit(_event("target.removed", target))
+
+    def show(self, tenant: TenantContext, target_id: UUID) -> Target:
+        """A target. Errors: TargetNotFound."""
+        return self._targets.show(self._database, tenant, target_id)
+
+    def page(
+        self,
+        tenant: TenantContext,
+        *,
+        site: UUID | None,
+        metric: str | None,
+        period: str | None,
+        first_day: date | None,
+        after: UUID | None,
+        limit: int,
+    ) -> list[Target]:
+        """Targets, newest first."""
+        return self._targets.page(
+            self._database, tenant, site=site, metric=metric, period=period, first_day=first_day, after=after,
+            limit=limit,
+        )  # fmt: skip
+
+    def cascade(self, tx: Transaction, target_id: UUID, how: Cascade) -> list[Target]:
+        """Share a target out among the places that are in its own: they sum to it exactly, in place of what they had.
+
+        Emits target.cascaded, and target.created or target.updated of each. Errors: TargetNotFound, WrongCascade,
+        TooManyTargets.
+        """
+        target = self._targets.lock(tx, target_id)
+        step = rules.STEPS.get(target.metric)
+        if step is None:
+            raise WrongCascade("", "rate", f"{target.metric} is a rate: those of parts do not sum to that of the whole")
+        children = self._targets.children(tx, target.site_id)
+        if not children:
+            raise WrongCascade("", "no-children", "nothing is in the place of this target")
+        if len(children) > MOST_CHILDREN:
+            raise WrongCascade("", "too-many-children", f"more than {MOST_CHILDREN} places are in it")
+        values = rules.shares(target.value, self._weights(tx, target, children, how), step)
+        present = self._targets.of_children(tx, children, target)
+        self._room(tx, len(children) - len(present))
+        made = []
+        for child, value in zip(children, values, strict=True):
+            if child in present:
+                made.append(self._change(tx, present[child], value, target.id))
+                continue
+            draft = TargetDraft(child, target.metric, Period(target.period), target.first_day, value)
+            made.append(self._add(tx, draft, target.id))
+        tx.emit(Event("target.cascaded", f"target/{target.id}", {**_told(target), "by": how.by, "shares": len(made)}))
+        return made
+
+    def progress(self, tx: Transaction, target_id: UUID) -> Progress:
+        """How far the target's place is. Errors: TargetNotFound."""
+        target = self._targets.lock(tx, target_id)
+        place = self._figures.place(tx, target.site_id)
+        zone, period = ZoneInfo(place.time_zone), Period(target.period)
+        last = rules.following(period, target.first_day)
+        start, end = rules.midnight(zone, target.first_day), rules.midnight(zone, last)
+        sums = self._figures.sums(tx, place.id, zone, start, min(end, max(start, tx.now)))
+        actual = sums.value(target.metric)
+        expected = self._expected(tx, target, place, zone)
+        return Progress(
+            target, start, end, actual, _part(actual, target.value), expected, _part(expected, target.value)
+        )
+
+    def _expected(self, tx: Transaction, target: Target, place: Place, zone: ZoneInfo) -> Decimal:
+        if target.metric in rules.RATES:
+            return target.value
+        length = (rules.following(Period(target.period), target.first_day) - target.first_day).days
+        days = [target.first_day + timedelta(days=ahead) for ahead in range(length)]
+        until = min(target.first_day, tx.now.astimezone(zone).date())
+        history = {
+            day: sums.value(target.metric) or Decimal(0)
+            for day, sums in self._figures.days(tx, place.id, until - _USUAL, until).items()
+        }
+        elapsed = rules.gone_by(days, zone, tx.now)
+        return rules.expected(target.value, days, rules.weekdays(history), elapsed)
+
+    def _weights(self, tx: Transaction, target: Target, children: list[UUID], how: Cascade) -> list[Decimal]:
+        if how.by is By.EQUALLY:
+            return [Decimal(1)] * len(children)
+        if how.by is By.WEIGHT:
+            if strange := sorted(str(one) for one in how.weights if one not in children):
+                raise WrongCascade(f"/weights/{strange[0]}", "unknown-child", "is not in the place of this target")
+            weights = [how.weights.get(child, Decimal(0)) for child in children]
+            if not any(weights):
+                raise WrongCascade("/weights", "no-weight", "must be above 0 for some place that is in it")
+            return weights
+        return self._history(tx, target, children)
+
+    def _history(self, tx: Transaction, target: Target, children: list[UUID]) -> list[Decimal]:
+        """What the places brought in the same period a year before, or lately."""
+        period = Period(target.period)
+        zone = ZoneInfo(self._figures.place(tx, target.site_id).time_zone)
+        before = rules.year_before(period, target.first_day)
+        lately = min(rules.midnight(zone, target.first_day), tx.now)
+        spans = (
+            (rules.midnight(zone, before), rules.midnight(zone, rules.following(period, before))),
+            (lately - _LATELY, lately),
+        )
+        for start, end in spans:
+            found = [self._figures.sums(tx, child, zone, start, end).value(target.metric) for child in children]
+            weights = [max(Decimal(0), one or Decimal(0)) for one in found]
+            if any(weights):
+                return weights
+        raise WrongCascade("/by", "no-history", "nothing is known of these places to go by; share it out another way")
+
+    def _room(self, tx: Transaction, more: int) -> None:
+        if self._targets.count(tx) + more > AT_MOST:
+            raise TooManyTargets(f"There may be {AT_MOST} targets.")
+
+    def _add(self, tx: Transaction, draft: TargetDraft, of: UUID | None) -> Target:
+        target = Target(
+            id=self._new_id(),
+            site_id=draft.site_id,
+            metric=draft.metric,
+            period=draft.period.value,
+            first_day=draft.first_day,
+            value=draft.value,
+            cascaded_from=of,
+            version=1,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        self._targets.insert(tx, target)
+        tx.emit(_event("target.created", target))
+        return target
+
+    def _change(self, tx: Transaction, before: Target, value: Decimal, of: UUID | None) -> Target:
+        after = replace(before, value=value, cascaded_from=of, version=before.version + 1, updated_at=tx.now)
+        self._targets.update(tx, after)
+        tx.emit(_event("target.updated", after))
+        return after
+
+
+def _part(value: Decimal | None, of: Decimal) -> Decimal | None:
+    return None if value is None or not of else round(value / of, 4)
+
+
+def _told(target: Target) -> dict[str, object]:
+    about = {"id": str(target.id), "site_id": str(target.site_id), "metric": target.metric, "period": target.period}
+    value = f"{target.value.normalize():f}"
+    return {**about, "first_day": target.first_day.isoformat(), "value": value, "version": target.version}
+
+
+def _event(kind: str, target: Target) -> Event:
+    return Event(kind, f"target/{target.id}", _told(target))

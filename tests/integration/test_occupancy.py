@@ -1,0 +1,251 @@
+"""Who is inside, and limits that are told of once, on real PostgreSQL, by what arrives through the processor."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.alerts.repository.alerts import AlertRepository
+from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.repository.watched import WatchedRepository
+from shared.alerts.service.judging import Judging, Sources
+from shared.alerts.service.watch import Patrol, Watch
+from shared.figures.errors import PlaceNotFound
+from shared.figures.repository import FigureRepository
+from shared.measurements.repository.raw import RawRepository
+from shared.measurements.service import Processor
+from shared.occupancy import service as keeping
+from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, WrongLimit
+from shared.occupancy.model import Now
+from shared.occupancy.repository import LimitRepository
+from shared.occupancy.service import Limits, Occupancy
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
+from tenant_context.errors import PreconditionFailed
+from tenant_context.postgres import Database
+from tests.integration.counted import add_sensor, add_site
+
+Tenants = tuple[TenantContext, TenantContext]
+NOON = datetime(2026, 3, 16, 12, 0, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+
+
+class Store:
+    """A store with a door, and a clock that stands where a test wants it."""
+
+    def __init__(self, database: Database, tenant: TenantContext) -> None:
+        self.database, self.tenant = database, tenant
+        self.now = NOON
+        database.clock = lambda: self.now
+        with database.transaction(tenant) as tx:
+            self.site = add_site(tx)
+            self.sensor = add_sensor(tx, self.site, "door", 15)
+        self.figures, known = FigureRepository(), LimitRepository()
+        self.occupancy = Occupancy(self.figures, known)
+        self.limits = Limits(self.figures, known, self.occupancy)
+        self.judging = Judging(Sources(RuleRepository(), AlertRepository(), self.figures, known), uuid7)
+        watch = Watch(database, WatchedRepository(), self.limits, self.judging)
+        self.processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=(watch,))
+
+    def push(self, *counts: tuple[datetime, int, int], sensor: UUID | None = None, beat: bool = False) -> Message:
+        """Counts of quarters of an hour, through the processor; answers the message."""
+        who = str(sensor or self.sensor)
+        rows: list[Any] = [
+            [who, "", start.isoformat(), (start + QUARTER).isoformat(), entries, exits]
+            for start, entries, exits in counts
+        ]
+        data = {
+            "batch": str(uuid7()), "received_at": self.now.isoformat(), "rows_in_batch": len(rows), "duplicates": 0,
+            "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": rows, "refused": [],
+        }  # fmt: skip
+        if beat:
+            data["beats"] = [[who, counts[-1][0].isoformat() if counts else None, None]]
+        message = Message(self.tenant.tenant, "test", "counts", data)
+        self.processor(self.tenant, message)
+        return message
+
+    def patrol(self) -> dict[str, Any]:
+        """The job."""
+        with self.database.transaction(self.tenant) as tx:
+            return Patrol(self.limits, self.judging)(tx)
+
+    def inside(self, site: UUID | None = None) -> Now:
+        """Who is inside now."""
+        with self.database.transaction(self.tenant) as tx:
+            return self.occupancy.now(tx, site or self.site)
+
+    def limit(self, capacity: int, clear_at: int, version: int = 0, site: UUID | None = None) -> None:
+        """Say how many may be inside."""
+        with self.database.transaction(self.tenant) as tx:
+            self.limits.keep(tx, site or self.site, capacity, clear_at, version)
+
+    def told(self, *kinds: str) -> list[tuple[str, Any]]:
+        """What was emitted of some kinds, in order."""
+        rows: Sequence[Any] = self.database.read(
+            self.tenant, "SELECT type, data FROM outbox WHERE type = ANY (%s) ORDER BY id", (list(kinds),)
+        )
+        return [(kind, data) for kind, data in rows]
+
+
+@pytest.fixture
+def store(database: Database, two_tenants: Tenants) -> Store:
+    return Store(database, two_tenants[0])
+
+
+LIMITS = ("occupancy.limit_reached", "occupancy.limit_cleared")
+
+
+def test_today_is_corrected_by_what_the_weeks_before_left_over(store: Store) -> None:
+    for ago in range(1, 11):
+        store.push((NOON - timedelta(days=ago), 107, 93))
+    store.push((NOON - timedelta(hours=2), 300, 100), (NOON - timedelta(hours=1), 50, 150))
+    now = store.inside()
+    assert (now.entries, now.exits, now.raw, now.bias) == (350, 250, 100, 0.07)
+    assert now.occupancy == 58  # 100 less 7 % of 600
+    assert now.as_of == NOON - timedelta(minutes=45)
+    assert now.since == NOON.replace(hour=0)
+
+
+def test_days_that_are_over_end_with_nobody_and_today_is_null_where_nothing_came(store: Store) -> None:
+    yesterday = NOON - timedelta(days=1)
+    store.push((yesterday, 100, 0), (yesterday + 8 * QUARTER, 0, 86), (NOON - timedelta(hours=1), 5, 0))
+    with store.database.transaction(store.tenant) as tx:
+        _, points = store.occupancy.series(tx, store.site, yesterday.replace(hour=0), NOON + timedelta(days=1), QUARTER)
+    by_start = {one.start: one for one in points}
+    assert by_start[yesterday].raw == 100
+    assert by_start[yesterday].occupancy == 92
+    assert by_start[NOON.replace(hour=0) - QUARTER].occupancy == 0
+    assert by_start[NOON.replace(hour=0) - QUARTER].raw == 14
+    assert by_start[NOON - timedelta(hours=1)].occupancy == 5
+    assert by_start[NOON - QUARTER].occupancy is None
+    assert max(by_start) < NOON
+
+
+def test_a_zone_is_counted_by_its_own_sensors(store: Store) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        zone = uuid7()
+        tx.run(
+            "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
+            " VALUES (%s, %s, 'Foyer', 'foyer', 'UTC', 'zone', now(), now())", (store.tenant.tenant, zone),
+        )  # fmt: skip
+        tx.run(
+            "INSERT INTO site_tree VALUES (%s, %s, 'zone', %s, 'site', now())", (store.tenant.tenant, zone, store.site)
+        )
+        inner = add_sensor(tx, store.site, "inner", 15, zone)
+    store.limit(30, 20, site=zone)
+    store.push((NOON - QUARTER, 10, 0))
+    store.push((NOON - QUARTER, 40, 5), sensor=inner)
+    assert (store.inside().raw, store.inside(zone).raw) == (45, 35)
+    assert [(kind, data["site_id"], data["occupancy"]) for kind, data in store.told(*LIMITS)] == [
+        ("occupancy.limit_reached", str(zone), 35)
+    ]
+
+
+def test_a_limit_is_told_once_as_it_is_reached_and_once_as_it_is_cleared(store: Store) -> None:
+    store.limit(100, 80)
+    moment = NOON - timedelta(hours=3)
+    for step, (entries, exits) in enumerate([(60, 0), (39, 0), (1, 0), (5, 0), (0, 20), (0, 4), (0, 1), (30, 0)]):
+        message = store.push((moment + step * QUARTER, entries, exits))
+        store.processor(store.tenant, message)  # delivered twice
+        store.push((moment + step * QUARTER, entries, exits))  # pushed twice
+        store.patrol()
+    found = [(kind, data["occupancy"], data["measured_at"]) for kind, data in store.told(*LIMITS)]
+    assert found == [
+        ("occupancy.limit_reached", 100, "2026-03-16T09:45:00Z"),
+        ("occupancy.limit_cleared", 80, "2026-03-16T10:45:00Z"),
+        ("occupancy.limit_reached", 110, "2026-03-16T11:00:00Z"),
+    ]
+
+
+def test_what_comes_late_raises_no_limit(store: Store) -> None:
+    store.limit(100, 80)
+    store.push((NOON - QUARTER, 10, 0))
+    store.push((NOON - timedelta(hours=2), 500, 0))
+    store.push(*((NOON - timedelta(days=ago), 900, 0) for ago in range(1, 30)))
+    store.patrol()
+    assert store.told(*LIMITS) == []
+    store.push((NOON, 0, 0))  # but it is in what is measured next
+    assert [data["occupancy"] for _, data in store.told(*LIMITS)] == [510]
+
+
+def test_a_limit_that_was_reached_is_cleared_when_the_day_is_over(store: Store) -> None:
+    store.limit(100, 80)
+    store.push((NOON - QUARTER, 120, 0))
+    store.now = NOON + timedelta(days=1)
+    store.patrol()
+    store.patrol()
+    assert [(kind, data["measured_at"]) for kind, data in store.told(*LIMITS)][1:] == [
+        ("occupancy.limit_cleared", "2026-03-17T00:00:00Z")
+    ]
+
+
+def test_an_arrival_whose_judging_was_lost_is_taken_up_by_the_job(store: Store) -> None:
+    store.limit(100, 80)
+    plain = Processor(store.database, RawRepository(uuid7), "counts", RawRepository.write_counts)
+    store.processor, watched = plain, store.processor
+    store.push((NOON - QUARTER, 120, 0))
+    assert store.told(*LIMITS) == []
+    assert store.patrol()["limits"] == 1
+    assert len(store.told(*LIMITS)) == 1
+    store.processor = watched
+
+
+def test_limits_are_kept_by_version_and_only_of_stores_and_zones(store: Store, two_tenants: Tenants) -> None:
+    store.limit(100, 80)
+    with pytest.raises(PreconditionFailed):
+        store.limit(90, 80)
+    store.limit(90, 80, version=1)
+    with pytest.raises(WrongLimit):
+        store.limit(80, 80, version=2)
+    with pytest.raises(PlaceNotFound):
+        store.limit(10, 5, site=uuid7())
+    with store.database.transaction(store.tenant) as tx:
+        tx.run("UPDATE sites SET name = name")
+        region = uuid7()
+        tx.run(
+            "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
+            " VALUES (%s, %s, 'North', 'north', 'UTC', 'region', now(), now())", (store.tenant.tenant, region),
+        )  # fmt: skip
+    with pytest.raises(NotAStoreOrZone):
+        store.limit(10, 5, site=region)
+    with pytest.raises(PlaceNotFound), store.database.transaction(two_tenants[1]) as tx:
+        store.limits.keep(tx, store.site, 10, 5, 0)
+    with store.database.transaction(store.tenant) as tx:
+        store.limits.forget(tx, store.site)
+        store.limits.forget(tx, store.site)
+    assert [kind for kind, _ in store.told("occupancy.limit_removed")] == ["occupancy.limit_removed"]
+
+
+def test_a_tenant_has_so_many_limits_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "AT_MOST", 0)
+    with pytest.raises(TooManyLimits):
+        store.limit(100, 80)
+
+
+def test_a_sensors_health_is_told_once_a_change(store: Store) -> None:
+    def told() -> list[tuple[Any, Any]]:
+        return [(data["from"], data["to"]) for _, data in store.told("sensor.health_changed")]
+
+    for ahead in range(4):
+        store.now = NOON + ahead * QUARTER
+        message = store.push((store.now - QUARTER, 1, 1), beat=True)
+        store.processor(store.tenant, message)
+    store.patrol()
+    assert told() == [(None, "online")]
+    store.now += timedelta(minutes=40)
+    store.patrol()
+    store.patrol()
+    store.now += timedelta(hours=1)
+    store.patrol()
+    store.patrol()
+    assert told()[1:] == [("online", "late"), ("late", "offline")]
+    store.push((store.now - QUARTER, 1, 1), beat=True)
+    assert told()[3:] == [("offline", "online")]
+    with store.database.transaction(store.tenant) as tx:
+        tx.run("UPDATE sensors SET status = 'retired'")
+    store.now += timedelta(days=1)
+    store.patrol()
+    assert len(told()) == 4

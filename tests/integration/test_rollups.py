@@ -1,0 +1,164 @@
+"""Rollups of every size equal what raw rows say, at any moment, whatever came in which order and moved meanwhile."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.sites.errors import SiteInUse, ZoneInUse
+from shared.sites.model import SiteId
+from shared.sites.repository.sites import SiteRepository
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database
+from tests.asking import asked
+from tests.conftest import MakeTenant
+from tests.integration.chain import EVERYBODY, ZONES, Chain, kept, recompute
+from tests.integration.reckoned import LENGTHS, METRICS, Reckoner, following
+
+COUNT = st.tuples(
+    st.integers(0, 3), st.integers(0, 1), st.integers(0, 200), st.sampled_from([1, 5, 15, 15, 30, 60, 240]),
+    st.integers(0, 50), st.integers(0, 50),
+)  # fmt: skip
+RECEIPT = st.tuples(
+    st.sampled_from(["alpha", "beta", "gamma"]), st.integers(0, 9), st.integers(0, 200),
+    st.sampled_from(["EUR", "USD"]), st.integers(-20, 90), st.booleans(),
+)  # fmt: skip
+RECEIVED = st.integers(0, 9)
+STORES = st.sampled_from(["alpha", "beta", "gamma"])
+STEP = st.one_of(
+    st.tuples(st.just("push"), st.lists(COUNT, min_size=1, max_size=12), RECEIVED),
+    st.tuples(st.just("push"), st.lists(COUNT, min_size=1, max_size=12), RECEIVED),
+    st.tuples(st.just("sell"), st.lists(RECEIPT, min_size=1, max_size=8), RECEIVED),
+    st.tuples(st.just("stand"), st.integers(0, 3),
+              st.lists(st.tuples(st.integers(0, 60), st.integers(0, 900)), min_size=1, max_size=5), RECEIVED),
+    st.tuples(st.just("deliver"), st.integers(0, 9)),
+    st.tuples(st.just("move"), STORES, st.sampled_from(["region", "north", "south", None])),
+    st.tuples(st.just("move"), st.sampled_from(["north", "south"]), st.sampled_from(["region", None])),
+    st.tuples(st.just("move"), st.sampled_from(["foyer", "cellar"]), STORES),
+    st.tuples(st.just("turn"), STORES, st.sampled_from(ZONES)),
+    st.tuples(st.just("carry"), st.integers(0, 3), STORES, st.none()),
+    st.tuples(st.just("calibrate"), st.integers(0, 3), st.sampled_from(["0.5", "1", "2"])),
+)  # fmt: skip
+_DAYS: LiteralString = """
+    SELECT s.name, sum(entries)::integer FROM footfall_day d JOIN sites s ON s.id = d.place_id GROUP BY 1"""
+_QUARTERS: LiteralString = """
+    SELECT s.name, sum(entries)::integer FROM footfall_15m f JOIN sites s ON s.id = f.site_id GROUP BY 1"""
+
+
+@pytest.fixture
+def chain(database: Database, two_tenants: tuple[TenantContext, TenantContext]) -> Chain:
+    return Chain(database, two_tenants[0]).build()
+
+
+def do(chain: Chain, step: tuple[Any, ...]) -> None:
+    name, *values = step
+    if name == "deliver" and not chain.sent:
+        return
+    try:
+        getattr(chain, name)(*values)
+    except ZoneInUse:
+        assert name == "move"
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(steps=st.lists(STEP, min_size=2, max_size=14))
+def test_rollups_equal_a_computation_from_raw_rows(
+    database: Database, make_tenant: MakeTenant, steps: list[tuple[Any, ...]]
+) -> None:
+    chain = Chain(database, make_tenant(f"chain-{uuid4().hex[:12]}")).build()
+    for step in steps:
+        do(chain, step)
+    raw = recompute(chain)
+    assert kept(chain) == raw
+    reckoner = Reckoner(chain, raw)
+    for place in (*chain.places.values(), EVERYBODY):
+        for about in ASKED:
+            agree(chain, reckoner, place, *about)
+
+
+ASKED = (
+    ("day", "2026-03-05", "2026-04-04"),
+    ("week", "2026-03-05", "2026-04-04"),
+    ("month", "2026-02-05", "2026-04-04"),
+    ("hour", "2026-03-07T10:20", "2026-03-08T23:00"),
+    ("15m", "2026-03-28T20:20", "2026-03-29T07:00"),
+)
+
+
+def agree(chain: Chain, reckoner: Reckoner, place: UUID, step: str, since: str, until: str) -> None:
+    """An answer has every point that it should, one after another, and each says what raw rows say."""
+    said = asked(chain.database, chain.tenant, place, since, until, step, *METRICS, currency="EUR")
+    told = {one["metric"]: one["points"] for one in said["series"]}
+    starts = [datetime.fromisoformat(point["start"]) for point in told["footfall"]]
+    assert starts[0] <= datetime.fromisoformat(since).replace(tzinfo=UTC)
+    for one, other in pairwise([*starts, None]):
+        assert one is not None
+        if (length := LENGTHS.get(step)) is not None:
+            end = one + length
+        else:
+            local = following(one.astimezone(reckoner.clock(place)).date(), step)
+            end = datetime(local.year, local.month, local.day, tzinfo=reckoner.clock(place)).astimezone(UTC)
+        assert end == other if other else end >= datetime.fromisoformat(until).replace(tzinfo=UTC)
+    for number, start in enumerate(starts):
+        shown = {metric: points[number]["value"] for metric, points in told.items()}
+        shown["coverage"] = told["footfall"][number]["coverage"]
+        assert shown == reckoner.point(place, start, step, "EUR"), (place, step, start)
+
+
+def test_an_hour_is_spread_over_its_quarters_and_nobody_is_lost(chain: Chain) -> None:
+    chain.push([(0, 1, 0, 60, 10, 3)], at=0)
+    found = chain.read("SELECT entries, exits, minutes FROM footfall_15m f JOIN sites s ON s.id = f.site_id"
+                       " WHERE s.kind = 'site' ORDER BY bucket")  # fmt: skip
+    assert found == [(2, 0, 15), (3, 1, 15), (2, 1, 15), (3, 1, 15)]
+
+
+def test_late_counts_go_where_the_sensor_was_when_it_counted(chain: Chain) -> None:
+    chain.carry(0, "beta", None)  # on the 12th of March
+    chain.push([(0, 0, 0, 15, 5, 0), (0, 1, 0, 15, 7, 0)], at=0)
+    found = dict(chain.read(_QUARTERS))
+    assert found == {"alpha": 5, "foyer": 5, "beta": 7}
+
+
+def test_days_go_along_with_a_store_that_moves(chain: Chain) -> None:
+    chain.push([(0, 0, 40, 15, 5, 0), (2, 0, 40, 15, 7, 0)], at=0)
+    chain.move("alpha", "south")
+    found = dict(chain.read(_DAYS))
+    assert found == {"alpha": 5, "foyer": 5, "beta": 7, "cellar": 7, "south": 12, "region": 12}
+    chain.move("south", None)
+    found = dict(chain.read(_DAYS))
+    assert found == {"alpha": 5, "foyer": 5, "beta": 7, "cellar": 7, "south": 12}
+    assert kept(chain) == recompute(chain)
+
+
+_ROLLUPS: LiteralString = """
+    SELECT 'quarter', site_id, bucket::text, xmin::text, ctid::text FROM footfall_15m
+    UNION ALL SELECT 'day', place_id, day::text || shard, xmin::text, ctid::text FROM footfall_day"""
+
+
+def test_late_counts_touch_the_rollups_of_their_own_time_and_no_other(chain: Chain) -> None:
+    chain.push([(sensor, start, step, 15, 5, 1) for sensor in range(4) for start in (0, 1) for step in range(96)], at=0)
+    before = {row[:3]: row[3:] for row in chain.read(_ROLLUPS)}
+    chain.push([(0, 0, 40, 15, 9, 1)], at=1)
+    after = {row[:3]: row[3:] for row in chain.read(_ROLLUPS)}
+    touched = {key for key in after if after[key] != before.get(key)}
+    names = {site: name for name, site in chain.places.items()}
+    assert {(size, names.get(place, "everybody"), moment[:10]) for size, place, moment in touched} == {
+        ("quarter", "alpha", "2026-03-07"),
+        ("quarter", "foyer", "2026-03-07"),
+        *(("day", place, "2026-03-07") for place in ("alpha", "foyer", "north", "region", "everybody")),
+    }
+    assert len(touched) == 7
+    chain.deliver(-1)  # once more: nothing at all
+    assert {row[:3]: row[3:] for row in chain.read(_ROLLUPS)} == after
+
+
+def test_a_place_where_something_was_counted_is_not_removed(chain: Chain) -> None:
+    chain.push([(0, 0, 0, 15, 5, 0)], at=0)
+    chain.carry(0, "beta", None)
+    for name in ("foyer", "alpha"):
+        with pytest.raises(SiteInUse), chain.database.transaction(chain.tenant) as tx:
+            SiteRepository(chain.database).delete(tx, SiteId(chain.places[name]))

@@ -1,0 +1,216 @@
+"""What metrics tell: compared, grouped, imputed, ranked; what cannot be asked is refused in words."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from shared.metrics.errors import (
+    RangeOrder,
+    RangeOutside,
+    RangeTooLong,
+    SeveralCurrencies,
+    SiteNotFound,
+    WrongQuestion,
+)
+from shared.metrics.model import Compare, GroupBy, Impute, Metric, RankAsk
+from shared.metrics.rules.ranking import read_cursor
+from tenant_context.context import TenantContext
+from tenant_context.postgres import Database
+from tests.asking import asked, metrics_of, question
+from tests.integration.chain import EVERYBODY, Chain
+
+Tenants = tuple[TenantContext, TenantContext]
+DAY = 96
+"""Quarters of a day; the first of them is Saturday, the 7th of March, or the 28th."""
+
+
+@pytest.fixture
+def chain(database: Database, two_tenants: Tenants) -> Chain:
+    return Chain(database, two_tenants[0]).build()
+
+
+def ask(chain: Chain, name: str | None, *about: Any, **how: Any) -> dict[str, Any]:
+    return asked(chain.database, chain.tenant, chain.places[name] if name else None, *about, **how)
+
+
+def days(chain: Chain, sensor: int, *counts: int | None, start: int = 1) -> None:
+    """A whole hour at noon for each of some days."""
+    rows = [(sensor, start, DAY * n + 48 + q, 15, count // 4, 0)
+            for n, count in enumerate(counts) if count is not None for q in range(4)]  # fmt: skip
+    chain.push(rows, at=0)
+
+
+def test_a_period_is_compared_with_the_one_right_before(chain: Chain) -> None:
+    days(chain, 3, 100, 200, 300, 400)
+    told = ask(chain, "gamma", "2026-03-29T18:30", "2026-03-31T18:30", "day", compare=Compare.PERIOD)
+    assert (told["total"], told["previous"], told["change"]) == (700, 300, 1.3333)
+    assert [(point["value"], point["previous"]) for point in told["points"]] == [(300, 100), (400, 200)]
+
+
+def test_a_year_before_is_52_weeks_before_so_that_weekdays_meet(chain: Chain) -> None:
+    days(chain, 3, 100)
+    told = ask(chain, "gamma", "2027-03-26T18:30", "2027-03-27T18:30", "day", compare=Compare.YEAR)
+    assert (told["total"], told["previous"]) == (None, 100)
+    assert told["compare"]["from"] == "2026-03-27T18:30:00Z"
+
+
+def test_months_are_compared_with_those_of_the_year_before(chain: Chain) -> None:
+    days(chain, 3, 100, start=0)
+    told = ask(chain, "gamma", "2027-03-10", "2027-03-20", "month", compare=Compare.YEAR)
+    assert (told["previous"], told["compare"]["from"]) == (100, "2026-02-28T18:30:00Z")
+
+
+def test_children_are_told_apart_and_add_up(chain: Chain) -> None:
+    days(chain, 0, 100)
+    days(chain, 2, 40)
+    days(chain, 3, 20)
+    span = ("2026-03-27", "2026-03-31", "day")
+    told = ask(chain, "region", *span, group_by=GroupBy.CHILD)
+    found = {group["name"]: group["series"][0]["total"] for group in told["groups"]}
+    assert found == {"gamma": 20, "north": 100, "south": 40}
+    assert ask(chain, "region", *span)["total"] == ask(chain, None, *span)["total"] == 160
+    told = ask(chain, "alpha", *span, group_by=GroupBy.ZONE)
+    assert [(group["name"], group["series"][0]["total"]) for group in told["groups"]] == [("foyer", 100)]
+    told = ask(chain, None, *span, group_by=GroupBy.CHILD)
+    assert [(group["kind"], group["series"][0]["total"]) for group in told["groups"]] == [("region", 160)]
+    told = ask(chain, "north", "2026-03-28", "2026-03-29", "hour", group_by=GroupBy.CHILD)
+    assert [(group["name"], group["series"][0]["total"]) for group in told["groups"]] == [("alpha", 100)]
+
+
+def test_weekdays_and_hours_are_of_the_places_own_calendar(chain: Chain) -> None:
+    days(chain, 3, 100, 200, *[None] * 5, 300)
+    told = ask(chain, "gamma", "2026-03-27T18:30", "2026-04-10T18:30", "day", group_by=GroupBy.WEEKDAY)
+    found = {group["weekday"]: group["series"][0] for group in told["groups"]}
+    assert {day: one["total"] for day, one in found.items()} == {
+        1: None, 2: None, 3: None, 4: None, 5: None, 6: 400, 7: 200}  # fmt: skip
+    assert (found[6]["average"], found[6]["days"]) == (200.0, 2)
+    told = ask(chain, "gamma", "2026-03-27T18:30", "2026-04-03T18:30", "day", group_by=GroupBy.HOUR)
+    found = {group["hour"]: group["series"][0]["total"] for group in told["groups"]}
+    # Noon of UTC is half past five in Kolkata.
+    assert {hour: total for hour, total in found.items() if total} == {17: 150, 18: 150}
+
+
+def test_gaps_are_filled_on_request_and_marked(chain: Chain) -> None:
+    days(chain, 3, *[96] * 7, *[None] * 7, *[48] * 7)
+    # Only days that were counted whole are believed.
+    chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY * 21) if not DAY * 7 <= quarter < DAY * 14
+                and quarter % DAY not in {48, 49, 50, 51}], at=0)  # fmt: skip
+    span = ("2026-03-30T18:30", "2026-04-15T18:30", "day")
+    plain, filled = ask(chain, "gamma", *span), ask(chain, "gamma", *span, impute=Impute.TYPICAL)
+    gaps = [number for number, point in enumerate(plain["points"]) if point["value"] is None]
+    assert len(gaps) >= 6
+    assert plain["imputed"] is False
+    assert filled["imputed"] is True
+    for number in gaps[:6]:
+        point = filled["points"][number]
+        assert point["imputed"] is True
+        assert point["coverage"] == plain["points"][number]["coverage"] == 0
+        assert 100 < point["value"] < 200
+    assert [point for number, point in enumerate(filled["points"]) if number not in gaps] == [
+        point for number, point in enumerate(plain["points"]) if number not in gaps]  # fmt: skip
+    assert ask(chain, "gamma", *span) == plain  # nothing was kept
+
+
+def test_amounts_of_several_currencies_are_never_added(chain: Chain) -> None:
+    chain.sell([("alpha", 1, 50, "EUR", 10, False), ("beta", 2, 50, "USD", 20, False)], at=0)
+    span = ("2026-03-27", "2026-03-31", "day")
+    with pytest.raises(SeveralCurrencies) as refused:
+        ask(chain, None, *span, "revenue")
+    assert "EUR, USD" in refused.value.errors[0].message
+    told = ask(chain, None, *span, "revenue", currency="USD")
+    assert (told["total"], told["currency"]) == (20, "USD")
+    assert ask(chain, None, *span, "transactions")["total"] == 2
+    assert ask(chain, "alpha", *span, "revenue")["currency"] == "EUR"
+
+
+def test_an_hour_asked_in_quarters_says_that_it_was_spread(chain: Chain) -> None:
+    chain.push([(3, 1, 0, 60, 8, 0)], at=0)
+    with chain.database.transaction(chain.tenant) as tx:
+        tx.run("UPDATE sensors SET interval_minutes = 60")
+    told = ask(chain, "gamma", "2026-03-28T00:00", "2026-03-28T01:00", "15m")
+    assert told["spread"] is True
+    assert [(point["value"], point["coverage"]) for point in told["points"]] == [(2, 1.0)] * 4
+    assert ask(chain, "gamma", "2026-03-28T00:00", "2026-03-28T01:00", "hour")["spread"] is False
+
+
+def test_coverage_is_by_the_sensors_of_then_and_not_of_now(chain: Chain) -> None:
+    chain.push([(3, 0, step, 15, 1, 0) for step in range(DAY)], at=0)
+    span = ("2026-03-07T00:30", "2026-03-07T22:30", "hour")
+    assert ask(chain, "gamma", *span)["coverage"] == 1.0
+    with chain.database.transaction(chain.tenant) as tx:
+        tx.run("UPDATE sensors SET status = 'retired', updated_at = '2026-03-20' WHERE id = %s", (chain.sensors[3],))
+    chain.sensor("gamma", None, made="2026-03-20")
+    chain.sensor("gamma", None, made="2026-03-20")
+    assert ask(chain, "gamma", *span)["coverage"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("about", "how", "refused"),
+    [
+        (("2026-03-02", "2026-03-01", "day"), {}, RangeOrder),
+        (("1970-01-01", "2026-03-01", "month"), {}, RangeOutside),
+        (("2026-03-01", "9999-12-31T23:59", "month"), {}, RangeOutside),
+        (("2026-01-01", "2026-03-01", "15m"), {}, RangeTooLong),
+        (("2026-03-01", "2026-03-02", "day"), {"group_by": GroupBy.ZONE}, WrongQuestion),
+        (("2026-03-01", "2026-03-02", "day"), {"group_by": GroupBy.HOUR, "compare": Compare.YEAR}, WrongQuestion),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(
+    chain: Chain, about: tuple[str, ...], how: dict[str, Any], refused: type[Exception]
+) -> None:
+    with pytest.raises(refused):
+        ask(chain, "region", *about, **how)
+
+
+def test_a_place_of_another_tenant_is_none(chain: Chain, two_tenants: Tenants) -> None:
+    for place in (chain.places["alpha"], uuid4()):
+        with pytest.raises(SiteNotFound):
+            metrics_of(chain.database).series(two_tenants[1], question(place, "2026-03-01", "2026-03-02", "day"))
+    told = asked(chain.database, two_tenants[1], EVERYBODY, "2026-03-01", "2026-03-02", "day")
+    assert (told["total"], told["place"]["kind"]) == (None, "organization")
+
+
+def ranked(
+    chain: Chain, metric: Metric = Metric.FOOTFALL, within: UUID = EVERYBODY, **how: Any
+) -> list[dict[str, Any]]:
+    """All pages of two stores each."""
+    span = (datetime(2026, 3, 28, tzinfo=UTC), datetime(2026, 3, 29, tzinfo=UTC))
+    found, after = [], None
+    while True:
+        kept = metrics_of(chain.database).ranking(chain.tenant, RankAsk(within, metric, *span, **how), after, 2)
+        page = msgspec.json.decode(kept.content)
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        after = read_cursor(page["next_cursor"])
+        assert after is not None
+
+
+def test_stores_are_ranked_page_by_page_with_what_changed(chain: Chain) -> None:
+    chain.place("delta", "site", "north", "UTC")
+    days(chain, 0, 100)
+    days(chain, 2, 40)
+    days(chain, 3, 40)
+    chain.push([(0, 1, -40, 15, 50, 0)], at=0)  # on the day before
+    found = ranked(chain)
+    assert [(one["rank"], one["value"]) for one in found] == [(1, 100), (2, 40), (2, 40), (4, None)]
+    assert [one["name"] for one in (found[0], found[3])] == ["alpha", "delta"]
+    assert (found[0]["previous"], found[0]["change"]) == (50, 1.0)
+    assert [one["name"] for one in ranked(chain, within=chain.places["north"])] == ["alpha", "delta"]
+    assert [one["value"] for one in ranked(chain, descending=False)] == [40, 40, 100, None]
+
+
+def test_a_ranking_by_amounts_is_of_one_currency(chain: Chain) -> None:
+    chain.sell([("alpha", 1, 50, "EUR", 10, False), ("beta", 2, 50, "USD", 20, False)], at=0)
+    with pytest.raises(SeveralCurrencies):
+        ranked(chain, Metric.REVENUE)
+    assert [one["value"] for one in ranked(chain, Metric.REVENUE, currency="USD")] == [20, None, None]
+    assert ranked(chain, Metric.AVERAGE_BASKET, within=chain.places["alpha"])[0]["value"] == 10
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "bnVsbA", "eyJpZCI6ICJhIiwgInZhbHVlIjogIk5hTiJ9"])
+def test_a_cursor_that_is_none_of_ours_is_none(cursor: str) -> None:
+    assert read_cursor(cursor) is None
