@@ -36,7 +36,7 @@ class Occupancy:
         place, hours, zone = self._place(tx, site)
         day = rules.day_of(hours, zone, tx.now)
         flows = self._figures.flows(tx, site, day.start, tx.now)
-        bias = self.bias(tx, site, day)
+        bias = self.bias(tx, site, zone, day)
         entries, exits = sum(one.entries for one in flows), sum(one.exits for one in flows)
         raw, corrected = rules.inside(entries, exits, bias)
         newest = flows[-1].start if flows else self._figures.newest(tx, site, tx.now)
@@ -66,7 +66,7 @@ class Occupancy:
         for day in rules.days_of(hours, zone, start, min(end, tx.now)):
             flows = self._figures.flows(tx, site, day.start, min(day.end, tx.now))
             over = day.end <= tx.now
-            bias = rules.left_over(flows) if over else self.bias(tx, site, day)
+            bias = rules.left_over(flows) if over else self.bias(tx, site, zone, day)
             counted = flows[-1].start + rules.QUARTER if flows else day.start
             until = day.end if over and flows else counted
             points += [
@@ -74,17 +74,17 @@ class Occupancy:
             ]
         return place, points
 
-    def bias(self, tx: Transaction, site: UUID, day: Day) -> float:
+    def bias(self, tx: Transaction, site: UUID, zone: ZoneInfo, day: Day) -> float:
         """What the counters of a place left over in the two weeks before a day."""
-        before = self._figures.sums(tx, site, day.start - timedelta(days=rules.BIAS_DAYS), day.start)
+        before = self._figures.sums(tx, site, zone, day.start - timedelta(days=rules.BIAS_DAYS), day.start)
         return rules.bias_of(before.entries or 0, before.exits or 0)
 
     def at(self, tx: Transaction, site: UUID, moment: datetime) -> tuple[Day, int]:
         """The day that a quarter of an hour is in, and who was inside at its end."""
         _, hours, zone = self._place(tx, site)
         day = rules.day_of(hours, zone, moment)
-        sums = self._figures.sums(tx, site, day.start, moment + rules.QUARTER)
-        _, corrected = rules.inside(sums.entries or 0, sums.exits or 0, self.bias(tx, site, day))
+        sums = self._figures.sums(tx, site, zone, day.start, moment + rules.QUARTER)
+        _, corrected = rules.inside(sums.entries or 0, sums.exits or 0, self.bias(tx, site, zone, day))
         return day, corrected
 
     def _place(self, tx: Transaction, site: UUID) -> tuple[Place, Hours | None, ZoneInfo]:

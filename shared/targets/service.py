@@ -116,7 +116,7 @@ class Targets:
         zone, period = ZoneInfo(place.time_zone), Period(target.period)
         last = rules.following(period, target.first_day)
         start, end = rules.midnight(zone, target.first_day), rules.midnight(zone, last)
-        sums = self._figures.sums(tx, place.id, start, min(end, max(start, tx.now)))
+        sums = self._figures.sums(tx, place.id, zone, start, min(end, max(start, tx.now)))
         actual = sums.value(target.metric)
         expected = self._expected(tx, target, place, zone)
         return Progress(
@@ -128,10 +128,10 @@ class Targets:
             return target.value
         length = (rules.following(Period(target.period), target.first_day) - target.first_day).days
         days = [target.first_day + timedelta(days=ahead) for ahead in range(length)]
-        until = rules.midnight(zone, min(target.first_day, tx.now.astimezone(zone).date()))
+        until = min(target.first_day, tx.now.astimezone(zone).date())
         history = {
             day: sums.value(target.metric) or Decimal(0)
-            for day, sums in self._figures.days(tx, place, until - _USUAL, until).items()
+            for day, sums in self._figures.days(tx, place.id, until - _USUAL, until).items()
         }
         elapsed = rules.gone_by(days, zone, tx.now)
         return rules.expected(target.value, days, rules.weekdays(history), elapsed)
@@ -159,7 +159,7 @@ class Targets:
             (lately - _LATELY, lately),
         )
         for start, end in spans:
-            found = [self._figures.sums(tx, child, start, end).value(target.metric) for child in children]
+            found = [self._figures.sums(tx, child, zone, start, end).value(target.metric) for child in children]
             weights = [max(Decimal(0), one or Decimal(0)) for one in found]
             if any(weights):
                 return weights

@@ -111,13 +111,13 @@ def add_site(tx: Transaction, zone: str = "UTC") -> UUID:
     return site
 
 
-def add_sensor(tx: Transaction, site: UUID, serial: str, interval: int = 60) -> UUID:
+def add_sensor(tx: Transaction, site: UUID, serial: str, interval: int = 60, zone: UUID | None = None) -> UUID:
     """A people counter of a store."""
     sensor = uuid7()
     tx.run(
-        "INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, interval_minutes, created_at, updated_at)"
-        " VALUES (%s, %s, %s, %s, %s, 'line', %s, now(), now())",
-        (tx.tenant.tenant, sensor, site, serial, serial, interval),
+        "INSERT INTO sensors (tenant_id, id, site_id, zone_id, name, serial, kind, interval_minutes, created_at,"
+        " updated_at) VALUES (%s, %s, %s, %s, %s, %s, 'line', %s, now(), now())",
+        (tx.tenant.tenant, sensor, site, zone, serial, serial, interval),
     )
     return sensor
 

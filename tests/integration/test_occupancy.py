@@ -134,8 +134,7 @@ def test_a_zone_is_counted_by_its_own_sensors(store: Store) -> None:
         tx.run(
             "INSERT INTO site_tree VALUES (%s, %s, 'zone', %s, 'site', now())", (store.tenant.tenant, zone, store.site)
         )
-        inner = add_sensor(tx, store.site, "inner", 15)
-        tx.run("UPDATE sensors SET zone_id = %s WHERE id = %s", (zone, inner))
+        inner = add_sensor(tx, store.site, "inner", 15, zone)
     store.limit(30, 20, site=zone)
     store.push((NOON - QUARTER, 10, 0))
     store.push((NOON - QUARTER, 40, 5), sensor=inner)

@@ -38,7 +38,11 @@ class Chain(Store):
                 " VALUES (%s, %s, 'North', 'north', 'UTC', 'region', now(), now())", (tenant.tenant, self.region),
             )  # fmt: skip
             self.stores = [self.site, add_site(tx), add_site(tx)]
-            self.sensors = [self.sensor, add_sensor(tx, self.stores[1], "b", 15), add_sensor(tx, self.stores[2], "c")]
+            self.sensors = [
+                self.sensor,
+                add_sensor(tx, self.stores[1], "b", 15),
+                add_sensor(tx, self.stores[2], "c", 15),
+            ]
             for store in self.stores:
                 tx.run(
                     "INSERT INTO site_tree VALUES (%s, %s, 'site', %s, 'region', now())",

@@ -104,20 +104,21 @@ class Judging:
             return Reading(None, end)
         if not rules.is_news(condition, whole[1], tx.now):
             return Reading(None, end)
-        value = self._value(tx, condition, place, *whole)
+        value = self._value(tx, condition, (place, zone), *whole)
         if condition.kind is Kind.CHANGE:
-            before = self._value(tx, condition, place, *rules.compared(condition, zone, whole[0]))
+            before = self._value(tx, condition, (place, zone), *rules.compared(condition, zone, whole[0]))
             return Reading(rules.change(value, before), whole[1])
         if under_way and condition.direction == "above" and condition.metric in rules.ADDITIVE:
-            growing = self._value(tx, condition, place, start, fresh)
+            growing = self._value(tx, condition, (place, zone), start, fresh)
             if growing is not None and (value is None or growing > value):
                 return Reading(growing, fresh)
         return Reading(value, whole[1])
 
     def _value(
-        self, tx: Transaction, condition: Condition, place: Place, start: datetime, end: datetime
+        self, tx: Transaction, condition: Condition, where: tuple[Place, ZoneInfo], start: datetime, end: datetime
     ) -> Decimal | None:
-        return self._from.figures.sums(tx, place.id, start, end).value(condition.metric)
+        place, zone = where
+        return self._from.figures.sums(tx, place.id, zone, start, end).value(condition.metric)
 
 
 def _source(metric: str) -> Literal["traffic", "sales"]:
