@@ -22,6 +22,8 @@ NAMES = (
     "deliveries",
     "crowds",
     "fanout",
+    "processor",
+    "queries",
 )
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".rmap" / "bench" / "results"
