@@ -94,7 +94,7 @@ def check_limit(capacity: int, clear_at: int) -> None:
 
 def check_span(start: datetime, end: datetime) -> None:
     """Raise `WrongSpan` for a time no answer can hold."""
-    if not (EARLIEST <= start and end < LATEST):
+    if not (start >= EARLIEST and end < LATEST):
         raise WrongSpan("moment", f"must be between {EARLIEST.year} and {LATEST.year}, as must from")
     if end <= start:
         raise WrongSpan("range-order", "must be after from")
