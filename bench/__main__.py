@@ -23,6 +23,8 @@ NAMES = (
     "arrival",
     "crowds",
     "fanout",
+    "processor",
+    "queries",
 )
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / ".rmap" / "bench" / "results"

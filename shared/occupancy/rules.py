@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from shared.figures.model import Flow
 from shared.hours.model import Hours
-from shared.hours.rules import first_shown, openings
+from shared.hours.rules import EARLIEST, LATEST, first_shown, openings
 from shared.occupancy.errors import WrongLimit, WrongSpan
 from shared.occupancy.model import Day, Inside
 
@@ -94,6 +94,8 @@ def check_limit(capacity: int, clear_at: int) -> None:
 
 def check_span(start: datetime, end: datetime) -> None:
     """Raise `WrongSpan` for a time no answer can hold."""
+    if not (start >= EARLIEST and end < LATEST):
+        raise WrongSpan("moment", f"must be between {EARLIEST.year} and {LATEST.year}, as must from")
     if end <= start:
         raise WrongSpan("range-order", "must be after from")
     if end - start > LONGEST:

@@ -28,12 +28,12 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetDraft:
-    """What a caller says of a target."""
+    """What a caller says of a target; without a first day it is of the present period."""
 
     site_id: UUID
     metric: str
     period: Period
-    first_day: date
+    first_day: date | None
     value: Decimal
 
 

@@ -6,10 +6,11 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from shared.figures.errors import PlaceNotFound
 from shared.figures.model import Place
 from shared.figures.repository import FigureRepository
 from shared.targets import rules
-from shared.targets.errors import TooManyTargets, WrongCascade
+from shared.targets.errors import TooManyTargets, WrongCascade, WrongTarget
 from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
 from shared.targets.repository import TargetRepository
 from tenant_context.clock import NewId
@@ -39,9 +40,10 @@ class Targets:
 
     def add(self, tx: Transaction, draft: TargetDraft) -> Target:
         """A new target; emits target.created. Errors: WrongTarget, TargetExists, TooManyTargets."""
-        rules.check(draft.metric, draft.period, draft.first_day, draft.value)
+        first_day = draft.first_day or rules.begins(draft.period, self._today(tx, draft.site_id))
+        rules.check(draft.metric, draft.period, first_day, draft.value)
         self._room(tx, 1)
-        return self._add(tx, draft, None)
+        return self._add(tx, draft, first_day, None)
 
     def amend(self, tx: Transaction, target_id: UUID, value: Decimal, version: int) -> Target:
         """Another value; it is nobody's share then. Emits target.updated.
@@ -104,8 +106,8 @@ class Targets:
             if child in present:
                 made.append(self._change(tx, present[child], value, target.id))
                 continue
-            draft = TargetDraft(child, target.metric, Period(target.period), target.first_day, value)
-            made.append(self._add(tx, draft, target.id))
+            draft = TargetDraft(child, target.metric, Period(target.period), None, value)
+            made.append(self._add(tx, draft, target.first_day, target.id))
         tx.emit(Event("target.cascaded", f"target/{target.id}", {**_told(target), "by": how.by, "shares": len(made)}))
         return made
 
@@ -165,17 +167,24 @@ class Targets:
                 return weights
         raise WrongCascade("/by", "no-history", "nothing is known of these places to go by; share it out another way")
 
+    def _today(self, tx: Transaction, site: UUID) -> date:
+        try:
+            place = self._figures.place(tx, site)
+        except PlaceNotFound as error:
+            raise WrongTarget("/site_id", "unknown-site", "names no site of this organization") from error
+        return tx.now.astimezone(ZoneInfo(place.time_zone)).date()
+
     def _room(self, tx: Transaction, more: int) -> None:
         if self._targets.count(tx) + more > AT_MOST:
             raise TooManyTargets(f"There may be {AT_MOST} targets.")
 
-    def _add(self, tx: Transaction, draft: TargetDraft, of: UUID | None) -> Target:
+    def _add(self, tx: Transaction, draft: TargetDraft, first_day: date, of: UUID | None) -> Target:
         target = Target(
             id=self._new_id(),
             site_id=draft.site_id,
             metric=draft.metric,
             period=draft.period.value,
-            first_day=draft.first_day,
+            first_day=first_day,
             value=draft.value,
             cascaded_from=of,
             version=1,

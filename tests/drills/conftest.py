@@ -109,6 +109,7 @@ def fill(clone: Clone, place: Place, tenant: UUID, name: str) -> None:
     place.put("tickets", {"pk": f"ticket#{uuid7()}", "sk": "ticket", "tenant": str(tenant)})
     place.put("suppressions", {"pk": f"address#{uuid7()}", "sk": "mail", "tenant": str(tenant), "why": "bounce"})
     place.put("rates", {"pk": tenant_key(tenant, "rate"), "sk": "bucket"})
+    place.put("answers", {"pk": tenant_key(tenant, "answer#1"), "sk": "answer"})
     place.put("revocations", {"pk": f"state#{tenant}", "sk": "state", "state": "closed"})
     place.put("data_keys", {"pk": tenant_key(tenant, "data-keys"), "sk": "1", "wrapped": b"key", "tenant": tenant})
     place.put("deliveries", {"pk": tenant_key(tenant, "endpoint#1"), "sk": "target", "tenant": tenant,

@@ -1,7 +1,10 @@
 """Rollups of every size equal what raw rows say, at any moment, whatever came in which order and moved meanwhile."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from random import Random
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -12,10 +15,11 @@ from hypothesis import strategies as st
 from shared.sites.errors import SiteInUse, ZoneInUse
 from shared.sites.model import SiteId
 from shared.sites.repository.sites import SiteRepository
+from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 from tests.asking import asked
-from tests.conftest import MakeTenant
+from tests.conftest import Clone, MakeTenant
 from tests.integration.chain import EVERYBODY, ZONES, Chain, kept, recompute
 from tests.integration.reckoned import LENGTHS, METRICS, Reckoner, following
 
@@ -131,6 +135,35 @@ def test_days_go_along_with_a_store_that_moves(chain: Chain) -> None:
     chain.move("south", None)
     found = dict(chain.read(_DAYS))
     assert found == {"alpha": 5, "foyer": 5, "beta": 7, "cellar": 7, "south": 12}
+    assert kept(chain) == recompute(chain)
+
+
+def test_stores_of_one_tenant_push_at_once_while_the_tree_moves_and_nobody_fails(chain: Chain, clone: Clone) -> None:
+    opened = [Database(clone.settings(), clock=utc_now) for _ in range(5)]
+    others = [replace(chain, database=one, sent=[]) for one in opened]
+
+    def push(who: int) -> None:
+        random = Random(who)  # noqa: S311  no secret
+        for number in range(12):
+            rows = [
+                (random.randrange(4), random.randrange(2), random.randrange(90), 15, number, who) for _ in range(40)
+            ]
+            others[who].push(rows, at=random.randrange(20))
+            others[who].sell(
+                [("alpha", number, who, "EUR", 5, False), ("beta", number, who, "EUR", 5, False)], at=number
+            )
+
+    def move() -> None:
+        for number in range(12):
+            others[4].move("alpha", ("south", "north")[number % 2])
+            others[4].turn("beta", ZONES[number % len(ZONES)])
+
+    with ThreadPoolExecutor(5) as pool:
+        work = [pool.submit(push, who) for who in range(4)] + [pool.submit(move)]
+        for one in work:
+            one.result()
+    for database in opened:
+        database.close()
     assert kept(chain) == recompute(chain)
 
 

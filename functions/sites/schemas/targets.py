@@ -17,15 +17,16 @@ _Weight = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False, max_digi
 
 
 class TargetIn(In):
-    """What a place is to come to in the period that begins with `first_day`, by its own clock; weeks begin on Monday.
+    """What a place is to come to in the period that begins with `first_day`, or the present one, by its own clock.
 
+    Weeks begin on Monday.
     Counts are whole; revenue has two decimals, units three, rates four.
     """
 
     site_id: UUID
     metric: Metric = Metric.FOOTFALL
     period: Period = Period.MONTH
-    first_day: Day
+    first_day: Day | None = None
     value: _Value
 
     def draft(self) -> TargetDraft:

@@ -10,7 +10,7 @@ import msgspec
 from shared.measurements import rules
 from shared.measurements.errors import TooManyCounts
 from shared.measurements.model import Outcome
-from shared.measurements.repository.writing import share_tree, write
+from shared.measurements.repository.writing import array, share_tree, texts, write
 from shared.sites.model import Setup
 from tenant_context.postgres import Transaction
 
@@ -37,7 +37,7 @@ _WRITE_COUNTS: LiteralString = """
                                         received_at, batch_id, raw_entries, raw_exits, zone_id)
         SELECT %(tenant)s, sensor_id, line, starts_at, ends_at, site_id, entries, exits, %(received)s, %(batch)s,
                raw_entries, raw_exits, zone_id
-        FROM known ORDER BY sensor_id, line, starts_at
+        FROM known ORDER BY sensor_id, starts_at, line
         ON CONFLICT (tenant_id, sensor_id, line, starts_at) DO UPDATE
         SET ends_at = excluded.ends_at, entries = excluded.entries, exits = excluded.exits,
             received_at = excluded.received_at, revision = c.revision + 1, batch_id = excluded.batch_id,
@@ -59,8 +59,8 @@ _WRITE_COUNTS: LiteralString = """
         SELECT site_id, zone_id, quarter_ends - interval '15 minutes' AS bucket,
                sum(entries - coalesce(old_entries, 0)) AS entries, sum(exits - coalesce(old_exits, 0)) AS exits,
                count(*) FILTER (WHERE old_revision IS NULL) AS intervals,
-               sum(floor(extract(epoch FROM ends_at - starts_at) / 60)
-                   - coalesce(floor(extract(epoch FROM old_ends_at - starts_at) / 60), 0)) AS minutes
+               sum(floor(extract(epoch FROM ends_at - starts_at))::bigint / 60
+                   - coalesce(floor(extract(epoch FROM old_ends_at - starts_at))::bigint / 60, 0))::bigint AS minutes
         FROM written WHERE greatest(ends_at, old_ends_at) <= quarter_ends
         GROUP BY 1, 2, 3
     ), longer AS (
@@ -72,10 +72,10 @@ _WRITE_COUNTS: LiteralString = """
         FROM written WHERE greatest(ends_at, old_ends_at) > quarter_ends AND old_revision IS NOT NULL
     ), spread AS (
         SELECT l.site_id, l.zone_id, b.bucket,
-               sum(sign * (div(entries * till, whole) - div(entries * since, whole))) AS entries,
-               sum(sign * (div(exits * till, whole) - div(exits * since, whole))) AS exits,
+               sum(sign * (div(entries * till, whole) - div(entries * since, whole)))::bigint AS entries,
+               sum(sign * (div(exits * till, whole) - div(exits * since, whole)))::bigint AS exits,
                sum(CASE WHEN since = 0 THEN intervals ELSE 0 END) AS intervals,
-               sum(sign * (div(till, 60) - div(since, 60))) AS minutes
+               sum(sign * (div(till, 60) - div(since, 60)))::bigint AS minutes
         FROM longer l
         CROSS JOIN LATERAL generate_series(date_bin('15 minutes', starts_at, '2000-01-01 00:00Z'),
                                            ends_at - interval '1 microsecond', interval '15 minutes') b (bucket)
@@ -185,7 +185,10 @@ def write_intervals(
     unless it is to be used `anew`.
     """
     columns = list(zip(*(rules.padded(row) for row in rows), strict=True)) or [()] * len(_COUNT_COLUMNS)
-    values = {name: list(column) for name, column in zip(_COUNT_COLUMNS, columns, strict=True)}
+    values = {
+        name: texts(column) if name == "lines" else array(column)
+        for name, column in zip(_COUNT_COLUMNS, columns, strict=True)
+    }
     share_tree(tx)
     return write(tx, _WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew})
 

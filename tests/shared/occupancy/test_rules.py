@@ -95,6 +95,8 @@ def test_limits_and_times_that_cannot_be_are_refused() -> None:
     with pytest.raises(WrongLimit):
         rules.check_limit(10, 10)
     start = at("2026-03-02 00:00")
-    for end in (start, start + timedelta(days=32)):
+    for end in (start, start + timedelta(days=32), datetime(9999, 1, 1, tzinfo=UTC)):
         with pytest.raises(WrongSpan):
             rules.check_span(start, end)
+    with pytest.raises(WrongSpan):
+        rules.check_span(datetime(1, 1, 1, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC))

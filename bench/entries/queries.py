@@ -1,0 +1,179 @@
+"""Metrics asked of a store, of a whole organization and as a ranking, as raw rows grow from 10⁵ to 10⁷."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from time import perf_counter
+from types import ModuleType
+from typing import Any, LiteralString
+from uuid import UUID
+
+from bench.harness.report import Column, Goal, Result
+from bench.harness.rounds import Contestant, Figures, Row, compete
+from bench.world import World, http_event, silence, table, token, wire_function, world
+from shared.metrics.service.cache import Answers
+from tenant_context.clock import uuid7
+
+_SIZES = (100_000, 1_000_000, 10_000_000)
+_PER_STORE = 2
+_MOST_RATIO, _MOST_MS = 1.5, 20
+_COLUMNS = (
+    Column("median_ms", "median ms", 2),
+    Column("p95_ms", "p95 ms", 2),
+)
+_TENANT: LiteralString = """
+    INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at)
+    VALUES (%(tenant)s, %(slug)s, %(slug)s, 'enterprise', now(), now())"""
+_PLACES: LiteralString = """
+    INSERT INTO sites (tenant_id, id, kind, name, code, time_zone, created_at, updated_at)
+    SELECT %(tenant)s, id, kind, 'Place ' || n, 'P' || n, 'Europe/Berlin', '2020-01-01', '2020-01-01'
+    FROM unnest(%(ids)s::uuid[], %(kinds)s::text[]) WITH ORDINALITY t (id, kind, n)"""
+_TREE: LiteralString = """
+    INSERT INTO site_tree (tenant_id, site_id, kind, parent_id, parent_kind, since)
+    SELECT %(tenant)s, id, 'site', %(region)s, 'region', now() FROM unnest(%(stores)s::uuid[]) id"""
+_SENSORS: LiteralString = """
+    INSERT INTO sensors (tenant_id, id, site_id, name, serial, kind, interval_minutes, created_at, updated_at)
+    SELECT %(tenant)s, uuidv7(), id, 'Door', id::text || n, 'line', 15, '2020-01-01', '2020-01-01'
+    FROM unnest(%(stores)s::uuid[]) id, generate_series(1, %(doors)s) n"""
+_LINES: LiteralString = """
+    INSERT INTO sensor_lines (tenant_id, sensor_id, line, first_at)
+    SELECT tenant_id, id, '', '2020-01-01' FROM sensors WHERE tenant_id = %(tenant)s"""
+_RAW: LiteralString = """
+    INSERT INTO people_counts (tenant_id, sensor_id, line, starts_at, ends_at, site_id, entries, exits, received_at,
+                               batch_id)
+    SELECT s.tenant_id, s.id, '', t, t + interval '15 minutes', s.site_id, 5, 5, now(), s.id
+    FROM sensors s, generate_series(timestamptz '2026-01-01 00:00Z' - %(steps)s * interval '15 minutes',
+                                    timestamptz '2025-12-31 23:45Z', interval '15 minutes') t
+    WHERE s.tenant_id = %(tenant)s"""
+_QUARTERS: LiteralString = """
+    INSERT INTO footfall_15m (tenant_id, site_id, bucket, entries, exits, intervals, minutes)
+    SELECT tenant_id, site_id, starts_at, sum(entries), sum(exits), count(*), count(*) * 15
+    FROM people_counts WHERE tenant_id = %(tenant)s GROUP BY 1, 2, 3"""
+_ROLLED: LiteralString = """
+    SELECT app.rebuild_days_of(%(tenant)s, %(stores)s::uuid[]),
+           app.rebuild_days_above(%(tenant)s, %(region)s, '{0,1,2,3,4,5,6,7}'),
+           app.rebuild_days_above(%(tenant)s, '00000000-0000-0000-0000-000000000000', '{0,1,2,3,4,5,6,7}')"""
+_MONTH = "from=2025-11-30T23:00:00Z&to=2025-12-31T23:00:00Z"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An organization with so many raw rows."""
+
+    size: int
+    store: UUID
+    region: UUID
+    token: str
+
+    def queries(self) -> dict[str, tuple[str, str]]:
+        """What is asked, by what it is called: path and parameters."""
+        store, region = f"/api/v1/sites/{self.store}/metrics", f"/api/v1/sites/{self.region}/metrics"
+        two = "metric=footfall,exits"
+        return {
+            "store, a month of days": (store, f"{two}&granularity=day&{_MONTH}&compare=previous_period"),
+            "store, a week of hours": (
+                store,
+                f"{two}&granularity=hour&from=2025-12-20T23:00:00Z&to=2025-12-27T23:00:00Z",
+            ),
+            "region, a month of days": (region, f"{two}&granularity=day&{_MONTH}"),
+            "organization, a month of days": ("/api/v1/metrics", f"{two}&granularity=day&{_MONTH}"),
+            "ranking of a month": ("/api/v1/metrics/ranking", f"metric=footfall&{_MONTH}"),
+        }
+
+    def event(self, path: str, query: str) -> dict[str, Any]:
+        """A request."""
+        return http_event("GET", path, query=query, headers={"authorization": f"Bearer {self.token}"})
+
+
+def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
+    """Measure."""
+    rounds, times = (3, 40) if quick else (9, 100)
+    sizes = _SIZES[:2] if quick else _SIZES
+    with world(campaigns=1) as place, silence(), table(place.stack) as answers:
+        chains = [_chain(place, size, tell) for size in sizes]
+        rows = _compete(place, answers, chains, rounds, times, tell)
+    return Result("queries", __doc__ or "", rounds, _COLUMNS, rows, _goals(rows, sizes), _NOTES)
+
+
+def _chain(place: World, size: int, tell: Callable[[str], None]) -> Chain:
+    tell(f"{size:,} raw rows")
+    number = max(5, size // 200_000)
+    tenant, region, stores = uuid7(), uuid7(), [uuid7() for _ in range(number)]
+    values = {
+        "tenant": tenant,
+        "slug": f"chain-{size}",
+        "ids": [region, *stores],
+        "kinds": ["region", *["site"] * number],
+        "region": region,
+        "stores": stores,
+        "doors": _PER_STORE,
+        "steps": size // (number * _PER_STORE),
+    }
+    with place.database() as admin:
+        for year in range(2022, 2026):
+            for month in range(1, 13):
+                admin.execute("SELECT app.ensure_month('people_counts', make_date(%s, %s, 2))", (year, month))
+        for statement in (_TENANT, _PLACES, _TREE, _SENSORS, _LINES, _RAW, _QUARTERS, _ROLLED):
+            admin.execute(statement, values)
+        admin.execute("VACUUM ANALYZE")
+    return Chain(size, stores[0], region, token(place.ring, tenant, place.user))
+
+
+def _compete(
+    place: World, answers: str, chains: list[Chain], rounds: int, times: int, tell: Callable[[str], None]
+) -> list[Row]:
+    settings = {"RMAP_TABLE_DEVICES": "nobody registers a sensor here", "RMAP_TABLE_ANSWERS": answers}
+    module = wire_function("sites", place.environment() | settings)
+    kept = Answers(None)
+    contestants = []
+    for chain in chains:
+        for name, (path, query) in chain.queries().items():
+            for level in ("worked out", "kept"):
+                turn = partial(_asked, module, kept, chain.event(path, query), level, times)
+                contestants.append(Contestant(f"{name}, {chain.size:,}, {level}", query, turn))
+    return compete(contestants, rounds, {}, tell)
+
+
+def _asked(module: ModuleType, kept: Answers, event: dict[str, Any], level: str, times: int) -> Figures:
+    wants = "MISS" if level == "worked out" else "HIT sandbox"
+    spent = []
+    for number in range(times + 2):
+        # What is worked out is worked out by a sandbox that keeps nothing and asks nobody.
+        module.stores.metrics._answers = Answers(None) if level == "worked out" else kept  # noqa: SLF001
+        start = perf_counter()
+        answer = module.handler(event, None)
+        took = (perf_counter() - start) * 1000
+        if number >= 2:  # noqa: PLR2004  the first ones open connections and keep the answer
+            spent.append(took)
+            if answer["headers"]["x-cache"] != wants:
+                raise AssertionError(answer["headers"]["x-cache"])
+    if answer["statusCode"] != 200 or not json.loads(answer["body"]):  # noqa: PLR2004  HTTP's plain OK
+        raise AssertionError(answer["body"])
+    spent.sort()
+    return {"median_ms": spent[len(spent) // 2], "p95_ms": spent[ceil(len(spent) * 0.95) - 1]}
+
+
+def _goals(rows: list[Row], sizes: tuple[int, ...]) -> list[Goal]:
+    took = {row.name: row.median("p95_ms") for row in rows}
+    goals = []
+    for name in dict.fromkeys(
+        row.name.rpartition(f", {sizes[0]:,}")[0] for row in rows if f", {sizes[0]:,}," in row.name
+    ):
+        first, last = (took[f"{name}, {size:,}, worked out"] for size in (sizes[0], sizes[-1]))
+        goals.append(
+            Goal(
+                f"{name}: p95 flat from {sizes[0]:,} to {sizes[-1]:,} rows, {_MOST_RATIO} times at most",
+                f"{last / first:.2f}",
+                last / first <= _MOST_RATIO,
+            )
+        )
+        goals.append(Goal(f"{name}: p95 under {_MOST_MS} ms", f"{last:.1f} ms", last < _MOST_MS))
+    return goals
+
+
+_NOTES = (
+    "The whole handler: token, permission, rate, log line, version, numbers and JSON. Stores grow with rows: 5, 5 and 50.",
+    "`worked out` is without any kept answer, `kept` is the sandbox's own; DynamoDB, which is emulated here, is not asked.",
+)
