@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.measurements.repository.raw import RawRepository
-from shared.measurements.service import Processor
+from shared.measurements.service import Processor, Quarantine
 from tenant_context.clock import uuid7
 from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
@@ -21,4 +21,4 @@ class ProcessorSettings(Settings):
 kernel = Kernel("sensors_processor")
 database = kernel.database(bus=ProcessorSettings.load().bus)
 processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts)
-handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)
+handler = QueueEntry(Quarantine(processor), observability=kernel.observability, need=Need.PROCESS)
