@@ -174,6 +174,11 @@ ACTIONS: Final[dict[Access, tuple[str, ...]]] = {
 LOCAL_ACTIONS: Final[dict[Access, tuple[str, ...]]] = {Access.SEND: ("sqs:SendMessageBatch",)}
 """What the local endpoint asks for beside: AWS counts a batch as sqs:SendMessage and knows no such action."""
 
+LOCAL_OF_BATCHES: Final[dict[Access, str]] = dict.fromkeys(
+    (Access.INSERT_MANY, Access.UPDATE_MANY), "dynamodb:BatchExecuteStatement"
+)
+"""What the local endpoint asks for beside, of no table: it does not look into a batch's statements, as AWS does."""
+
 SIGNING_KEY_TAG: Final = ("rmap:use", "signing")
 """The tag, beside the stage's, by which a key is known to sign access tokens."""
 

@@ -12,6 +12,7 @@ from infra.vocabulary import (
     ACTIONS,
     INDEXED_TABLES,
     LOCAL_ACTIONS,
+    LOCAL_OF_BATCHES,
     LOCAL_UNJUDGED,
     SIGNING_KEY_TAG,
     Access,
@@ -44,7 +45,13 @@ def statements(row: Function, stage: Stage, resources: Resources) -> list[iam.Po
     if row.has(Http) and resources.origin_secrets:
         granted.setdefault(ACTIONS[Access.READ_SECRET], []).extend(secret.arn for secret in resources.origin_secrets)
     named = [iam.PolicyStatement(actions=list(actions), resources=arns) for actions, arns in granted.items()]
+    if stage.local and (batches := {LOCAL_OF_BATCHES[one.access] for one in _of_batches(row)}):
+        named.append(iam.PolicyStatement(actions=sorted(batches), resources=["*"]))
     return named + of_keys
+
+
+def _of_batches(row: Function) -> list[Permission]:
+    return [one for one in catalog.permissions_of(row) if one.access in LOCAL_OF_BATCHES]
 
 
 def _of_signing_keys(access: Access, stage: Stage, resources: Resources) -> iam.PolicyStatement:
