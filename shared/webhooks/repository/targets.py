@@ -36,7 +36,7 @@ from shared.webhooks.model import (
 from shared.webhooks.repository.due import place
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
+from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable, tenant_key
 
 _SK = "target"
 _TOMBSTONE_VERSION = 2**53
@@ -101,7 +101,8 @@ class TargetRepository:
 
     def find_many(self, wanted: Iterable[tuple[TenantContext, EndpointId]]) -> dict[tuple[UUID, EndpointId], Target]:
         """Endpoints of any tenants as last written, by tenant and endpoint; those that are not there are left out."""
-        asked = {(tenant.tenant, endpoint): self._of(tenant).key(_key(endpoint)) for tenant, endpoint in wanted}
+        several = {(tenant.tenant, endpoint) for tenant, endpoint in wanted}
+        asked = {name: tenant_key(name[0], _key(name[1])) for name in several}
         items = self._table.get_many([(key, _SK) for key in asked.values()], consistent=True)
         found = {item["pk"]: _target(item) for item in items}
         return {name: found[key] for name, key in asked.items() if key in found}

@@ -22,7 +22,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil, inf
-from uuid import UUID
 
 from shared.outbound.gateway.client import KEPT_BODY, Strangers
 from shared.outbound.gateway.conversation import Request
@@ -87,7 +86,7 @@ class _Run:
 
     calls: SideBySide[Attempt]
     replays: list[Replay]
-    opened: dict[tuple[UUID, UUID], envelopes.Opened] = field(default_factory=dict)
+    opened: dict[tuple[str, str], envelopes.Opened] = field(default_factory=dict)
     """Endpoints' keys and headers, of which each is opened once."""
     known_slow: set[Attempt] = field(default_factory=set)
 
@@ -211,7 +210,7 @@ class Dispatch:
     def _call(self, run: _Run, one: Attempt, target: Target | None) -> None:
         if target is None:
             return
-        name, body = (one.tenant.tenant, target.id), one.delivery.message.payload.encode()
+        name, body = (one.claim.owner, one.claim.endpoint), one.delivery.message.payload.encode()
         if name not in run.opened:
             run.opened[name] = envelopes.opened(self._keys, one.tenant, target, one.at)
         headers = envelopes.headers(run.opened[name], one.claim.message, one.at, body)
@@ -293,7 +292,7 @@ class Dispatch:
         since, until = time.monotonic() - SLOW_SECONDS, self._clock().timestamp() + SLOW_FOR
         slow = [one for one in run.calls.under_way if one.began <= since and one not in run.known_slow]
         run.known_slow.update(slow)
-        for one in {(one.tenant.tenant, one.delivery.endpoint): one for one in slow}.values():
+        for one in {(one.claim.owner, one.claim.endpoint): one for one in slow}.values():
             if one.pass_.target is not None:
                 self._targets.mark_slow(one.tenant, one.pass_.target, until)
 

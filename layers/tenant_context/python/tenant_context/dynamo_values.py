@@ -10,14 +10,16 @@ Item = dict[str, Any]
 """An item by the names of its attributes."""
 
 
-def encode(value: Any) -> dict[str, Any]:  # noqa: PLR0911  one for each form
+def encode(value: Any) -> dict[str, Any]:  # noqa: C901, PLR0911  one for each form
     """A value in DynamoDB's JSON form."""
     # The usual ones first: what is written of a webhook alone are some fifty.
     kind = type(value)
     if kind is str:
         return {"S": value}
-    if kind is int:
+    if kind is int or kind is float:
         return {"N": str(value)}
+    if kind is dict:
+        return {"M": encode_item(value)}
     match value:
         case None:
             return {"NULL": True}
