@@ -29,8 +29,9 @@ LAYER_BUDGETS_MB = {
     "dynamo": 2.0,
     "billing": 30.0,
     "migrations": 32.0,
+    "tables": 32.0,
 }
-FUNCTION_BUDGET_MB = 1.0
+FUNCTION_BUDGET_MB = 1.3
 API_PAGE_MB = 2.5
 """Swagger UI, which only the function that serves it carries."""
 LAMBDA_LIMIT_MB = 250.0
