@@ -11,8 +11,9 @@ from typing import Final
 from infra.bulk import BULK
 from infra.leaving import LEAVING
 from infra.paying import PAYING
-from infra.permits import EVENTS, RATES, SQL, TOKENS
+from infra.permits import EVENTS, SQL, TOKENS
 from infra.posted import POSTED
+from infra.stores import STORES
 from infra.vocabulary import (
     Access,
     Bell,
@@ -131,56 +132,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *EVENTS),
     ),
-    Function(
-        name="sites",
-        purpose="Stores, their sensors and metrics, what those are worth, what they are to be, and alerts.",
-        layers=("core", "tables"),
-        triggers=(
-            Http(
-                prefixes=(
-                    "sites",
-                    "sensors",
-                    "metrics",
-                    "ingest/batches",
-                    "ingest/rejected",
-                    "quality",
-                    "alerts",
-                    "targets",
-                )
-            ),
-        ),
-        reach=Reach.DATABASE,
-        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
-    ),
-    Function(
-        name="sensors_ingest",
-        purpose="Takes counts and transactions from devices, validates every row and queues the good ones.",
-        triggers=(Http(prefixes=("ingest",)),),
-        reach=Reach.NEITHER,
-        permissions=(
-            *RATES,
-            *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
-            *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
-            *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS, Queue.USAGE),
-        ),
-    ),
-    Function(
-        name="sensors_processor",
-        purpose="Writes queued people counts and the rollups they touch.",
-        triggers=(QueueConsumer(Queue.COUNTS, batch_size=100, window_s=1, max_concurrency=20),),
-        reach=Reach.DATABASE,
-        timeout_s=60,
-        permissions=(*SQL, *EVENTS),
-    ),
-    Function(
-        name="tills_processor",
-        purpose="Writes queued till transactions and the rollups they touch.",
-        triggers=(QueueConsumer(Queue.TRANSACTIONS, batch_size=100, window_s=1, max_concurrency=20),),
-        reach=Reach.DATABASE,
-        timeout_s=60,
-        permissions=(*SQL, *EVENTS),
-    ),
+    *STORES,
     Function(
         name="webhooks_api",
         purpose="Webhook endpoints, their secrets, attempts and replays.",
