@@ -20,7 +20,7 @@ LAYER_PACKAGES = {
     "federation": ["joserfc", "dns"],
     "calls": ["httptools"],
     "dynamo": ["pynamodb"],
-    "tables": {"arro3"},
+    "tables": ["arro3"],
     "billing": ["stripe"],
     "migrations": ["alembic", "sqlalchemy"],
 }
