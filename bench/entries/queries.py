@@ -174,6 +174,6 @@ def _goals(rows: list[Row], sizes: tuple[int, ...]) -> list[Goal]:
 
 
 _NOTES = (
-    "The whole handler: token, permission, rate, log line, version, numbers and JSON. Stores grow with rows: 5, 5 and 50.",
-    "`worked out` is without any kept answer, `kept` is the sandbox's own; DynamoDB, which is emulated here, is not asked.",
+    "The whole handler: token, permission, rate, log line, version, numbers and JSON. Stores grow too: 5, 5 and 50.",
+    "`worked out` is without any kept answer, `kept` is the sandbox's own; DynamoDB, emulated here, is not asked.",
 )

@@ -9,7 +9,7 @@ from shared.alerts.service.judging import Judging, Sources
 from shared.alerts.service.watch import Watch
 from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
-from shared.measurements.service import Processor
+from shared.measurements.service import Processor, Quarantine
 from shared.occupancy.repository import LimitRepository
 from shared.occupancy.service import Limits, Occupancy
 from shared.quality.repository.tallies import TallyRepository
@@ -36,4 +36,4 @@ limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
 watch = Watch(database, WatchedRepository(), limits, judging)
 heeds = (Tallies(TallyRepository()), watch)
 processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=heeds)
-handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)
+handler = QueueEntry(Quarantine(processor), observability=kernel.observability, need=Need.PROCESS)

@@ -9,7 +9,7 @@ from shared.alerts.service.judging import Judging, Sources
 from shared.alerts.service.watch import Watch
 from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
-from shared.measurements.service import Processor
+from shared.measurements.service import Processor, Quarantine
 from shared.occupancy.repository import LimitRepository
 from shared.occupancy.service import Limits, Occupancy
 from tenant_context.clock import uuid7
@@ -33,4 +33,4 @@ judging = Judging(Sources(RuleRepository(), AlertRepository(), figures, known_li
 limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
 watch = Watch(database, WatchedRepository(), limits, judging)
 processor = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions, heeds=(watch,))
-handler = QueueEntry(processor, observability=kernel.observability, need=Need.PROCESS)
+handler = QueueEntry(Quarantine(processor), observability=kernel.observability, need=Need.PROCESS)

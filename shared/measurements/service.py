@@ -1,8 +1,9 @@
 """The processor of the ingest line: writes the parts of batches."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -63,6 +64,7 @@ class Processor:
             if not self._raw.begin(tx, self._kind, data):
                 return
             outcome, unknown = self._write(self._raw, tx, data)
+            outcome = replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))
             refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
             self._raw.reject(tx, batch, refused)
             self._raw.end(tx, data, outcome)
@@ -75,6 +77,85 @@ class Processor:
     def _heed(self, tx: Transaction, data: dict[str, Any], outcome: Outcome | None) -> None:
         for heed in self._heeds:
             heed(tx, data, outcome)
+
+    def bears(self, tenant: TenantContext, data: dict[str, Any]) -> bool:
+        """Whether rows can be written: it is tried, and undone."""
+        try:
+            with self._database.transaction(tenant) as tx:
+                self._write(self._raw, tx, data)
+                _undo()
+        except _Undone:
+            pass
+        except Exception as error:
+            if not _is_of_rows(error):
+                raise
+            return False
+        return True
+
+
+class Quarantine:
+    """Has a part written without the rows that cannot be, where there are any: those are kept among the refused."""
+
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+
+    def __call__(self, tenant: TenantContext, message: Message) -> None:
+        """Write a part of a batch, and look for what is wrong with it only where that fails."""
+        try:
+            self._processor(tenant, message)
+        except Exception as error:
+            if not _is_of_rows(error) or not message.data["rows"]:
+                raise
+            data, rows = message.data, message.data["rows"]
+            poison = self._poison(tenant, data, list(range(len(rows)))) or _doubles(rows)
+            # Where no row at all can be written, the fault is rather ours.
+            if not poison or len(poison) == len(rows) > 1:
+                raise
+            refused = [*data["refused"], *(_poisoned(message.kind, place, rows[place]) for place in poison)]
+            good = [row for place, row in enumerate(rows) if place not in set(poison)]
+            told = {**data, "rows": good, "refused": refused, "poisoned": len(poison)}
+            self._processor(tenant, Message(message.tenant, message.id, message.kind, told))
+
+    def _poison(self, tenant: TenantContext, data: dict[str, Any], places: list[int]) -> list[int]:
+        """The places of rows that cannot be written even alone, by halves."""
+        if self._processor.bears(tenant, {**data, "rows": [data["rows"][place] for place in places]}):
+            return []
+        if len(places) == 1:
+            return places
+        half = len(places) // 2
+        return self._poison(tenant, data, places[:half]) + self._poison(tenant, data, places[half:])
+
+
+class _Undone(Exception):
+    """What was tried is undone."""
+
+
+def _undo() -> NoReturn:
+    raise _Undone
+
+
+_OF_ROWS = ("21", "22", "23")
+"""Classes of PostgreSQL's errors that are of what was to be written: twice the same, no value, against a rule."""
+
+
+def _is_of_rows(error: Exception) -> bool:
+    """Whether something is wrong with what was to be written, which trying again does not mend."""
+    return str(getattr(error, "sqlstate", "")).startswith(_OF_ROWS) or isinstance(error, ValueError | TypeError)
+
+
+def _doubles(rows: list[list[Any]]) -> list[int]:
+    """The places of rows that a later one of the same part says anew."""
+    latest = {tuple(map(str, row[:3])): place for place, row in enumerate(rows)}
+    return sorted(set(range(len(rows))) - set(latest.values()))
+
+
+def _poisoned(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
+    try:
+        content = _vanished(kind, place, row)["content"]
+    except (KeyError, ValueError, TypeError):
+        content = {"values": row}
+    message = "cannot be written: it is none that the store takes"
+    return {"row": place, "field": "", "code": "poison", "message": message, "content": content}
 
 
 class Recalibration:

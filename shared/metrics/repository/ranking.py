@@ -25,15 +25,17 @@ _RANKED: LiteralString = """
     ), traffic AS (
         SELECT s.id, p.now, sum(f.entries)::numeric AS entries, sum(f.exits)::numeric AS exits,
                sum(f.minutes)::bigint AS minutes, bool_or(f.intervals > 0 OR f.minutes > 0) AS counted
-        FROM stores s CROSS JOIN sides p
-        JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = s.id AND f.day >= p.first AND f.day < p.last
+        FROM stores s CROSS JOIN sides p CROSS JOIN LATERAL (
+            SELECT * FROM footfall_day q WHERE q.tenant_id = %(tenant)s AND q.place_id = s.id
+                                               AND q.day >= p.first AND q.day < p.last OFFSET 0) f
         GROUP BY 1, 2
     ), sales AS (
         SELECT s.id, p.now, sum(f.transactions)::numeric AS transactions, sum(f.units) AS units,
                sum(f.revenue) AS revenue, sum(f.transactions + f.cancellations) > 0 AS sold,
                array_agg(DISTINCT f.currency) FILTER (WHERE f.transactions + f.cancellations > 0) AS currencies
-        FROM stores s CROSS JOIN sides p
-        JOIN sales_day f ON f.tenant_id = %(tenant)s AND f.place_id = s.id AND f.day >= p.first AND f.day < p.last
+        FROM stores s CROSS JOIN sides p CROSS JOIN LATERAL (
+            SELECT * FROM sales_day q WHERE q.tenant_id = %(tenant)s AND q.place_id = s.id
+                                            AND q.day >= p.first AND q.day < p.last OFFSET 0) f
         WHERE %(sales)s AND (%(currency)s::text IS NULL OR f.currency = %(currency)s) GROUP BY 1, 2
     ), valued AS (
         SELECT s.id, p.now, t.minutes, a.currencies,

@@ -1,0 +1,100 @@
+"""A row that cannot be written is kept among the refused, and the rest of its part is written."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+
+from shared.measurements.repository.batches import BatchRepository
+from shared.measurements.repository.raw import RawRepository
+from shared.measurements.service import Processor, Quarantine
+from tenant_context.clock import uuid7
+from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
+from tenant_context.errors import Unavailable
+from tenant_context.postgres import Database
+from tests.integration.test_ingest_line import MONDAY, add_sensor, count, footfall, part
+
+Tenants = tuple[TenantContext, TenantContext]
+
+
+def process(database: Database, tenant: TenantContext, data: dict[str, Any], kind: str = "counts") -> None:
+    write = RawRepository.write_counts if kind == "counts" else RawRepository.write_transactions
+    Quarantine(Processor(database, RawRepository(uuid7), kind, write))(
+        tenant, Message(tenant.tenant, "test", kind, data)
+    )
+
+
+def refused(database: Database, tenant: TenantContext, data: dict[str, Any]) -> list[tuple[int, str]]:
+    kept = BatchRepository(database).rejected(tenant, batch=UUID(data["batch"]), after=None, limit=100)
+    told = [msgspec.json.decode(text) for text, _ in kept]
+    return sorted((one["row"], one["code"]) for one in told)
+
+
+def poison(sensor: UUID) -> dict[str, list[Any]]:
+    start = (MONDAY + timedelta(days=1)).isoformat()
+    end = (MONDAY + timedelta(days=1, minutes=15)).isoformat()
+    return {
+        "more people than a number holds": [str(sensor), "", start, end, 2**40, 0],
+        "less than nobody": [str(sensor), "", start, end, -1, 0],
+        "no sensor's id": ["door", "", start, end, 1, 0],
+        "no moment": [str(sensor), "", "yesterday", end, 1, 0],
+        "a month that no partition is of": [str(sensor), "", "1969-01-01T00:00:00Z", end, 1, 0],
+        "a value too few": [str(sensor), "", start, end],
+        "an end before its beginning, and a line with quotes": [str(sensor), '"}{\\', start, end, 1, 2**31],
+    }
+
+
+@pytest.mark.parametrize("what", list(poison(UUID(int=1))))
+def test_the_rest_is_written(database: Database, two_tenants: Tenants, what: str) -> None:
+    acme, _ = two_tenants
+    _, sensor = add_sensor(database, acme)
+    data = part([count(sensor, 0, 5, 2), poison(sensor)[what], *(count(sensor, step, 1, 1) for step in range(1, 9))])
+    process(database, acme, data)
+    assert footfall(database, acme) == (13, 10, 270)
+    assert refused(database, acme, data) == [(1, "poison")]
+    shown = msgspec.json.decode(BatchRepository(database).show(acme, UUID(data["batch"])))
+    assert (shown["stored"], shown["quarantined"], shown["state"]) == (9, 1, "done")
+    process(database, acme, data)  # delivered again
+    assert footfall(database, acme) == (13, 10, 270)
+    assert len(refused(database, acme, data)) == 1
+
+
+def test_of_two_rows_that_say_the_same_time_the_later_counts(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    _, sensor = add_sensor(database, acme)
+    data = part([count(sensor, 0, 5, 2), count(sensor, 1, 1, 1), count(sensor, 0, 7, 3)])
+    process(database, acme, data)
+    assert footfall(database, acme)[:2] == (8, 4)
+    assert refused(database, acme, data) == [(0, "poison")]
+
+
+def test_a_receipt_that_cannot_be_written_holds_no_other_up(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    site, _ = add_sensor(database, acme)
+    good = [str(site), "1", MONDAY.isoformat(), "EUR", "10.00", None, [["sku", 1, "10.00"]]]
+    data = part([good, [str(site), "2", MONDAY.isoformat(), "euros", "10.00", None, []]])
+    process(database, acme, data, "transactions")
+    assert refused(database, acme, data) == [(1, "poison")]
+    assert database.read(acme, "SELECT id FROM transactions") == [("1",)]
+
+
+def test_what_is_no_row_s_fault_is_tried_again(
+    database: Database, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    _, sensor = add_sensor(database, acme)
+
+    def away(*_: object) -> None:
+        raise psycopg.errors.SerializationFailure("try again")
+
+    monkeypatch.setattr(RawRepository, "end", away)
+    data = part([count(sensor, 0, 5, 2)])
+    with pytest.raises(Unavailable):
+        process(database, acme, data)
+    monkeypatch.undo()
+    process(database, acme, data)
+    assert footfall(database, acme) == (5, 2, 30)
