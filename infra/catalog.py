@@ -35,6 +35,8 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
+STORES: Final = ("sites", "sensors", "metrics", "quality", "alerts", "targets")
+
 LATE_S: Final = 60
 """Seconds: as late as an attempt that was planned for later may be."""
 
@@ -134,20 +136,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         name="sites",
         purpose="Stores, their sensors and metrics, what those are worth, what they are to be, and alerts.",
         layers=("core", "tables"),
-        triggers=(
-            Http(
-                prefixes=(
-                    "sites",
-                    "sensors",
-                    "metrics",
-                    "ingest/batches",
-                    "ingest/rejected",
-                    "quality",
-                    "alerts",
-                    "targets",
-                )
-            ),
-        ),
+        triggers=(Http(prefixes=(*STORES, "ingest/batches", "ingest/rejected")),),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
     ),

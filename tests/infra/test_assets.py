@@ -29,7 +29,8 @@ LAYER_BUDGETS_MB = {
     "billing": 30.0,
     "migrations": 32.0,
 }
-FUNCTION_BUDGET_MB = 1.0
+FUNCTION_BUDGET_MB = 1.3
+"""The largest, sites, holds what is read of stores: metrics, quality, occupancy, alerts and targets."""
 API_PAGE_MB = 2.5
 """Swagger UI, which only the function that serves it carries."""
 LAMBDA_LIMIT_MB = 250.0
