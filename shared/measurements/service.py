@@ -52,25 +52,39 @@ class Processor:
 
     def __call__(self, tenant: TenantContext, message: Message) -> None:
         """Rows, revisions, rollups and the note that they are done, in one transaction."""
-        data = message.data
+        with self._database.transaction(tenant) as tx:
+            self._part(tx, message.data)
+
+    def together(self, messages: Sequence[tuple[TenantContext, Message]]) -> None:
+        """The same for several parts of one tenant, in one transaction: all of them are written, or none.
+
+        Nobody else writes the tenant's rollups meanwhile: one part after the other they come in no order that others
+        could keep to.
+        """
+        with self._database.transaction(messages[0][0]) as tx:
+            self._raw.hold(tx)
+            for tenant, message in messages:
+                tx.go_on_as(tenant)
+                self._part(tx, message.data)
+
+    def _part(self, tx: Transaction, data: dict[str, Any]) -> None:
         batch = UUID(data["batch"])
         beats = data.get("beats", ())
-        with self._database.transaction(tenant) as tx:
-            if beats and not data["rows"] and not data["refused"]:
-                BeatRepository.hear(tx, data["received_at"], beats)
-                self._heed(tx, data, None)
-                return
-            if not self._raw.begin(tx, self._kind, data):
-                return
-            outcome, unknown = self._write(self._raw, tx, data)
-            refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
-            self._raw.reject(tx, batch, refused)
-            self._raw.end(tx, data, outcome)
-            tx.emit(_processed(self._kind, batch, data, outcome))
-            self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
-            if beats:
-                BeatRepository.hear(tx, data["received_at"], beats)
-            self._heed(tx, data, outcome)
+        if beats and not data["rows"] and not data["refused"]:
+            BeatRepository.hear(tx, data["received_at"], beats)
+            self._heed(tx, data, None)
+            return
+        if not self._raw.begin(tx, self._kind, data):
+            return
+        outcome, unknown = self._write(self._raw, tx, data)
+        refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
+        self._raw.reject(tx, batch, refused)
+        self._raw.end(tx, data, outcome)
+        tx.emit(_processed(self._kind, batch, data, outcome))
+        self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
+        if beats:
+            BeatRepository.hear(tx, data["received_at"], beats)
+        self._heed(tx, data, outcome)
 
     def _heed(self, tx: Transaction, data: dict[str, Any], outcome: Outcome | None) -> None:
         for heed in self._heeds:

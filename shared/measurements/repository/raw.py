@@ -16,6 +16,7 @@ from shared.measurements import rules
 from shared.measurements.errors import RejectedNotFound
 from shared.measurements.model import Outcome, RejectedRow
 from shared.measurements.repository import counts, readings, transactions
+from shared.measurements.repository.writing import hold_tree
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
@@ -43,6 +44,10 @@ class RawRepository:
 
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
+
+    def hold(self, tx: Transaction) -> None:
+        """Nobody else writes rollups of the tenant until the transaction ends."""
+        hold_tree(tx)
 
     def begin(self, tx: Transaction, kind: str, data: dict[str, Any]) -> bool:
         """Note the batch; whether this part of it is still to be done."""
