@@ -20,6 +20,7 @@ NAMES = (
     "export",
     "search",
     "deliveries",
+    "pushes",
     "crowds",
     "fanout",
 )
