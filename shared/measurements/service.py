@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.measurements import rules as measured
 from shared.measurements.errors import AlreadyResubmitted, WrongTime
 from shared.measurements.model import Outcome, Recalibrated, Resubmitted
 from shared.measurements.repository.raw import RawRepository
@@ -63,20 +64,31 @@ class Processor:
         """
         with self._database.transaction(messages[0][0]) as tx:
             self._raw.hold(tx)
-            for tenant, message in messages:
+            parts = [message.data for _, message in messages]
+            first = [place for place in self._apart(parts) if self._raw.begin(tx, self._kind, parts[place])]
+            outcomes = self._raw.write_each(tx, [parts[place] for place in first]) if first else []
+            for place, (outcome, unknown) in zip(first, outcomes, strict=True):
+                tx.go_on_as(messages[place][0])
+                self._note(tx, parts[place], outcome, unknown)
+            # What was begun before is found to be, and let go.
+            for tenant, message in (messages[place] for place in range(len(messages)) if place not in first):
                 tx.go_on_as(tenant)
                 self._part(tx, message.data)
 
+    def _apart(self, parts: Sequence[dict[str, Any]]) -> list[int]:
+        return measured.apart(parts) if self._kind == "counts" else []
+
     def _part(self, tx: Transaction, data: dict[str, Any]) -> None:
-        batch = UUID(data["batch"])
         beats = data.get("beats", ())
         if beats and not data["rows"] and not data["refused"]:
             BeatRepository.hear(tx, data["received_at"], beats)
             self._heed(tx, data, None)
-            return
-        if not self._raw.begin(tx, self._kind, data):
-            return
-        outcome, unknown = self._write(self._raw, tx, data)
+        elif self._raw.begin(tx, self._kind, data):
+            self._note(tx, data, *self._write(self._raw, tx, data))
+
+    def _note(self, tx: Transaction, data: dict[str, Any], outcome: Outcome, unknown: Sequence[int]) -> None:
+        """Note what became of a part whose rows are written."""
+        batch, beats = UUID(data["batch"]), data.get("beats", ())
         refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
         self._raw.reject(tx, batch, refused)
         self._raw.end(tx, data, outcome)

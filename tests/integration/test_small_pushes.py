@@ -1,6 +1,7 @@
 """Small messages of a tenant are written in one transaction; whichever is to blame fails alone."""
 
 import json
+import random
 from typing import Any
 from uuid import UUID
 
@@ -117,3 +118,65 @@ def test_a_large_message_has_a_transaction_of_its_own(
     assert len(json.dumps(large)) > 20_000
     assert failures(entry, record(acme, one(sensor, 0)), record(acme, large), record(acme, one(sensor, 1))) == set()
     assert database.read(acme, "SELECT count(DISTINCT xmin::text), count(*) FROM ingest_parts") == [(2, 3)]
+
+
+def test_parts_that_one_statement_writes_are_told_apart(
+    entry: QueueEntry, database: Database, two_tenants: Tenants
+) -> None:
+    acme = two_tenants[0]
+    sensor, other = add_sensor(database, acme)[1], add_sensor(database, acme)[1]
+    entry({"Records": [record(acme, part([count(sensor, 0, 1, 0), count(sensor, 1, 1, 0)]))]}, None)
+    nobody = uuid7()
+    parts = [
+        part([count(sensor, 0, 1, 0), count(sensor, 1, 5, 0), count(sensor, 2, 1, 0)], at=1),  # as it was, revised, new
+        part([count(nobody, 0, 9, 0), count(other, 0, 2, 0), count(nobody, 1, 9, 0)], at=2),
+        part([count(other, 1, 3, 0)], at=3),
+        part([[*count(other, 2, 8, 0), 4, 0]], at=4),  # calibrated
+        part([[str(sensor), "", MONDAY.isoformat(), 0, 0]], at=5),  # a counter's standing
+    ]
+    records = [record(acme, data) for data in parts]
+    assert failures(entry, *records) == set()
+    query = "SELECT stored, unchanged, revised, quarantined FROM ingest_parts WHERE batch_id = %s"
+    told = [database.read(acme, query, (UUID(data["batch"]),)) for data in parts]
+    assert told == [[(1, 1, 1, 0)], [(1, 0, 0, 2)], [(1, 0, 0, 0)], [(1, 0, 0, 0)], [(1, 0, 0, 0)]]
+    kept = database.read(
+        acme,
+        "SELECT batch_id, entries, raw_entries, received_at FROM people_counts WHERE sensor_id = %s ORDER BY starts_at",
+        (other,),
+    )
+    assert [row[0] for row in kept] == [UUID(data["batch"]) for data in parts[1:4]]
+    assert [(row[1], row[2]) for row in kept] == [(2, None), (3, None), (8, 4)]
+    assert [row[3].isoformat() for row in kept] == [data["received_at"] for data in parts[1:4]]
+    refused = database.read(
+        acme, "SELECT row, code FROM rejected_rows WHERE batch_id = %s ORDER BY row", (UUID(parts[1]["batch"]),)
+    )
+    assert refused == [(0, "vanished"), (2, "vanished")]
+    assert footfall(database, acme)[0] == 1 + 5 + 1 + 2 + 3 + 8
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_together_or_alone_the_same_is_counted(
+    entry: QueueEntry, database: Database, two_tenants: Tenants, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311  a test's own dice
+    sensors = {tenant.tenant: [add_sensor(database, tenant)[1] for _ in range(3)] for tenant in two_tenants}
+    said = [
+        [(chance.randrange(3), chance.randrange(8), chance.randrange(1, 50)) for _ in range(chance.randrange(1, 4))]
+        for _ in range(60)
+    ]
+    for tenant, receives in zip(two_tenants, (1, 2), strict=True):
+        messages = []
+        for at, rows in enumerate(said):
+            unique = {(which, step): people for which, step, people in rows}
+            counts = [count(sensors[tenant.tenant][which], step, people, 0) for (which, step), people in unique.items()]
+            messages.append(record(tenant, part(counts, at=at), receives))
+        dice = random.Random(seed + 9)  # noqa: S311
+        dice.shuffle(messages)
+        messages += dice.sample(messages, 10)
+        while messages:
+            assert failures(entry, *messages[:20]) == set()
+            messages = messages[20:]
+    acme, globex = (footfall(database, tenant) for tenant in two_tenants)
+    assert acme == globex
+    newest = {(which, step): people for rows in said for which, step, people in rows}
+    assert acme[0] == sum(newest.values())

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from shared.measurements import rules
 from shared.measurements.errors import RejectedNotFound
 from shared.measurements.model import Outcome, RejectedRow
-from shared.measurements.repository import counts, readings, transactions
+from shared.measurements.repository import counts, gathered, readings, transactions
 from shared.measurements.repository.writing import hold_tree
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
@@ -71,6 +71,10 @@ class RawRepository:
     def write_counts(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
         """Counts in; answers what became of them and the places of rows whose sensor is not there."""
         return readings.write_counts(tx, data)
+
+    def write_each(self, tx: Transaction, parts: Sequence[dict[str, Any]]) -> list[tuple[Outcome, list[int]]]:
+        """Counts of several parts in, by one statement; the same of each."""
+        return gathered.write_each(tx, parts)
 
     def recalibrate(
         self, tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID
