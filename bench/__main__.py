@@ -21,6 +21,7 @@ NAMES = (
     "search",
     "deliveries",
     "pushes",
+    "bulk",
     "crowds",
     "fanout",
 )
