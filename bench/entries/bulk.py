@@ -139,6 +139,7 @@ def _goals(rows: list[Row]) -> list[Goal]:
 
 
 _NOTES = (
-    "Cut, checked by the door itself and encoded as messages; not fetched from S3, not sent, not noted.",
+    "Cut, checked by the door itself and encoded as messages; neither sent nor noted.",
+    "Nor is it fetched: from S3 it would come in ranges of 8 MB, of which there are two while one is read.",
     "The interpreter with what the benchmark imports is about half of the memory.",
 )
