@@ -11,7 +11,7 @@ from typing import Final
 from infra.bulk import BULK
 from infra.leaving import LEAVING
 from infra.paying import PAYING
-from infra.permits import EVENTS, RATES, SQL, TOKENS
+from infra.permits import EVENTS, SQL, TOKENS
 from infra.posted import POSTED
 from infra.vocabulary import (
     Access,
@@ -151,19 +151,6 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         ),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
-    ),
-    Function(
-        name="sensors_ingest",
-        purpose="Takes counts and transactions from devices, validates every row and queues the good ones.",
-        triggers=(Http(prefixes=("ingest",)),),
-        reach=Reach.NEITHER,
-        permissions=(
-            *RATES,
-            *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
-            *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
-            *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS, Queue.USAGE),
-        ),
     ),
     Function(
         name="sensors_processor",
