@@ -220,8 +220,14 @@ def _resources(place: World) -> Iterator[dict[str, str]]:
     bus = f"bench-{mark}"
     events.create_event_bus(Name=bus)
     try:
-        with table(place.stack) as keys, table(place.stack) as devices, table(place.stack) as rates:
+        with (
+            table(place.stack) as keys,
+            table(place.stack) as devices,
+            table(place.stack) as rates,
+            table(place.stack) as answers,
+        ):
             yield {
+                "TABLE_ANSWERS": answers,
                 "TABLE_API_KEYS": keys,
                 "TABLE_DEVICES": devices,
                 "TABLE_RATES": rates,

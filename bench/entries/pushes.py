@@ -110,7 +110,7 @@ class Line:
         """The two calls of AWS that a push cannot do without: the directory's, and the queue's."""
         dynamodb, sqs = AwsClient("dynamodb"), AwsClient("sqs")
         bodies = self.messages(times)
-        key = {"pk": {"S": f"{self.place.tenant}#sensors"}, "sk": {"S": "door"}}
+        key = {"pk": {"S": f"tenant#{self.place.tenant}#sensors"}, "sk": {"S": "door"}}
         for body in bodies:
             dynamodb.call("BatchGetItem", {"RequestItems": {self.devices: {"Keys": [key]}}})
             entry = {"Id": "0", "MessageBody": body, "MessageGroupId": str(self.place.tenant)}
