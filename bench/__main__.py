@@ -21,6 +21,8 @@ NAMES = (
     "search",
     "deliveries",
     "arrival",
+    "pushes",
+    "bulk",
     "crowds",
     "fanout",
     "processor",

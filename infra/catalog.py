@@ -37,8 +37,6 @@ from infra.vocabulary import (
 API_PREFIXES: Final = ("/api/v1", "/api")
 """Where every HTTP prefix is reachable; without a version in the path, X-API-Version decides."""
 
-STORES: Final = ("sites", "sensors", "metrics", "quality", "alerts", "targets")
-
 LATE_S: Final = 60
 """Seconds: as late as an attempt that was planned for later may be."""
 

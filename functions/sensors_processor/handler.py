@@ -36,4 +36,6 @@ limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
 watch = Watch(database, WatchedRepository(), limits, judging)
 heeds = (Tallies(TallyRepository()), watch)
 processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=heeds)
-handler = QueueEntry(Quarantine(processor), observability=kernel.observability, need=Need.PROCESS)
+handler = QueueEntry(
+    Quarantine(processor), observability=kernel.observability, need=Need.PROCESS, together=processor.together
+)

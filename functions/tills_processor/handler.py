@@ -33,4 +33,6 @@ judging = Judging(Sources(RuleRepository(), AlertRepository(), figures, known_li
 limits = Limits(figures, known_limits, Occupancy(figures, known_limits))
 watch = Watch(database, WatchedRepository(), limits, judging)
 processor = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions, heeds=(watch,))
-handler = QueueEntry(Quarantine(processor), observability=kernel.observability, need=Need.PROCESS)
+handler = QueueEntry(
+    Quarantine(processor), observability=kernel.observability, need=Need.PROCESS, together=processor.together
+)

@@ -11,6 +11,8 @@ import msgspec
 from shared.sites.model import Setup
 
 _DEEPEST = 16
+_OF_AN_INTERVAL = 6
+"""Values of a count's row; the standing of a counter has less."""
 WITH_RAW = 8
 """Values of a count's row where a calibration was used: without it there are two less."""
 MOST_AT_ONCE = 20_000
@@ -45,6 +47,21 @@ def row(setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, e
 def padded(values: Sequence[Any]) -> Sequence[Any]:
     """A count's row with room for what was counted without a calibration, where there was none."""
     return values if len(values) == WITH_RAW else (*values, None, None)
+
+
+def apart(parts: Sequence[dict[str, Any]]) -> list[int]:
+    """The places of parts of intervals that one statement can write: it takes no interval, and no batch, twice."""
+    found: list[int] = []
+    seen: set[Any] = set()
+    for place, data in enumerate(parts):
+        rows = data["rows"]
+        if not rows or data["refused"] or any(len(row) < _OF_AN_INTERVAL for row in rows):
+            continue
+        keys = {(row[0], row[1], datetime.fromisoformat(row[2])) for row in rows} | {data["batch"]}
+        if len(keys) == len(rows) + 1 and not keys & seen:
+            found.append(place)
+            seen |= keys
+    return found
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.measurements import rules as measured
 from shared.measurements.errors import AlreadyResubmitted, WrongTime
 from shared.measurements.model import Outcome, Recalibrated, Resubmitted
 from shared.measurements.repository.raw import RawRepository
@@ -53,26 +54,51 @@ class Processor:
 
     def __call__(self, tenant: TenantContext, message: Message) -> None:
         """Rows, revisions, rollups and the note that they are done, in one transaction."""
-        data = message.data
-        batch = UUID(data["batch"])
-        beats = data.get("beats", ())
         with self._database.transaction(tenant) as tx:
-            if beats and not data["rows"] and not data["refused"]:
-                BeatRepository.hear(tx, data["received_at"], beats)
-                self._heed(tx, data, None)
-                return
-            if not self._raw.begin(tx, self._kind, data):
-                return
-            outcome, unknown = self._write(self._raw, tx, data)
-            outcome = replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))
-            refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
-            self._raw.reject(tx, batch, refused)
-            self._raw.end(tx, data, outcome)
-            tx.emit(_processed(self._kind, batch, data, outcome))
-            self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
-            if beats:
-                BeatRepository.hear(tx, data["received_at"], beats)
-            self._heed(tx, data, outcome)
+            self._part(tx, message.data)
+
+    def together(self, messages: Sequence[tuple[TenantContext, Message]]) -> None:
+        """The same for several parts of one tenant, in one transaction: all of them are written, or none.
+
+        Nobody else writes the tenant's rollups meanwhile: one part after the other they come in no order that others
+        could keep to.
+        """
+        with self._database.transaction(messages[0][0]) as tx:
+            self._raw.hold(tx)
+            parts = [message.data for _, message in messages]
+            first = [place for place in self._apart(parts) if self._raw.begin(tx, self._kind, parts[place])]
+            outcomes = self._raw.write_each(tx, [parts[place] for place in first]) if first else []
+            for place, (outcome, unknown) in zip(first, outcomes, strict=True):
+                tx.go_on_as(messages[place][0])
+                self._note(tx, parts[place], outcome, unknown)
+            # What was begun before is found to be, and let go.
+            for tenant, message in (messages[place] for place in range(len(messages)) if place not in first):
+                tx.go_on_as(tenant)
+                self._part(tx, message.data)
+
+    def _apart(self, parts: Sequence[dict[str, Any]]) -> list[int]:
+        return measured.apart(parts) if self._kind == "counts" else []
+
+    def _part(self, tx: Transaction, data: dict[str, Any]) -> None:
+        beats = data.get("beats", ())
+        if beats and not data["rows"] and not data["refused"]:
+            BeatRepository.hear(tx, data["received_at"], beats)
+            self._heed(tx, data, None)
+        elif self._raw.begin(tx, self._kind, data):
+            self._note(tx, data, *self._write(self._raw, tx, data))
+
+    def _note(self, tx: Transaction, data: dict[str, Any], outcome: Outcome, unknown: Sequence[int]) -> None:
+        """Note what became of a part whose rows are written."""
+        batch, beats = UUID(data["batch"]), data.get("beats", ())
+        outcome = replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))
+        refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
+        self._raw.reject(tx, batch, refused)
+        self._raw.end(tx, data, outcome)
+        tx.emit(_processed(self._kind, batch, data, outcome))
+        self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
+        if beats:
+            BeatRepository.hear(tx, data["received_at"], beats)
+        self._heed(tx, data, outcome)
 
     def _heed(self, tx: Transaction, data: dict[str, Any], outcome: Outcome | None) -> None:
         for heed in self._heeds:

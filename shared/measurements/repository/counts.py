@@ -14,12 +14,12 @@ from shared.measurements.repository.writing import array, share_tree, texts, wri
 from shared.sites.model import Setup
 from tenant_context.postgres import Transaction
 
-_COUNT_COLUMNS = ("sensors", "lines", "starts", "ends", "entries", "exits", "raw_entries", "raw_exits")
+COUNT_COLUMNS = ("sensors", "lines", "starts", "ends", "entries", "exits", "raw_entries", "raw_exits")
 # One statement, so that raw rows, revisions and rollups of every size can never disagree. What is longer than
 # a quarter is spread over those that it covers, evenly and in whole people: what came up to a moment is rounded down.
 # Rows of every table are taken in one order, tables too (`lined` before what is shared by many), so that nobody who
 # writes at the same time waits for somebody who waits for them.
-_WRITE_COUNTS: LiteralString = """
+WRITE_COUNTS: LiteralString = """
     WITH input AS (
         SELECT n, sensor_id, line, starts_at, ends_at, entries, exits, raw_entries, raw_exits
         FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
@@ -184,13 +184,13 @@ def write_intervals(
     What was counted decides whether a row says something else: a calibration that changed since changes nothing,
     unless it is to be used `anew`.
     """
-    columns = list(zip(*(rules.padded(row) for row in rows), strict=True)) or [()] * len(_COUNT_COLUMNS)
+    columns = list(zip(*(rules.padded(row) for row in rows), strict=True)) or [()] * len(COUNT_COLUMNS)
     values = {
         name: texts(column) if name == "lines" else array(column)
-        for name, column in zip(_COUNT_COLUMNS, columns, strict=True)
+        for name, column in zip(COUNT_COLUMNS, columns, strict=True)
     }
     share_tree(tx)
-    return write(tx, _WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew})
+    return write(tx, WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew})
 
 
 def recalibrate(tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID) -> tuple[int, int]:

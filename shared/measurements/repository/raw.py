@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 from shared.measurements import rules
 from shared.measurements.errors import RejectedNotFound
 from shared.measurements.model import Outcome, RejectedRow
-from shared.measurements.repository import counts, readings, transactions
+from shared.measurements.repository import counts, gathered, readings, transactions
+from shared.measurements.repository.writing import hold_tree
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
@@ -44,6 +45,10 @@ class RawRepository:
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
 
+    def hold(self, tx: Transaction) -> None:
+        """Nobody else writes rollups of the tenant until the transaction ends."""
+        hold_tree(tx)
+
     def begin(self, tx: Transaction, kind: str, data: dict[str, Any]) -> bool:
         """Note the batch; whether this part of it is still to be done."""
         batch = UUID(data["batch"])
@@ -66,6 +71,10 @@ class RawRepository:
     def write_counts(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
         """Counts in; answers what became of them and the places of rows whose sensor is not there."""
         return readings.write_counts(tx, data)
+
+    def write_each(self, tx: Transaction, parts: Sequence[dict[str, Any]]) -> list[tuple[Outcome, list[int]]]:
+        """Counts of several parts in, by one statement; the same of each."""
+        return gathered.write_each(tx, parts)
 
     def recalibrate(
         self, tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID

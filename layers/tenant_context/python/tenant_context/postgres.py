@@ -72,6 +72,13 @@ class Transaction:
         self.events: list[Event] = []
         self.afterwards: list[Callable[[], object]] = []
 
+    def go_on_as(self, tenant: TenantContext) -> None:
+        """Go on for another request of the same tenant: what follows is told as its own."""
+        if tenant.tenant != self.tenant.tenant:
+            raise ValueError("A transaction is one tenant's.")
+        self.run(_ENTER, (tenant.tenant, tenant.user, tenant.request_id))
+        self.tenant = tenant
+
     def run(self, query: Query, parameters: Parameters | None = None) -> None:
         """Queue a statement whose result nobody needs; its error surfaces at the next wait or at commit."""
         self._database.statements += 1

@@ -34,6 +34,11 @@ class Message(msgspec.Struct, frozen=True):
 
 
 Work = Callable[[TenantContext, Message], None]
+Together = Callable[[Sequence[tuple[TenantContext, Message]]], None]
+"""Works on some messages of one tenant as one: all of them, or none and it raises."""
+MOST_TOGETHER = 50
+_SMALL = 20_000
+"""Bytes of a message that shares its transaction with others: a large one gains nothing by that."""
 
 
 class QueueEntry:
@@ -43,6 +48,9 @@ class QueueEntry:
     run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
     transaction begins; a function without it asks `state_of`. `needs` names kinds of messages that want something else.
+
+    `together` is given the small messages of a tenant that come for the first time. When that fails, each has its own
+    turn as ever: so whichever of them is to blame fails alone.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class QueueEntry:
         need: Need | None = None,
         needs: Mapping[str, Need] | None = None,
         state_of: Callable[[UUID], str] | None = None,
+        together: Together | None = None,
     ) -> None:
         self._work = work
         self._observability = observability
@@ -63,11 +72,14 @@ class QueueEntry:
         self._usual = permitting(need) if need else ()
         self._states = {kind: permitting(other) for kind, other in (needs or {}).items()}
         self._state_of = state_of
+        self._together = together
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         """Handle a batch; answers which records failed."""
         self._look_ahead(event["Records"])
-        return _failures(record["messageId"] for record in event["Records"] if not self._handle(record))
+        done = self._groups(event["Records"], self._together) if self._together else set()
+        left = [record for record in event["Records"] if record["messageId"] not in done]
+        return _failures(record["messageId"] for record in left if not self._handle(record))
 
     def _look_ahead(self, records: Sequence[Mapping[str, Any]]) -> None:
         if self._ahead is None:
@@ -78,6 +90,39 @@ class QueueEntry:
                 message = self._read(record["body"])
                 self._judge(message)
                 self._ahead(from_message(message.tenant, message.id), message)
+
+    def _groups(self, records: Sequence[Mapping[str, Any]], together: Together) -> set[str]:
+        """Work on what can be worked on together; the ids of the records that were."""
+        tenants: dict[UUID, list[tuple[str, TenantContext, Message]]] = {}
+        for record in records:
+            if len(record["body"]) > _SMALL or record.get("attributes", {}).get("ApproximateReceiveCount", "1") != "1":
+                continue
+            # What cannot be read fails in its own turn, where it is logged.
+            with suppress(msgspec.MsgspecError, KeyError, ValueError):
+                message = self._read(record["body"])
+                tenant = from_message(message.tenant, message.id, self._permitting(message))
+                tenants.setdefault(message.tenant, []).append((record["messageId"], tenant, message))
+        done: set[str] = set()
+        for waiting in tenants.values():
+            for start in range(0, len(waiting), MOST_TOGETHER):
+                group = waiting[start : start + MOST_TOGETHER]
+                if len(group) > 1 and self._all_of(group, together):
+                    done |= {record for record, _, _ in group}
+        return done
+
+    def _all_of(self, group: Sequence[tuple[str, TenantContext, Message]], together: Together) -> bool:
+        """Whether a group was worked on as one."""
+        record, tenant, message = group[0]
+        with self._observability.invocation(record, "queue") as invocation:
+            invocation.operation = message.kind
+            invocation.keys["messages"] = len(group)
+            invocation.caller(tenant)
+            try:
+                together([(one, each) for _, one, each in group])
+            except Exception as error:  # noqa: BLE001  each of them is tried alone then, and fails alone
+                self._observability.warning("each alone", reason=f"{type(error).__name__}: {error}"[:500])
+                return False
+        return True
 
     def _handle(self, record: Mapping[str, Any]) -> bool:
         with self._observability.invocation(record["messageId"], "queue") as invocation:
@@ -180,7 +225,7 @@ class BatchEntry(QueueEntry):
         self, together: Callable[[Sequence[Record]], None], work: Work, *, apart: Collection[str], **more: Any
     ) -> None:
         super().__init__(work, **more)
-        self._together = together
+        self._batch = together
         self._apart = apart
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
@@ -211,7 +256,7 @@ class BatchEntry(QueueEntry):
             for record in records:
                 self._admit(record)
             try:
-                self._together([record for record in records if not record.has_ended])
+                self._batch([record for record in records if not record.has_ended])
             except Exception as error:  # noqa: BLE001  each record that it did not come to goes back
                 for record in records:
                     if not record.has_ended:
