@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from infra.permits import EVENTS, RATES, SQL, TOKENS
-from infra.vocabulary import Access, Function, Http, Queue, QueueConsumer, Reach, Secret, Table, may
+from infra.permits import EVENTS, SQL, TOKENS
+from infra.vocabulary import Access, Function, Http, Queue, QueueConsumer, Reach, Table, may
 
 STORES: Final[tuple[Function, ...]] = (
     Function(
@@ -28,19 +28,6 @@ STORES: Final[tuple[Function, ...]] = (
         ),
         reach=Reach.DATABASE,
         permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
-    ),
-    Function(
-        name="sensors_ingest",
-        purpose="Takes counts and transactions from devices, validates every row and queues the good ones.",
-        triggers=(Http(prefixes=("ingest",)),),
-        reach=Reach.NEITHER,
-        permissions=(
-            *RATES,
-            *may(Access.READ_TABLE, Table.DEVICES, Table.REVOCATIONS),  # the states of keys' tenants
-            *may(Access.WRITE_TABLE, Table.API_KEYS),  # when a key was last used
-            *may(Access.READ_SECRET, Secret.PEPPER),
-            *may(Access.SEND, Queue.COUNTS, Queue.TRANSACTIONS, Queue.USAGE),
-        ),
     ),
     Function(
         name="sensors_processor",
