@@ -6,7 +6,6 @@ did not get its answer is sent once more by itself.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +16,7 @@ from shared.webhooks.model import Delivery, End, State, Wait
 from shared.webhooks.repository import places
 from shared.webhooks.repository.due import place
 from shared.webhooks.rules.log import shown_answer
+from tenant_context.aws import AwsError
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable, tenant_key
@@ -43,6 +43,8 @@ Both without OR, which is not for sure told from a second key: what nobody is at
 """
 _SHELF = ("gsi1pk", "gsi1sk", "held_for")
 """What has a delivery in a backlog."""
+_REFUSED, _BROKEN = 400, 500
+"""Statuses of AWS from which on it refused what was asked, and from which on it is what is wrong."""
 
 
 class Claim:
@@ -115,10 +117,11 @@ class AttemptRepository:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def claim(self, wanted: Sequence[Claim], now: datetime) -> list[Claimed | Standing | None]:
+    def claim(self, wanted: Sequence[Claim], now: datetime) -> list[Claimed | Standing | AwsError | None]:
         """Take attempts for those who ask, each where it is its delivery's next one and nobody is at it.
 
-        Where it is not to be had, how the delivery stands; None where there is none (any more).
+        Where it is not to be had, how the delivery stands; None where there is none (any more); an error where its
+        partition has no room, which is no other's trouble.
         """
         until, second = int((now + LEASE).timestamp()), int(now.timestamp())
         updates = [
@@ -130,7 +133,7 @@ class AttemptRepository:
         made = self._table.update_many(updates)
         return [self._claimed(one, answer, now) for one, answer in zip(wanted, made, strict=True)]
 
-    def _claimed(self, claim: Claim, answer: Updated, now: datetime) -> Claimed | Standing | None:
+    def _claimed(self, claim: Claim, answer: Updated, now: datetime) -> Claimed | Standing | AwsError | None:
         if answer.raw is None:
             return self._claim_alone(claim, now) if answer.error or answer.is_made else None
         if answer.is_made or answer.get("claimed_by") == claim.name:  # one that was sent again found its own claim
@@ -139,7 +142,13 @@ class AttemptRepository:
             return self._claim_alone(claim, now)
         return Standing(State(answer.get("state")), answer.get("attempts"))
 
-    def _claim_alone(self, claim: Claim, now: datetime) -> Claimed | Standing | None:
+    def _claim_alone(self, claim: Claim, now: datetime) -> Claimed | Standing | AwsError | None:
+        try:
+            return self._taken_alone(claim, now)
+        except AwsError as error:
+            return error
+
+    def _taken_alone(self, claim: Claim, now: datetime) -> Claimed | Standing | None:
         try:
             item = self._of(claim).update(
                 places.of_message(claim.delivery.message.id),
@@ -167,9 +176,26 @@ class AttemptRepository:
         item = self._of(claim).get(places.of_message(delivery.message.id), places.of_delivery(delivery.endpoint))
         return Standing(State(item["state"]), int(item["attempts"])) if item else None
 
-    def record(self, made: Sequence[Made]) -> None:
-        """Keep what came of attempts; repeating it changes nothing."""
-        self._table.put_many([self._logged(one) for one in made])
+    def record(self, made: Sequence[Made]) -> list[AwsError | None]:
+        """Keep what came of attempts, and answer for each what went wrong; repeating it changes nothing.
+
+        One item that DynamoDB refuses has all of a call refused: each is written by itself then.
+        """
+        items = [self._logged(one) for one in made]
+        try:
+            self._table.put_many(items)
+        except AwsError as error:
+            if not _REFUSED <= error.status < _BROKEN or len(items) == 1:
+                return [error] * len(items)
+            return [self._write(item) for item in items]
+        return [None] * len(items)
+
+    def _write(self, item: Item) -> AwsError | None:
+        try:
+            self._table.put_many([item])
+        except AwsError as error:
+            return error
+        return None
 
     @staticmethod
     def _logged(made: Made) -> Item:
@@ -196,8 +222,11 @@ class AttemptRepository:
             "gsi1sk": f"{at}#{claim.message}#{number:03}",
         }
 
-    def end(self, ended: Sequence[tuple[Claim, Ending]], *, now: datetime) -> None:
-        """Say where deliveries stand after an attempt of the claim's holder; nothing if another has taken over."""
+    def end(self, ended: Sequence[tuple[Claim, Ending]], *, now: datetime) -> list[AwsError | None]:
+        """Say where deliveries stand after an attempt of the claim's holder; nothing if another has taken over.
+
+        Answers for each what went wrong.
+        """
         moment = rfc3339(now)
         changes = [self._changes(claim, end, moment) for claim, end in ended]
         updates = [
@@ -205,12 +234,13 @@ class AttemptRepository:
             for (claim, _), change in zip(ended, changes, strict=True)
         ]
         answers = self._table.update_many(updates)
-        for (claim, _), change, answer in zip(ended, changes, answers, strict=True):
-            if answer.error:
-                self._end_alone(claim, change)
+        return [
+            self._end_alone(claim, change) if answer.error else None
+            for (claim, _), change, answer in zip(ended, changes, answers, strict=True)
+        ]
 
-    def _end_alone(self, claim: Claim, changes: Mapping[str, Any]) -> None:
-        with suppress(ConditionFailed):
+    def _end_alone(self, claim: Claim, changes: Mapping[str, Any]) -> AwsError | None:
+        try:
             self._of(claim).update(
                 places.of_message(claim.delivery.message.id),
                 places.of_delivery(claim.delivery.endpoint),
@@ -220,6 +250,11 @@ class AttemptRepository:
                 condition="claimed_by = :claim",
                 names={f"#{name}": name for name in changes},
             )
+        except ConditionFailed:
+            return None
+        except AwsError as error:
+            return error
+        return None
 
     def _changes(self, claim: Claim, end: Ending, now: str) -> dict[str, Any]:
         delivery = claim.delivery

@@ -72,9 +72,14 @@ def shown_request(headers: Mapping[str, str], own: Iterable[str]) -> dict[str, s
 
 
 def shown_answer(headers: Mapping[str, str]) -> dict[str, str]:
-    """What was answered, as the log keeps it: so many headers, so long, and none that is there to let somebody in."""
+    """What was answered, as the log keeps it: so many headers, so long, and none that is there to let somebody in.
+
+    Names are bounded as values are: DynamoDB refuses one of 64 KB.
+    """
     kept = list(headers.items())[:MOST_HEADERS]
-    return {name: REDACTED if name.lower() in _SECRET else value[:LONGEST_HEADER] for name, value in kept}
+    return {
+        name[:LONGEST_HEADER]: REDACTED if name.lower() in _SECRET else value[:LONGEST_HEADER] for name, value in kept
+    }
 
 
 def fitting(attempts: Sequence[Mapping[str, Any]]) -> int:

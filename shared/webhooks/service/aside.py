@@ -51,8 +51,8 @@ class Aside:
             one.end = Ending(State.HELD, held_for=one.waited, attempted=False)
         together(attempts, self._end)
 
-    def _end(self, ended: Sequence[Attempt]) -> None:
-        self._attempts.end([(one.claim, one.end) for one in ended], now=self._clock())
+    def _end(self, ended: Sequence[Attempt]) -> Sequence[Exception | None]:
+        return self._attempts.end([(one.claim, one.end) for one in ended], now=self._clock())
 
     def _see_to(self, one: Attempt) -> None:
         """See that somebody looks at the backlog into which a delivery was put."""

@@ -42,6 +42,7 @@ from shared.webhooks.service.order import Order
 from shared.webhooks.service.queue import KIND, RELEASE, to_delivery, to_message
 from shared.webhooks.service.replays import Replays
 from shared.webhooks.service.steps import Attempt, Key, Replay, each, key, named, pass_on, together, turn_away, usage
+from tenant_context.aws import AwsError
 from tenant_context.clock import Clock, uuid7
 from tenant_context.entry.queue import Message as QueueMessage
 from tenant_context.entry.queue import Record
@@ -189,6 +190,8 @@ class Dispatch:
                 had.append(one) if of is None else of.take(one)
             elif of is None:
                 turn_away(record, claim, answer)
+            elif isinstance(answer, AwsError):
+                of.block(now.timestamp() + _BUSY_SECONDS)
             else:
                 of.refuse(answer, now.timestamp() + _BUSY_SECONDS)
         return had
@@ -328,8 +331,8 @@ class Dispatch:
     def _leave(self, one: Attempt) -> None:
         self._gate.leave(one.tenant, one.pass_, one.claim.name)
 
-    def _log(self, made: Sequence[Attempt]) -> None:
-        self._attempts.record(
+    def _log(self, made: Sequence[Attempt]) -> Sequence[Exception | None]:
+        return self._attempts.record(
             [
                 Made(one.claim, one.pass_.target.url if one.pass_.target else "", one.at, one.sent, one.outcome)
                 for one in made
@@ -356,8 +359,8 @@ class Dispatch:
         """Tell the ledger, before deliveries say that they have ended: so none is forgotten, and each counts once."""
         self._usage.send([usage(one) for one in delivered])
 
-    def _end(self, ended: Sequence[Attempt]) -> None:
-        self._attempts.end([(one.claim, one.end) for one in ended], now=self._clock())
+    def _end(self, ended: Sequence[Attempt]) -> Sequence[Exception | None]:
+        return self._attempts.end([(one.claim, one.end) for one in ended], now=self._clock())
 
     def _again(self, one: Attempt, target: Target, outcome: Outcome) -> Ending:
         """Plan the next attempt, by the queue where that can hold it so long; dead when this was the last."""

@@ -13,6 +13,7 @@ from shared.webhooks.repository.attempts import Claim, Ending, Standing
 from shared.webhooks.repository.deliveries import Held
 from shared.webhooks.service.gate import Pass
 from shared.webhooks.service.order import Order
+from tenant_context.aws import AwsError
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -87,8 +88,12 @@ class Replay:
     def refuse(self, standing: Standing | None, look_at: float) -> None:
         """The next of it is not to be had: it has ended meanwhile, or those behind it wait for whoever is at it."""
         if standing is not None and standing.state is State.HELD:
-            self.is_blocked = True
-            self.next_look = max(self.next_look, look_at)
+            self.block(look_at)
+
+    def block(self, look_at: float) -> None:
+        """Those behind the next of it wait for another look."""
+        self.is_blocked = True
+        self.next_look = max(self.next_look, look_at)
 
     def write(self) -> None:
         """What its calls came to is written; one that is tried again soon is waited for."""
@@ -123,17 +128,27 @@ class Replay:
         return frozenset(one.claim.message for one in self.left)
 
 
-def together(some: Sequence[Attempt], step: Callable[[Sequence[Attempt]], None]) -> Sequence[Attempt]:
-    """Take a step of some attempts in one, and answer them; where it fails they all go back to the queue."""
+def together(
+    some: Sequence[Attempt], step: Callable[[Sequence[Attempt]], Sequence[Exception | None] | None]
+) -> Sequence[Attempt]:
+    """Take a step of some attempts in one, and answer those of which it was taken.
+
+    Where it fails they all go back to the queue; where it tells of each what went wrong, those of which it does.
+    """
     if not some:
         return some
     try:
-        step(some)
+        errors = step(some)
     except Exception as error:  # noqa: BLE001  it is kept, and logged with each of them
         for one in some:
             one.record.failed(error)
         return []
-    return some
+    if errors is None:
+        return some
+    for one, wrong in zip(some, errors, strict=True):
+        if wrong is not None:
+            one.record.failed(wrong)
+    return [one for one, wrong in zip(some, errors, strict=True) if wrong is None]
 
 
 def each(some: Iterable[Attempt], step: Callable[[Attempt], None]) -> list[Attempt]:
@@ -156,10 +171,12 @@ def pass_on(order: Order, one: Attempt) -> None:
         order.pass_on(one.tenant, one.lane, one.delivery.message.id, one.delivery.endpoint, coming=coming)
 
 
-def turn_away(record: Record, claim: Claim, standing: Standing | None) -> None:
-    """An attempt that was not to be had was made before, or another copy of its message is at it."""
+def turn_away(record: Record, claim: Claim, standing: Standing | AwsError | None) -> None:
+    """One that was not to be had was made before, or another copy of its message is at it, or AWS had no room."""
     attempt = claim.delivery.attempt
-    if standing is None or standing.state is not State.WAITING or standing.attempts >= attempt:
+    if isinstance(standing, AwsError):
+        record.failed(standing)
+    elif standing is None or standing.state is not State.WAITING or standing.attempts >= attempt:
         record.done("repeated message dropped", **named(claim))
     else:
         record.failed(DeliveryBusy(f"attempt {attempt} at {claim.endpoint} is being made"))
