@@ -56,6 +56,14 @@ class SideBySide(Generic[_Name]):
         talk = self._under_way[name] = Conversation(request, self._means, self._lookups.find)
         self._go_on(name, talk)
 
+    def hang_up(self, name: _Name) -> None:
+        """End a call that is under way; nobody is told of it."""
+        talk = self._under_way.pop(name)
+        if talk.socket is not None:
+            self._forget(talk.socket.fileno())
+        self._looking = [one for one in self._looking if one[1] is not talk]
+        talk.steps.close()
+
     def wait(self, *, seconds: float = inf, gather: float = 0.0) -> list[tuple[_Name, Outcome | Exception]]:
         """The calls that ended since it was last asked: the first of them, and those that end soon after it.
 

@@ -44,13 +44,15 @@ _TOMBSTONE_KEPT = timedelta(days=100)
 """Longer than anything that waits for it is kept."""
 _LONG_AGO = "1970-01-01T00:00:00Z"
 _SLOW_AGAIN = 50
-"""Seconds before a mark ends in which it is renewed at most once."""
+"""Seconds in which a mark is renewed at most once."""
 _WAKE_SLACK = 30
 """Seconds after which the sweep sees to a backlog whose own message did not."""
-_TROUBLES = (
+_FAILURES = (
     "gone_at, given_up_at, failing_since, failing_reason, failures, trips, circuit_until, throttled_until, "
-    "warned, warned_at, slow_until"
+    "warned, warned_at"
 )
+_TROUBLES = f"{_FAILURES}, slow_until"
+"""One that takes what it is sent, after half a minute each, stays slow."""
 _MANNER = frozenset(item.name for item in fields(Manner))
 
 
@@ -149,7 +151,7 @@ class TargetRepository:
             self._of(tenant).update(
                 _key(target.id),
                 _SK,
-                f"REMOVE {_TROUBLES}",
+                f"REMOVE {_FAILURES}",
                 {":version": target.version},
                 condition="version = :version AND attribute_not_exists(gone_at) AND attribute_not_exists(given_up_at)",
             )

@@ -36,7 +36,7 @@ from shared.webhooks.rules.log import shown_request
 from shared.webhooks.service import envelopes
 from shared.webhooks.service.aside import Aside
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.gate import SLOW_FOR, SLOW_SECONDS, Gate
+from shared.webhooks.service.gate import SLOW_SECONDS, Gate, Pass
 from shared.webhooks.service.health import Health
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.queue import KIND, RELEASE, to_delivery, to_message
@@ -53,6 +53,7 @@ GATHER_SECONDS = 0.05
 """How long what came of a call waits for that of others, to be written together."""
 PATIENCE = 60
 """Seconds until the next attempt of one of a replay that failed, for which those behind it wait."""
+_HUNG_UP = "We hung up after two seconds: too many calls of yours lasted as long. It is sent again."
 _BUSY_SECONDS = 5
 """Until a backlog is looked at again, of whose first delivery somebody else has a claim."""
 
@@ -289,15 +290,30 @@ class Dispatch:
             self._conclude(ended)
             for replay in run.replays:
                 replay.write()
-            self._mark_slow(run)
+            self._bound(run)
 
-    def _mark_slow(self, run: _Run) -> None:
-        since, until = time.monotonic() - SLOW_SECONDS, self._clock().timestamp() + SLOW_FOR
+    def _bound(self, run: _Run) -> None:
+        """Hang up on those that have lasted, of tenants that hold too many of such calls already."""
+        since = time.monotonic() - SLOW_SECONDS
         slow = [one for one in run.calls.under_way if one.began <= since and one not in run.known_slow]
         run.known_slow.update(slow)
-        for one in {(one.claim.owner, one.claim.endpoint): one for one in slow}.values():
-            if one.pass_.target is not None:
-                self._targets.mark_slow(one.tenant, one.pass_.target, until)
+        for one in slow:
+            passed = self._gate.lasts(one.tenant, one.pass_, one.claim.name, self._clock())
+            if passed.wait is None:
+                one.pass_ = passed
+            else:
+                self._hang_up(run, one, passed)
+
+    def _hang_up(self, run: _Run, one: Attempt, passed: Pass) -> None:
+        """A call is given up for now, which uses up no attempt: it is logged, until the next one is in its place."""
+        run.calls.hang_up(one)
+        one.outcome = Outcome(None, _HUNG_UP)
+        is_logged = together(each([one], self._leave), self._log)
+        one.pass_ = replace(passed, places=())
+        if one.replay is not None:
+            one.replay.give_up(self._clock().timestamp() + _BUSY_SECONDS)
+        elif is_logged:
+            self._aside.see_off([one])
 
     def _conclude(self, ended: Sequence[tuple[Attempt, Outcome | Exception]]) -> None:
         """From the ends of calls to those of their attempts."""

@@ -1,6 +1,7 @@
 """Whether a delivery that was claimed may be sent now, and if not, what it waits for."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,13 +10,17 @@ from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import circuit
 from shared.webhooks.service.order import Order
+from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext
 
 SLOW_SECONDS = 2.0
 """An endpoint that lets a call wait for longer is slow."""
-SLOW_FOR = 60.0
+SLOW_FOR = 600.0
+"""Seconds for which it is known as that, from its last call that lasted."""
 SLOW_AT_ONCE = 10
-"""Calls of one tenant at once that may be to slow endpoints: its hanging receivers hold no more of the dispatcher."""
+"""Calls of one tenant at once, in all sandboxes together, that may be to slow endpoints or have lasted for as long: its
+hanging receivers hold no more of the dispatcher."""
+_SLOW = "slow"
 _SLACK = 15
 
 
@@ -63,6 +68,25 @@ class Gate:
             self.leave(tenant, passed, claim)
         return replace(passed, lane=lane) if lane else passed
 
+    def lasts(self, tenant: TenantContext, passed: Pass, claim: str, now: datetime) -> Pass:
+        """A call lasts: its endpoint is known as slow, and it takes a place among its tenant's calls that last.
+
+        With a wait where there is none left. A mark or a place that cannot be written ends no call.
+        """
+        target = passed.target
+        if target is None:
+            return passed
+        with suppress(AwsError):
+            self._targets.mark_slow(tenant, target, now.timestamp() + SLOW_FOR)
+        if _SLOW in passed.places:
+            return passed
+        until = now.timestamp() + target.manner.timeout_seconds + _SLACK
+        try:
+            has_room = self._paces.enter(tenant, _SLOW, claim, SLOW_AT_ONCE, now=now, until=until)
+        except AwsError:
+            return passed
+        return replace(passed, places=(*passed.places, _SLOW)) if has_room else replace(passed, wait=Wait.CONCURRENCY)
+
     def leave(self, tenant: TenantContext, passed: Pass, claim: str) -> None:
         """Its call is over."""
         for place in passed.places:
@@ -99,7 +123,7 @@ class Gate:
         if target.manner.max_concurrency is not None:
             yield str(target.id), target.manner.max_concurrency
         if target.findings.slow_until > now.timestamp():
-            yield "slow", SLOW_AT_ONCE
+            yield _SLOW, SLOW_AT_ONCE
 
     def _probing(self, tenant: TenantContext, passed: Pass, target: Target, now: datetime) -> Pass:
         """Let it through; where a circuit is to be probed, one of all that ask at once."""

@@ -109,6 +109,13 @@ class Replay:
         self.is_over = True
         self.next_look = max(self.next_look, look_at)
 
+    def give_up(self, look_at: float) -> None:
+        """The one that is under way goes back to where it was, and so do those behind it."""
+        if self.under_way is not None:
+            self.behind.append(self.under_way)
+        self.under_way = None
+        self.stop(look_at)
+
     @property
     def next(self) -> Attempt | None:
         """What is to be called now: nothing while one before it is under way, or keeps its lane."""

@@ -77,6 +77,10 @@ class Resources:
         told = self._sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)["Attributes"]
         return sum(int(told[kind]) for kind in kinds)
 
+    def hide(self, queue: str, *, seconds: int) -> None:
+        """Have a message that is being worked on come back after so long."""
+        self._sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": str(seconds)})
+
     def done(self, queue: str, record: Mapping[str, Any]) -> None:
         """Take a message off its queue."""
         self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=record["receiptHandle"])
@@ -150,6 +154,7 @@ class Receiver:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.socket.listen(128)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -160,3 +165,20 @@ class Receiver:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+class Slow(Receiver):
+    """Answers when it is told to; knows how many calls it had at once."""
+
+    def __post_init__(self) -> None:
+        self.go, self.at_once, self.most, self._lock = threading.Event(), 0, 0, threading.Lock()
+        super().__post_init__()
+
+    def before(self) -> None:
+        """A call has come."""
+        with self._lock:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        self.go.wait(20)
+        with self._lock:
+            self.at_once -= 1

@@ -1,17 +1,21 @@
 """One delivery's trouble is its own: what AWS refuses of one, or a receiver does to one, is no other's."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 
+from shared.webhooks.repository.paces import PaceRepository
+from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.service import dispatch
 from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table
 from tenant_context.dynamo_many import Update, Updated
 from tenant_context.dynamo_values import Item
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
-from tests.functions.webhooks.stores import Receiver
+from tests.functions.webhooks.stores import Receiver, Slow
 from tests.shared.outbound.server import Conversation, Server
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -133,6 +137,30 @@ def test_a_partition_without_room_leaves_the_rest_of_a_replay_in_its_order(
             break
         line.dispatch(seconds=7)
     assert [got[1]["webhook-id"] for got in receiver.received] == [str(one["id"]) for one in missed]
+
+
+def test_a_mark_that_cannot_be_written_hangs_up_no_call(
+    line: Line, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "SLOW_SECONDS", 0.1)
+    slow = Slow()
+    for tenant in two_tenants:
+        line.endpoint(tenant, slow.url, "campaign.launched")
+    line.settle()
+    sent = [(tenant, launched(tenant)) for tenant in two_tenants]
+    for _, envelope in sent:
+        fan_out(line, envelope)
+    dispatcher = line.module("webhooks_dispatcher")
+    without_room = Cramped(dispatcher.table)
+    without_room.hot, without_room.word = {"endpoint#", "pace#"}, ""
+    gate = dispatcher.gate
+    monkeypatch.setattr(gate, "_paces", PaceRepository(without_room))  # type: ignore[arg-type]
+    monkeypatch.setattr(gate, "_targets", TargetRepository(without_room))  # type: ignore[arg-type]
+    threading.Timer(1, slow.go.set).start()
+    assert batch(line) == []
+    assert [states(line, tenant, envelope) for tenant, envelope in sent] == [["delivered"], ["delivered"]]
+    assert len(slow.received) == len(sent)
+    slow.close()
 
 
 def test_an_answer_that_the_log_cannot_hold_fails_no_other(

@@ -16,7 +16,7 @@ from tenant_context.context import TenantContext
 from tenant_context.events import Event
 from tests.conftest import Clone
 from tests.functions.webhooks.line import Context, Line, bus_record, fan_out, launched, leave_behind, message
-from tests.functions.webhooks.stores import Receiver
+from tests.functions.webhooks.stores import Receiver, Slow
 
 Tenants = tuple[TenantContext, TenantContext]
 
@@ -273,23 +273,6 @@ def test_an_endpoint_is_called_no_faster_than_it_asked_for(
     dispatcher.dispatch._clock = clock
     flow(line)
     assert sorted(got(receiver)) == sorted(ids(envelopes))
-
-
-class Slow(Receiver):
-    """Answers when it is told to; knows how many calls it had at once."""
-
-    def __post_init__(self) -> None:
-        self.go, self.at_once, self.most, self._lock = threading.Event(), 0, 0, threading.Lock()
-        super().__post_init__()
-
-    def before(self) -> None:
-        """A call has come."""
-        with self._lock:
-            self.at_once += 1
-            self.most = max(self.most, self.at_once)
-        self.go.wait(20)
-        with self._lock:
-            self.at_once -= 1
 
 
 def test_an_endpoint_has_no_more_calls_at_once_than_it_asked_for_and_a_crash_gives_its_place_back(

@@ -1,0 +1,73 @@
+"""Receivers that hang: how many calls that last a tenant may hold over all sandboxes, and what becomes of others."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from shared.webhooks.service import gate
+from tenant_context.context import TenantContext
+from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
+from tests.functions.webhooks.stores import Receiver, Slow
+
+Tenants = tuple[TenantContext, TenantContext]
+
+
+def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_tenant(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, globex = two_tenants
+    monkeypatch.setattr("shared.webhooks.service.dispatch.SLOW_SECONDS", 1.0)
+    monkeypatch.setattr(gate, "SLOW_AT_ONCE", 2)
+    slow = Slow()
+    line.endpoint(globex, receiver.url, "campaign.launched")
+    for number in range(5):
+        line.endpoint(acme, f"{slow.url}/{number}", "campaign.launched")
+    line.settle()
+    line.resources.hide(line.resources.deliveries, seconds=60)
+    hanging, calm = [launched(acme) for _ in range(6)], launched(globex)
+    for envelope in hanging:
+        fan_out(line, envelope)
+    for _ in range(3):
+        line.restart("webhooks_dispatcher")
+        threading.Thread(target=_works, args=(line, line.dispatcher, slow.go), daemon=True).start()
+    assert becomes(lambda: slow.most > 20), "each sandbox that there is has calls that hang"
+    fan_out(line, calm)
+    assert becomes(lambda: [json.loads(body)["id"] for _, _, body in receiver.received] == [str(calm["id"])])
+    assert not slow.go.is_set()
+    attempts = [one for envelope in hanging for one in message(line, acme, envelope)["attempts"]]
+    assert any("hung up" in one["error"] for one in attempts)
+    slow.go.set()
+    assert becomes(lambda: len({(path, headers["webhook-id"]) for path, headers, _ in slow.received}) == 30)
+    assert becomes(lambda: all(delivered(line, acme, envelope) for envelope in hanging))
+    slow.close()
+
+
+def delivered(line: Line, tenant: TenantContext, envelope: Any) -> bool:
+    """Whether all of a message's deliveries are, by their first attempts."""
+    return {(one["state"], one["attempts"]) for one in message(line, tenant, envelope)["deliveries"]} == {
+        ("delivered", 1)
+    }
+
+
+def _works(line: Line, dispatcher: Any, go: threading.Event) -> None:
+    """A sandbox of all there are, until some seconds after receivers answer."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        records = line.resources.receive(line.resources.deliveries, seconds=1)
+        if not records and go.is_set():
+            return
+        if records and dispatcher({"Records": records}, Context()) == {"batchItemFailures": []}:
+            for record in records:
+                line.resources.done(line.resources.deliveries, record)
+
+
+def becomes(true: Callable[[], bool]) -> bool:
+    """Whether something comes to be so, for which there is time."""
+    deadline = time.monotonic() + 15
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return true()
