@@ -44,8 +44,10 @@ class Health:
             self._backlog.wake(tenant, target.id)
 
     def gone(self, tenant: TenantContext, target: Target) -> None:
-        """The receiver answered 410."""
-        now = self._clock()
+        """The receiver answered 410; of a batch that was called beside each other the first one is news."""
+        now, known = self._clock(), self._targets.find(tenant, target.id)
+        if known is None or known.version != target.version or known.findings.gone_at is not None:
+            return
         self._tell(
             tenant, target, ENDPOINT_DISABLED, {"reason": "gone", "failing_since": target.findings.failing_since}, now
         )

@@ -131,6 +131,24 @@ def test_gone_stops_the_endpoint_until_it_is_changed(line: Line, receiver: Recei
     assert len(receiver.received) == 4
 
 
+def test_owners_are_told_once_that_a_receiver_is_gone_however_many_of_a_batch_it_tells(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    line.endpoint(acme, receiver.url, "campaign.*")
+    line.settle()
+    receiver.answers += [(410, {})] * 4
+    for _ in range(4):
+        fan_out(line, launched(acme))
+    assert line.dispatch(seconds=5) == 4
+    assert len(receiver.received) == 4
+    told = line.resources.receive(line.resources.events, seconds=5)
+    assert ["webhook.endpoint_disabled" in record["body"] for record in told] == [True]
+    for record in told:
+        line.resources.done(line.resources.events, record)
+    assert line.resources.receive(line.resources.events, seconds=1) == []
+
+
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("change", ["disable", "delete"])
 def test_what_waits_for_an_endpoint_that_is_taken_away_is_kept_or_stopped(
