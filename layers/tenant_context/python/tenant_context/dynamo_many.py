@@ -7,6 +7,7 @@ one that fails leaves the others alone (decision record 0031).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from tenant_context.aws import AwsClient, AwsError
@@ -61,11 +62,15 @@ class Many:
                 "ConsistentRead": consistent,
             }
             wanted: dict[str, Any] = {self._name: some}
-            while wanted:
+            for attempt in count():
+                if attempt:
+                    self._client.rest(min(attempt, _RACES))
                 answer = self._client.call("BatchGetItem", {"RequestItems": wanted})
                 for item in answer.get("Responses", {}).get(self._name, []):
                     yield decode_item(item)
                 wanted = answer.get("UnprocessedKeys") or {}
+                if not wanted:
+                    break
 
     def put_many(self, items: Sequence[Item]) -> None:
         """Write items, each over what stands there; an error leaves some of them written."""

@@ -272,7 +272,11 @@ class BatchEntry(QueueEntry):
 
     def _admit(self, record: Record) -> None:
         try:
-            self._judge(record.message)
+            try:
+                self._judge(record.message)
+            except Unavailable as error:
+                self._observability.warning("once more", reason=error.detail)
+                self._judge(record.message)
         except NotInState as error:
             # Nobody will want it done later either: the message is let go.
             record.done("let go", reason=error.detail)
