@@ -66,7 +66,7 @@ class EndpointIn(In):
     max_concurrency: Annotated[int, Field(ge=1, le=100)] | None = None
     ordering: Ordering = Ordering.NONE
     """`entity`: events about the same thing one after the other."""
-    replay_per_second: Annotated[int, Field(ge=1, le=1000)] | None = None
+    replay_per_second: Annotated[int, Field(ge=1, le=50)] | None = None
     """How fast what waited, or was missed while it was disabled, is sent afterwards; null for 50."""
     enabled: bool = True
 

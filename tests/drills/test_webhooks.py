@@ -167,7 +167,7 @@ def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
 ) -> None:
     acme, globex = two_tenants
     chance = random.Random(SEED)  # noqa: S311  chance that can be repeated
-    how: dict[str, Any] = {"retry_schedule": [1] * 12, "timeout_seconds": 1, "replay_per_second": 500}
+    how: dict[str, Any] = {"retry_schedule": [1] * 12, "timeout_seconds": 1, "replay_per_second": 50}
     made = {}
     for path in PATHS:
         more: dict[str, Any] = {"ordering": "entity"} if "ordered" in path else {}
