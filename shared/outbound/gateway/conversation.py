@@ -26,6 +26,10 @@ LOOKING = 0
 _TRIED_ADDRESSES = 3
 _PIECE = 65_536
 _KNOWN = 1024
+_MERCY_SECONDS = 15.0
+"""By which a call may last longer than it was to, where that is our own doing: claims end after 75 s."""
+_FEW_ADDRESSES = 16
+"""What a name with more of them says is not remembered: whoever owns it says how many there are, each time others."""
 
 Steps = Generator[int, None, None]
 LookUp = Callable[[str, int], list[str] | OSError | None]
@@ -66,8 +70,12 @@ class Means:
             return own.check(urls.parse(url, allowed))
 
         @lru_cache(_KNOWN)
-        def check(found: tuple[str, ...], exempt_only: bool) -> tuple[str, ...]:  # noqa: FBT001  the cache's key
+        def known(found: tuple[str, ...], exempt_only: bool) -> tuple[str, ...]:  # noqa: FBT001  the cache's key
             return tuple(str(one) for one in addresses.check(found, allowed, exempt_only=exempt_only))
+
+        def check(found: tuple[str, ...], exempt_only: bool) -> tuple[str, ...]:  # noqa: FBT001  as above
+            few = len(found) <= _FEW_ADDRESSES
+            return (known if few else known.__wrapped__)(found, exempt_only)
 
         self.parse, self.check = parse, check
 
@@ -85,13 +93,25 @@ class Conversation:
     def __init__(self, request: Request, means: Means, look_up: LookUp) -> None:
         self.request = request
         self.socket: socket.socket | None = None
-        self.deadline = time.monotonic() + request.seconds
+        self.began = time.monotonic()
+        self.deadline = self.began + request.seconds
+        self._mercy = _MERCY_SECONDS
         self._means = means
         self._look_up = look_up
         self._answer = Answer(request.keep)
         self._timing: dict[str, float] = {}
         self._began = time.perf_counter()
         self.steps = self._talk()
+
+    def forgive(self, seconds: float) -> None:
+        """So long nobody listened, which is not the receiver's fault: its deadline is later, up to a bound."""
+        later = min(max(0.0, seconds), self._mercy)
+        self._mercy -= later
+        self.deadline += later
+
+    def lasted(self, now: float) -> float:
+        """How long it has gone on, as far as that is not our own doing."""
+        return now - self.began - (_MERCY_SECONDS - self._mercy)
 
     def outcome(self, error: Exception | None) -> Outcome:
         """What it came to; whatever went wrong is told in words that tell nothing about where the name points."""

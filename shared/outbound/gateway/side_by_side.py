@@ -16,6 +16,9 @@ from typing import Generic, Self, TypeVar
 from shared.outbound.gateway.conversation import LOOKING, REFUSALS, Conversation, Means, Request
 from shared.outbound.model import Outcome
 
+_STALL_SECONDS = 0.05
+"""As long may pass between two looks at the calls under way."""
+
 Resolve = Callable[[str, int], list[str]]
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -35,6 +38,7 @@ class SideBySide(Generic[_Name]):
         """By the descriptor of what each waits for."""
         self._looking: list[tuple[_Name, Conversation]] = []
         self._ended: list[tuple[_Name, Outcome | Exception]] = []
+        self._listened = time.monotonic()
         self.then: Callable[[_Name, Outcome | Exception], None] | None = None
         """Is told of each call as it ends, before `wait` answers it; it may begin another."""
 
@@ -56,6 +60,10 @@ class SideBySide(Generic[_Name]):
         talk = self._under_way[name] = Conversation(request, self._means, self._lookups.find)
         self._go_on(name, talk)
 
+    def lasted(self, name: _Name) -> float:
+        """Seconds for which a call that is under way was listened to."""
+        return self._under_way[name].lasted(self._listened)
+
     def hang_up(self, name: _Name) -> None:
         """End a call that is under way; nobody is told of it."""
         talk = self._under_way.pop(name)
@@ -73,6 +81,7 @@ class SideBySide(Generic[_Name]):
         until = time.monotonic() + (gather if self._ended else seconds)
         while self._under_way:
             now = time.monotonic()
+            self._forgive(now)
             if now >= until:
                 break
             had = len(self._ended)
@@ -82,8 +91,17 @@ class SideBySide(Generic[_Name]):
         ended, self._ended = self._ended, []
         return ended
 
+    def _forgive(self, now: float) -> None:
+        """Time in which nobody listened is not the receivers': their deadlines are as much later."""
+        if now - self._listened > _STALL_SECONDS:
+            for talk in self._under_way.values():
+                talk.forgive(now - max(self._listened, talk.began))
+        self._listened = now
+
     def _turn(self, seconds: float) -> None:
-        for descriptor, _ in self._poll.poll(max(0.0, seconds) * 1000):
+        heard = self._poll.poll(max(0.0, seconds) * 1000)
+        self._listened = time.monotonic()
+        for descriptor, _ in heard:
             if descriptor == self._lookups.descriptor:
                 self._lookups.hush()
                 looking, self._looking = self._looking, []

@@ -27,6 +27,8 @@ from tenant_context.dynamo_many import Update
 
 _MESSAGE = "message"
 _RELEASE = 'SET "state" = ? REMOVE gsi1pk REMOVE gsi1sk REMOVE held_for WHERE pk = ? AND sk = ? AND "state" = ?'
+_EXPIRED_PAGES = 100
+"""Of a backlog that are read for what is still there."""
 _PAGES = 10
 """Of an index that are read for one page of a search."""
 
@@ -152,10 +154,19 @@ class DeliveryRepository:
             return None
 
     def held(self, tenant: TenantContext, endpoint: EndpointId, limit: int) -> list[Held]:
-        """The first deliveries of an endpoint's backlog, each with the attempt that is next."""
-        items, _ = self._of(tenant).query(places.held(endpoint), index="gsi1", limit=limit)
-        of = {item["message"]: item for item in items}
-        return [_held(one, of[str(one.message.id)]) for one in self.with_messages(tenant, items)]
+        """The first deliveries of an endpoint's backlog, each with the attempt that is next.
+
+        Those whose message is gone are passed over: items expire one by one, up to days apart.
+        """
+        found: list[Held] = []
+        start = None
+        for _ in range(_EXPIRED_PAGES):
+            items, start = self._of(tenant).query(places.held(endpoint), index="gsi1", limit=limit, start=start)
+            of = {item["message"]: item for item in items}
+            found += [_held(one, of[str(one.message.id)]) for one in self.with_messages(tenant, items)]
+            if len(found) >= limit or start is None:
+                break
+        return found[:limit]
 
     def with_messages(self, tenant: TenantContext, items: Sequence[Item]) -> list[Delivery]:
         """The next attempts of some deliveries; those whose message is kept no more are left out."""

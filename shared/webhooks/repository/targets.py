@@ -101,12 +101,17 @@ class TargetRepository:
         item = self._of(tenant).get(_key(endpoint), _SK)
         return _target(item) if item else None
 
-    def find_many(self, wanted: Iterable[tuple[TenantContext, EndpointId]]) -> dict[tuple[UUID, EndpointId], Target]:
-        """Endpoints of any tenants as last written, by tenant and endpoint; those that are not there are left out."""
+    def find_many(
+        self, wanted: Iterable[tuple[TenantContext, EndpointId]]
+    ) -> dict[tuple[UUID, EndpointId], Target | Exception]:
+        """Endpoints of any tenants as last written, by tenant and endpoint; those that are not there are left out.
+
+        An exception for one that cannot be read, as one with a value of a later release.
+        """
         several = {(tenant.tenant, endpoint) for tenant, endpoint in wanted}
         asked = {name: tenant_key(name[0], _key(name[1])) for name in several}
         items = self._table.get_many([(key, _SK) for key in asked.values()], consistent=True)
-        found = {item["pk"]: _target(item) for item in items}
+        found = {item["pk"]: _readable(item) for item in items}
         return {name: found[key] for name, key in asked.items() if key in found}
 
     def versions(self, tenant: TenantContext, endpoints: Iterable[EndpointId]) -> dict[UUID, int]:
@@ -224,13 +229,18 @@ class TargetRepository:
         self._did(tenant, endpoint, "REMOVE wake_at, gsi1pk, gsi1sk", {}, "attribute_exists(pk)")
 
     def take_turn(self, tenant: TenantContext, endpoint: EndpointId, name: str, now: float, until: float) -> bool:
-        """Be the one who replays what it missed, by a name, until a moment; False where somebody else does."""
+        """Be the one who replays what it missed, by a name, until a moment; False where somebody else does.
+
+        Its backlog is looked at again after that moment, where nobody wakes it before: whoever replays may die.
+        """
+        bucket, order = place(until + _WAKE_SLACK, f"{tenant.tenant}#{endpoint}")
         return self._did(
             tenant,
             endpoint,
-            "SET replay_by = :name, replay_until = :until",
-            {":name": name, ":until": until, ":now": now},
-            "attribute_exists(pk) AND (attribute_not_exists(replay_until) OR replay_until < :now)",
+            "SET replay_by = :name, replay_until = :until, wake_at = :until, gsi1pk = :bucket, gsi1sk = :order",
+            {":name": name, ":until": until, ":now": now, ":bucket": bucket, ":order": order},
+            # What AWS was asked twice, because its answer was lost, finds its own name.
+            "attribute_exists(pk) AND (attribute_not_exists(replay_until) OR replay_until < :now OR replay_by = :name)",
         )
 
     def end_turn(self, tenant: TenantContext, endpoint: EndpointId, name: str) -> None:
@@ -292,6 +302,13 @@ def _signing_key(sealed: dict[str, Any]) -> SigningKey:
         datetime.fromisoformat(sealed.get("created_at", _LONG_AGO)),
         datetime.fromisoformat(sealed["until"]) if sealed["until"] else None,
     )
+
+
+def _readable(item: Item) -> Target | Exception:
+    try:
+        return _target(item)
+    except (ValueError, TypeError, KeyError) as error:
+        return error
 
 
 def _target(item: Item) -> Target:

@@ -36,7 +36,7 @@ from shared.webhooks.rules.log import shown_request
 from shared.webhooks.service import envelopes
 from shared.webhooks.service.aside import Aside
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.gate import SLOW_SECONDS, Gate, Pass
+from shared.webhooks.service.gate import HUNG_UP, SLOW_SECONDS, Gate, Pass
 from shared.webhooks.service.health import Health
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.queue import KIND, RELEASE, to_delivery, to_message
@@ -52,8 +52,7 @@ from tenant_context.queues import Queue
 GATHER_SECONDS = 0.05
 """How long what came of a call waits for that of others, to be written together."""
 PATIENCE = 60
-"""Seconds until the next attempt of one of a replay that failed, for which those behind it wait."""
-_HUNG_UP = "We hung up after two seconds: too many calls of yours lasted as long. It is sent again."
+"""Seconds until the next attempt of one of a replay that failed, for which those behind it wait, or as it asked."""
 _BUSY_SECONDS = 5
 """Until a backlog is looked at again, of whose first delivery somebody else has a claim."""
 
@@ -158,9 +157,8 @@ class Dispatch:
             delivery = to_delivery(record.message)
             left = delivery.due - self._clock().timestamp() if delivery.due else 0
             if left > 1:
-                self._queue.send(
-                    [to_message(record.tenant, delivery)], delay_seconds=min(ceil(left), retries.LONGEST_DELAY)
-                )
+                seconds = min(ceil(left), retries.LONGEST_DELAY)
+                self._queue.send([to_message(record.tenant, delivery)], delay_seconds=seconds)
                 record.done("webhook waits on")
                 return None
         except Exception as error:  # noqa: BLE001  it is this message's own
@@ -203,6 +201,8 @@ class Dispatch:
 
         def judge(one: Attempt) -> None:
             target = targets.get((one.tenant.tenant, one.delivery.endpoint))
+            if isinstance(target, Exception):
+                raise target
             one.pass_ = self._gate.judge(one.tenant, target, one.delivery, one.claim.name, one.lane, one.at)
 
         return each(claimed, judge)
@@ -218,7 +218,7 @@ class Dispatch:
         if name not in run.opened:
             run.opened[name] = envelopes.opened(self._keys, one.tenant, target, one.at)
         headers = envelopes.headers(run.opened[name], one.claim.message, one.at, body)
-        one.sent, one.began = shown_request(headers, target.headers), time.monotonic()
+        one.sent = shown_request(headers, target.headers)
         seconds = float(target.manner.timeout_seconds)
         run.calls.begin(one, Request("POST", target.url, headers, body, seconds, KEPT_BODY))
 
@@ -283,8 +283,8 @@ class Dispatch:
         calls = run.calls
         while True:
             self._tend(run)
-            soon = min((one.began for one in calls.under_way if one not in run.known_slow), default=inf) + SLOW_SECONDS
-            ended = calls.wait(seconds=max(0.0, soon - time.monotonic()), gather=GATHER_SECONDS)
+            lasted = max((calls.lasted(one) for one in calls.under_way if one not in run.known_slow), default=-inf)
+            ended = calls.wait(seconds=max(0.0, SLOW_SECONDS - lasted), gather=GATHER_SECONDS)
             if not ended and not calls.under_way:
                 return
             self._conclude(ended)
@@ -294,9 +294,9 @@ class Dispatch:
 
     def _bound(self, run: _Run) -> None:
         """Hang up on those that have lasted, of tenants that hold too many of such calls already."""
-        since = time.monotonic() - SLOW_SECONDS
-        slow = [one for one in run.calls.under_way if one.began <= since and one not in run.known_slow]
-        run.known_slow.update(slow)
+        calls, known = run.calls, run.known_slow
+        slow = [one for one in calls.under_way if calls.lasted(one) >= SLOW_SECONDS and one not in known]
+        known.update(slow)
         for one in slow:
             passed = self._gate.lasts(one.tenant, one.pass_, one.claim.name, self._clock())
             if passed.wait is None:
@@ -307,7 +307,7 @@ class Dispatch:
     def _hang_up(self, run: _Run, one: Attempt, passed: Pass) -> None:
         """A call is given up for now, which uses up no attempt: it is logged, until the next one is in its place."""
         run.calls.hang_up(one)
-        one.outcome = Outcome(None, _HUNG_UP)
+        one.outcome = Outcome(None, HUNG_UP)
         is_logged = together(each([one], self._leave), self._log)
         one.pass_ = replace(passed, places=())
         if one.replay is not None:
@@ -381,18 +381,19 @@ class Dispatch:
     def _again(self, one: Attempt, target: Target, outcome: Outcome) -> Ending:
         """Plan the next attempt, by the queue where that can hold it so long; dead when this was the last."""
         now, delivery = self._clock(), one.delivery
+        asked = retries.retry_after_seconds(outcome.retry_after, now)
         seconds = retries.wait(
             delivery.attempt - delivery.first,
             target.manner.retry_schedule,
             luck=random.uniform(-1, 1),  # noqa: S311  jitter, not a secret
-            retry_after=retries.retry_after_seconds(outcome.retry_after, now),
+            retry_after=asked,
         )
         if seconds is None:
             return Ending(State.DEAD)
         due = now + timedelta(seconds=seconds)
         if seconds > retries.LONGEST_DELAY:
             return Ending(State.WAITING, due, is_parked=True)
-        if one.replay is not None and seconds <= PATIENCE:
+        if one.replay is not None and seconds <= max(PATIENCE, retries.throttle(outcome.status, asked)):
             return Ending(State.HELD, due, held_for=Wait.REPLAY)
         following = replace(delivery, attempt=delivery.attempt + 1, due=0)
         self._queue.send([to_message(one.tenant, following)], delay_seconds=seconds)

@@ -21,6 +21,7 @@ SLOW_AT_ONCE = 10
 """Calls of one tenant at once, in all sandboxes together, that may be to slow endpoints or have lasted for as long: its
 hanging receivers hold no more of the dispatcher."""
 _SLOW = "slow"
+HUNG_UP = "We hung up after two seconds: too many calls of yours lasted as long. It is sent again."
 _SLACK = 15
 
 

@@ -34,8 +34,6 @@ class Attempt:
     waited: Wait | None = None
     """What it was held for, where it is one of a replay."""
     pass_: Pass = field(default_factory=lambda: Pass(None))
-    began: float = 0.0
-    """When its call began, as `time.monotonic` has it."""
     sent: Mapping[str, str] = field(default_factory=dict)
     """The headers of its call, as the log keeps them; none without a call."""
     outcome: Outcome = field(default_factory=lambda: Outcome(None))

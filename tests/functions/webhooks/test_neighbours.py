@@ -11,7 +11,7 @@ from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service import dispatch
 from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext
-from tenant_context.dynamo import Table
+from tenant_context.dynamo import Table, TenantTable
 from tenant_context.dynamo_many import Update, Updated
 from tenant_context.dynamo_values import Item
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
@@ -161,6 +161,24 @@ def test_a_mark_that_cannot_be_written_hangs_up_no_call(
     assert [states(line, tenant, envelope) for tenant, envelope in sent] == [["delivered"], ["delivered"]]
     assert len(slow.received) == len(sent)
     slow.close()
+
+
+def test_an_endpoint_with_a_value_of_a_later_release_fails_no_other(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, globex = two_tenants
+    made = [line.endpoint(tenant, receiver.url, "campaign.launched") for tenant in two_tenants]
+    line.settle()
+    TenantTable(Table(line.resources.table), acme).update(
+        f"endpoint#{made[0]['id']}", "target", "SET manner.ordering = :later", {":later": "of a later release"}
+    )
+    odd, calm = launched(acme), launched(globex)
+    fan_out(line, odd)
+    fan_out(line, calm)
+    failed = batch(line)
+    assert [str(odd["id"]) in body for body in failed] == [True]
+    assert states(line, globex, calm) == ["delivered"]
+    assert states(line, acme, odd) == ["waiting"], "it is not taken for one that was deleted"
 
 
 def test_an_answer_that_the_log_cannot_hold_fails_no_other(

@@ -9,9 +9,11 @@ import pytest
 
 from shared.webhooks.model import EndpointId
 from shared.webhooks.repository.attempts import LEASE
+from shared.webhooks.service import replays
 from shared.webhooks.service.queue import RELEASE, about
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
+from tenant_context.dynamo import Table, TenantTable
 from tests.functions.webhooks.line import Context, Line, campaign_event, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver
 
@@ -94,7 +96,7 @@ def ids(missed: Missed) -> list[str]:
     return [one["id"] for one in missed]
 
 
-@pytest.mark.parametrize("rate", [None, 1000, 5])
+@pytest.mark.parametrize("rate", [None, 50, 5])
 def test_at_any_rate_one_comes_after_the_other(
     line: Line, watchful: Watchful, two_tenants: Tenants, rate: int | None
 ) -> None:
@@ -202,6 +204,68 @@ def test_a_sandbox_that_dies_leaves_the_rest_where_it_was(
     called = len(watchful.received) - len(missed)
     assert watchful.ids() == ids([*missed[:called], *missed])
     assert {away.state(one)[0] for one in missed} == {"delivered"}
+
+
+def test_a_sandbox_that_dies_is_followed_by_the_sweep_once_its_claims_have_ended(
+    line: Line, watchful: Watchful, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Away(line, two_tenants[0], watchful.url)
+    missed = away.misses(2)
+    away.switch(on=True)
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Sandbox
+
+    with monkeypatch.context() as dying:
+        dying.setattr(line.module("webhooks_dispatcher").attempts, "end", die)
+        with pytest.raises(Sandbox):
+            line.dispatch(seconds=3)
+    for record in line.resources.receive(line.resources.deliveries, seconds=5):  # what it worked on is back in minutes
+        line.resources.done(line.resources.deliveries, record)
+    line.restart("webhooks_dispatcher")
+    line.forward(seconds=LEASE.total_seconds() + 40)
+    assert line.sweep_due() == 1
+    away.flow()
+    assert {away.state(one)[0] for one in missed} == {"delivered"}
+
+
+def test_one_that_a_receiver_puts_off_for_minutes_stays_the_first(
+    line: Line, watchful: Watchful, two_tenants: Tenants
+) -> None:
+    away = Away(line, two_tenants[0], watchful.url)
+    missed = away.misses(3)
+    watchful.answers.append((429, {"retry-after": "120"}))
+    away.switch(on=True)
+    line.dispatch(seconds=3)
+    assert away.state(missed[0]) == ("held", "replay", 1)
+    line.forward(seconds=200)
+    line.sweep_due()
+    away.flow()
+    assert (watchful.ids(), watchful.most) == (ids([missed[0], *missed]), 1)
+
+
+def test_deliveries_whose_messages_have_expired_hold_nothing_up(
+    line: Line, watchful: Watchful, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    monkeypatch.setattr(replays, "A_TURN", 2)
+    away = Away(line, acme, watchful.url)
+    missed = away.misses(6)
+    for one in missed[:4]:
+        TenantTable(Table(line.resources.table), acme).delete(f"message#{one['id']}", "message")
+    away.switch(on=True)
+    away.flow()
+    assert watchful.ids() == ids(missed[4:])
+
+
+def test_who_asks_twice_for_a_turn_because_an_answer_was_lost_has_it(
+    line: Line, watchful: Watchful, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = EndpointId(Away(line, acme, watchful.url).endpoint)
+    targets, now = line.module("webhooks_dispatcher").targets, utc_now().timestamp()
+    asked = [targets.take_turn(acme, endpoint, name, now, now + 60) for name in ("mine", "mine", "another's")]
+    assert asked == [True, True, False]
 
 
 def test_where_order_is_kept_by_entity_too_each_comes_once_and_in_order(

@@ -5,12 +5,14 @@ import socket
 import ssl
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
 
 from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.gateway.conversation import Means
 from shared.outbound.rules.addresses import allow_list
 from tests.shared.outbound.server import Conversation, Server
 
@@ -229,6 +231,17 @@ def test_one_bad_address_among_good_ones_means_no_call_at_all(serve: Serve, foun
     outcome = Strangers(LOOPBACK, resolver=lambda _host, _port: found, seconds=2).post(url_of(server), {}, b"{}")
     assert outcome.error == "The host may not be called: it is not on the public internet."
     assert (outcome.status, server.heard) == (None, [])
+
+
+def test_a_name_of_thousands_of_addresses_costs_no_memory_for_good() -> None:
+    means = Means(())
+    found = [f"8.{number // 250}.{number % 250}.1" for number in range(4000)]
+    tracemalloc.start()
+    for turn in range(10):
+        means.check((*found[turn:], *found[:turn]), False)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000, f"{kept / 10 / 1e3:.0f} kB a look-up"
 
 
 def test_a_name_of_thousands_of_addresses_is_not_tried_at_each_of_them() -> None:

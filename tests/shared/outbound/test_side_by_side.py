@@ -141,6 +141,30 @@ def test_a_resolver_that_hangs_keeps_nobody_waiting_but_its_own_call(serve: Serv
     assert (name, outcome.error) == ("slow", "There was no whole answer in time.")
 
 
+def test_what_held_us_up_is_not_the_receivers_fault(serve: Serve, begun: Begin) -> None:
+    server = serve(lambda accepted: accepted.sendall(OK))
+    calls = begun(Strangers(LOOPBACK))
+    calls.begin("it", Request("POST", f"http://127.0.0.1:{server.port}/", {}, b"{}", 0.4, KEPT_BODY))
+    threading.Event().wait(0.6)  # as a write to AWS that is tried again
+    [(_, outcome)] = calls.wait()
+    assert isinstance(outcome, Outcome)
+    assert outcome.status == 200, outcome.error
+
+
+def test_a_call_that_is_hung_up_is_told_to_nobody_and_leaves_the_others_alone(serve: Serve, begun: Begin) -> None:
+    told = threading.Event()
+    slow, quick = serve(says_when(told)), serve(lambda accepted: accepted.sendall(OK))
+    calls = begun(Strangers(LOOPBACK))
+    for name, server in (("slow", slow), ("quick", quick)):
+        calls.begin(name, Request("POST", f"http://127.0.0.1:{server.port}/", {}, b"{}", 5, KEPT_BODY))
+    ended = calls.wait(seconds=0.05)
+    calls.hang_up("slow")
+    told.set()
+    ended += calls.wait()
+    assert [name for name, _ in ended] == ["quick"]
+    assert not calls.under_way
+
+
 def test_an_error_of_ours_is_its_own_calls_alone(serve: Serve, begun: Begin) -> None:
     port = serve(lambda accepted: accepted.sendall(OK)).port
     calls = begun(Strangers(LOOPBACK))
