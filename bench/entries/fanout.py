@@ -37,7 +37,16 @@ _FILL: LiteralString = """
     SELECT %(tenant)s, uuidv7(), 'https://hooks.example.com/' || n, '', '{campaign.*}', '[]', '{}', '{}', '{}', 1, 15,
            %(ordering)s, %(keys)s::jsonb, '\\x00', true, false, 1, now() - interval '1 hour', now() - interval '1 hour'
     FROM generate_series(1, %(endpoints)s) n"""
-_PRICES = {"PutItem": 0.625, "UpdateItem": 0.625, "GetItem": 0.125, "Query": 0.125, "SendMessageBatch": 0.4}
+_STATEMENTS = "statements"
+"""Of calls that write many items: each is a write."""
+_PRICES = {
+    "PutItem": 0.625,
+    "UpdateItem": 0.625,
+    "GetItem": 0.125,
+    "Query": 0.125,
+    "SendMessageBatch": 0.4,
+    _STATEMENTS: 0.625,
+}
 """US dollars a million, on demand in us-east-1, items of a kilobyte at most."""
 _BATCH_GET = 0.0625 * 100
 """A call reads up to a hundred items, not the latest."""
@@ -110,7 +119,7 @@ class _Fanout:
             "split_s": split,
             "open_s": opened,
             "part_s": opened / max(1, len(parts)),
-            "calls": sum(asked.values()),
+            "calls": sum(asked.values()) - asked.get(_STATEMENTS, 0),
             "cents": _cents(asked),
         }
 
@@ -152,6 +161,7 @@ def _counted() -> Iterator[Counter[str]]:
 
     def counting(client: AwsClient, operation: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         calls[operation] += 1
+        calls[_STATEMENTS] += len(payload.get("Statements", ()))
         return call(client, operation, payload)
 
     AwsClient.call = counting  # type: ignore[method-assign, assignment]
