@@ -26,7 +26,7 @@ def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_
     slow = Slow()
     line.endpoint(globex, receiver.url, "campaign.launched")
     for number in range(5):
-        line.endpoint(acme, f"{slow.url}/{number}", "campaign.launched")
+        line.endpoint(acme, f"{slow.url}/{number}", "campaign.launched", timeout_seconds=30)
     line.settle()
     line.resources.hide(line.resources.deliveries, seconds=60)
     hanging, calm = [launched(acme) for _ in range(6)], launched(globex)
@@ -35,7 +35,9 @@ def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_
     with sandboxes(line, 3, slow.go):
         assert becomes(lambda: slow.most > 20), "each sandbox that there is has calls that hang"
         fan_out(line, calm)
-        assert becomes(lambda: [json.loads(body)["id"] for _, _, body in receiver.received] == [str(calm["id"])])
+        assert becomes(
+            lambda: [json.loads(body)["id"] for _, _, body in receiver.received] == [str(calm["id"])], seconds=10
+        )
         assert not slow.go.is_set()
         attempts = [one for envelope in hanging for one in message(line, acme, envelope)["attempts"]]
         assert any("hung up" in one["error"] for one in attempts)
@@ -78,9 +80,9 @@ def _works(line: Line, dispatcher: Any, over: threading.Event) -> None:
                 line.resources.done(line.resources.deliveries, record)
 
 
-def becomes(true: Callable[[], bool]) -> bool:
+def becomes(true: Callable[[], bool], *, seconds: float = 25) -> bool:
     """Whether something comes to be so, for which there is time."""
-    deadline = time.monotonic() + 25
+    deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.05)
     return true()

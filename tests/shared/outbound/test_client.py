@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.gateway.kept import KeptConnections
 from shared.outbound.rules.addresses import allow_list
 from shared.outbound.rules.own import own
 from tests.shared.outbound.server import Conversation, Server
@@ -274,6 +275,28 @@ def trusting(certificate: Path) -> Strangers:
         tls=ssl.create_default_context(cafile=str(certificate)),
         seconds=5,
     )
+
+
+def test_a_tls_connection_serves_the_next_call_without_another_handshake(serve: Serve, certificate: Path) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def talk(accepted: socket.socket) -> None:
+        accepted.sendall(answer)
+        while accepted.recv(65_536):
+            accepted.sendall(answer)
+
+    server = serve(talk, context)
+    calls = Strangers(
+        LOOPBACK,
+        resolver=lambda _host, _port: ["127.0.0.1"],
+        tls=ssl.create_default_context(cafile=str(certificate)),
+        kept=KeptConnections(),
+    )
+    outcomes = [calls.post(f"https://hooks.localhost:{server.port}/", {}, b"") for _ in range(3)]
+    assert [(one.status, one.error) for one in outcomes] == [(200, "")] * 3
+    assert len(server.names) == 1
 
 
 def test_tls_goes_to_the_checked_address_and_asks_for_the_name(serve: Serve, certificate: Path) -> None:
