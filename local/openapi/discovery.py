@@ -1,6 +1,7 @@
 """Finds every route that some function declares."""
 
 import importlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,12 @@ class FunctionRoutes:
 
     @property
     def tag(self) -> str:
-        """How the function is headed in the description: as its first address begins, which is what callers know."""
-        _, versioned, address = self.routes[0].path.partition("/api/v1/")
-        return (address.partition("/")[0] if versioned else self.name).replace("_", " ").capitalize()
+        """How the function is headed in the description: as most of its addresses begin, which is what callers know."""
+        _, versioned, _ = self.routes[0].path.partition("/api/v1/")
+        if not versioned:
+            return self.name.replace("_", " ").capitalize()
+        begins = Counter(route.path.removeprefix("/api/v1/").partition("/")[0] for route in self.routes)
+        return begins.most_common(1)[0][0].replace("_", " ").capitalize()
 
 
 def discover() -> list[FunctionRoutes]:

@@ -80,7 +80,7 @@ def describe() -> dict[str, Any]:
             "description": _ABOUT,
         },
         "servers": [{"url": "/", "description": "This deployment"}],
-        "tags": [{"name": function.tag, "description": function.about} for function in found],
+        "tags": _tags(found),
         "paths": _paths(found, shapes),
         "components": {
             "securitySchemes": _SECURITY_SCHEMES,
@@ -94,6 +94,14 @@ def describe() -> dict[str, Any]:
             },
         },
     }
+
+
+def _tags(found: list[FunctionRoutes]) -> list[dict[str, str]]:
+    """The headings; functions that share one are described together."""
+    about: dict[str, list[str]] = {}
+    for function in found:
+        about.setdefault(function.tag, []).append(function.about)
+    return [{"name": name, "description": " ".join(said)} for name, said in about.items()]
 
 
 def _paths(found: list[FunctionRoutes], shapes: Shapes) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from tests.conftest import Clone
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLOT = {"slot": "2026-03-02T12:00:00Z"}
 TENANTS = 35
-EACH_TIME = (Job.REFRESH_PERFORMANCE, Job.USAGE, Job.LIFE)
+EACH_TIME = (Job.REFRESH_PERFORMANCE, Job.USAGE, Job.LIFE, Job.QUALITY, Job.WATCH)
 """Work of every call; the rest is the day's."""
 
 
@@ -167,7 +167,7 @@ def test_without_a_slot_the_minute_is_one(timed: Timed) -> None:
 
 
 # Four calls to SQS take a job's 35 tenants: these fail in the first job, between two jobs and in the last one.
-@pytest.mark.parametrize("calls", [0, 1, 3, 4, 6, 11, 23])
+@pytest.mark.parametrize("calls", [0, 1, 3, 4, 6, 11, 31])
 def test_a_run_that_fails_midway_is_finished_by_the_next_and_nothing_is_doubled(
     timed: Timed, tenants: list[UUID], calls: int
 ) -> None:
