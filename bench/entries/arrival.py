@@ -71,6 +71,7 @@ class _Line:
         self._tenants = cycle(tenants)
         self._taker = taker
         self._events: Any = get_context("spawn").Queue()
+        self._canned = canned  # what nobody here holds is gone before a sandbox has begun
         self._fanouts = Sandboxes(fan_out, made, 2, self._events, canned)
         self._dispatchers = Sandboxes(dispatch, made, 2, str(pair), canned)
 
