@@ -122,6 +122,7 @@ def line(place: World) -> Iterator[Line]:
                 "RMAP_TABLE_DELIVERIES": made,
                 "RMAP_TABLE_REVOCATIONS": made,
                 "RMAP_QUEUE_DELIVERIES": kept.enter_context(queue(place.stack)),
+                "RMAP_QUEUE_SLOW_DELIVERIES": kept.enter_context(queue(place.stack)),
                 "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
                 "RMAP_QUEUE_MAILS": kept.enter_context(queue(place.stack)),
                 "RMAP_OUTBOUND_ALLOW": LOOPBACK,

@@ -158,14 +158,18 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *SQL,
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.INSERT_MANY, Table.DELIVERIES),  # an event's deliveries
-            *may(Access.SEND, Queue.DELIVERIES, Queue.MAILS),  # owners are told of endpoints that fail
+            *may(Access.SEND, Queue.DELIVERIES, Queue.SLOW_DELIVERIES),
+            *may(Access.SEND, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
     ),
     Function(
         name="webhooks_dispatcher",
         purpose="Makes the signed HTTPS call to a receiver, plans the next attempt, and challenges new URLs.",
-        triggers=(QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),),
+        triggers=(
+            QueueConsumer(Queue.DELIVERIES, batch_size=10, window_s=0, max_concurrency=50),
+            QueueConsumer(Queue.SLOW_DELIVERIES, batch_size=10, window_s=0, max_concurrency=25),
+        ),
         reach=Reach.INTERNET,
         timeout_s=60,
         layers=("core", "calls"),
@@ -175,7 +179,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.INSERT_MANY, Table.DELIVERIES),  # parts of an event for very many endpoints
             *may(Access.READ_TABLE, Table.DATA_KEYS, Table.REVOCATIONS),  # the states of tenants
             *may(Access.DECRYPT, Key.FIELD),
-            *may(Access.SEND, Queue.DELIVERIES, Queue.USAGE),
+            *may(Access.SEND, Queue.DELIVERIES, Queue.SLOW_DELIVERIES, Queue.USAGE),
             *EVENTS,  # an endpoint's owner is told that it fails
         ),
         extra_settings=(Setting.OUTBOUND_ALLOW, Setting.OWN_ADDRESSES),

@@ -31,6 +31,7 @@ class Queue(StrEnum):
     USAGE = "usage"
     INBOX = "inbox"
     UPLOADS = "uploads"
+    SLOW_DELIVERIES = "slow_deliveries"
 
 
 class Table(StrEnum):

@@ -34,7 +34,7 @@ _COLUMNS = (
     Column("heard", "noise sent /s"),
 )
 _GOAL = 1.2
-_DISPATCHERS = 3
+_DISPATCHERS, _OF_SLOW = 3, 2
 _PAUSE_S = 0.1
 """Between events of the quiet tenant."""
 _WARM_S = 2.0
@@ -175,12 +175,13 @@ class _Turns:
 @contextmanager
 def _line(place: World, receiver: _Receiver, *, hang: bool, pause: float | None) -> Iterator[_Line]:
     with ExitStack() as kept:
-        deliveries = kept.enter_context(queue(place.stack))
+        deliveries, slow = (kept.enter_context(queue(place.stack)) for _ in range(2))
         environment = place.environment() | {
             "RMAP_FIELD_KEY": place.stack.client("kms").create_key()["KeyMetadata"]["KeyId"],
             "RMAP_TABLE_DATA_KEYS": kept.enter_context(table(place.stack)),
             "RMAP_TABLE_DELIVERIES": kept.enter_context(table(place.stack, indexed=True)),
             "RMAP_QUEUE_DELIVERIES": deliveries,
+            "RMAP_QUEUE_SLOW_DELIVERIES": slow,
             "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
             "RMAP_QUEUE_MAILS": kept.enter_context(queue(place.stack)),
             "RMAP_BUS": "nobody listens",
@@ -191,7 +192,8 @@ def _line(place: World, receiver: _Receiver, *, hang: bool, pause: float | None)
         quiet, noisy = (from_message(_tenant(place), "bench") for _ in range(2))
         _endpoints(environment, quiet, [receiver.url])
         _endpoints(environment, noisy, [f"{receiver.url}hang"] * _HANGING if hang else [f"{receiver.url}noise"])
-        workers = [kept.enter_context(_Worker(dispatch, environment, deliveries)) for _ in range(_DISPATCHERS)]
+        queues = [deliveries] * _DISPATCHERS + [slow] * _OF_SLOW
+        workers = [kept.enter_context(_Worker(dispatch, environment, one)) for one in queues]
         noise = None if pause is None else kept.enter_context(_Worker(crowd, environment, noisy, pause))
         yield _Line(quiet, fan_out, workers, noise)
 
@@ -354,7 +356,7 @@ def _goals(rows: list[Row]) -> list[Goal]:
 
 
 _NOTES = (
-    f"Each row has {_DISPATCHERS} sandboxes of the dispatcher, one of the fan-out, and one more for the noise.",
+    f"Each row has {_DISPATCHERS} sandboxes of the dispatcher, {_OF_SLOW} for slow receivers, one of the fan-out.",
     "The queue is the local endpoint's, which knows no message groups: what is fair here is the platform's own doing.",
     "From the call of the fan-out to the first byte at the receiver, one event each tenth of a second.",
 )

@@ -90,6 +90,7 @@ class Ours:
             "RMAP_TABLE_DATA_KEYS": kept.enter_context(table(place.stack)),
             "RMAP_TABLE_DELIVERIES": kept.enter_context(table(place.stack)),
             "RMAP_QUEUE_DELIVERIES": kept.enter_context(queue(place.stack)),
+            "RMAP_QUEUE_SLOW_DELIVERIES": kept.enter_context(queue(place.stack)),
             "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
             "RMAP_OUTBOUND_ALLOW": ",".join(_LOOPBACK),
         }

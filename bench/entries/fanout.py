@@ -93,6 +93,7 @@ class _Fanout:
             "RMAP_TABLE_DATA_KEYS": "nothing is sealed",
             "RMAP_TABLE_DELIVERIES": kept.enter_context(table(place.stack, indexed=True)),
             "RMAP_QUEUE_DELIVERIES": self._queue,
+            "RMAP_QUEUE_SLOW_DELIVERIES": self._queue,
             "RMAP_QUEUE_USAGE": "nothing is called",
             "RMAP_QUEUE_MAILS": "nothing fails",
             "RMAP_BUS": "nobody listens",

@@ -14,9 +14,10 @@ from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.desk import APART, Desk
-from shared.webhooks.service.dispatch import Desks, Dispatch, Stores
+from shared.webhooks.service.dispatch import Dispatch
 from shared.webhooks.service.gate import Gate
 from shared.webhooks.service.health import Health
+from shared.webhooks.service.means import Desks, Stores
 from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
@@ -42,6 +43,7 @@ class DispatcherSettings(Settings):
     table_deliveries: str
     table_revocations: str
     queue_deliveries: str
+    queue_slow_deliveries: str
     queue_usage: str
     outbound_allow: tuple[str, ...] = ()
     own_addresses: tuple[str, ...] = ()
@@ -54,16 +56,17 @@ targets, deliveries, attempts = TargetRepository(table), DeliveryRepository(tabl
 keys = SecretKeys(settings.field_key, Table(settings.table_data_keys))
 receivers = Strangers(allow_list(settings.outbound_allow), own=own(settings.own_addresses), kept=KeptConnections())
 queue, usage = Queue(settings.queue_deliveries), Queue(settings.queue_usage)
-stores = Stores(targets, attempts, receivers, queue, usage, kernel.observability, kernel.clock)
+slow = Queue(settings.queue_slow_deliveries)
+stores = Stores(targets, attempts, receivers, queue, slow, usage, kernel.observability, kernel.clock)
 backlog = Backlog(targets, queue, clock=kernel.clock)
 health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observability, clock=kernel.clock)
 lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 gate = Gate(targets, PaceRepository(table), order)
-replays = Replays(targets, deliveries, backlog, queue, clock=kernel.clock)
+replays = Replays(targets, deliveries, backlog, queue, slow, clock=kernel.clock)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog, replays), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
-proving = Proving(targets, backlog, keys, receivers, queue, observability=kernel.observability, clock=kernel.clock)
+proving = Proving(targets, backlog, keys, receivers, slow, observability=kernel.observability, clock=kernel.clock)
 recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
 opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
 desk = Desk(proving, recovery, opener)

@@ -27,6 +27,7 @@ class FanoutSettings(Settings):
 
     table_deliveries: str
     queue_deliveries: str
+    queue_slow_deliveries: str
     queue_mails: str
     public_url: str
     """Of the API: where receivers fetch what is too long to be sent."""
@@ -38,7 +39,7 @@ table, database, queue = Table(settings.table_deliveries), kernel.database(), Qu
 targets, deliveries = TargetRepository(table), DeliveryRepository(table)
 backlog = Backlog(targets, queue, clock=kernel.clock)
 fanout = Fanout(
-    Stores(database, EndpointRepository(), targets, deliveries, queue),
+    Stores(database, EndpointRepository(), targets, deliveries, Queue(settings.queue_slow_deliveries)),
     Desks(
         Precedence(database),
         Opener(deliveries, LaneRepository(table), backlog, queue, clock=kernel.clock),

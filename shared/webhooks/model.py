@@ -321,7 +321,7 @@ class Delivery:
     """One attempt of one message at one endpoint: what a queue message asks for; attempts count from 1.
 
     `due` (seconds since 1970) is when it was planned for, where it waited in the index of what is due. `first` attempts
-    were made before the schedule began anew.
+    were made before the schedule began anew. `by_slow` where it came by the queue of receivers known as slow.
     """
 
     message: Message
@@ -329,6 +329,7 @@ class Delivery:
     attempt: int
     due: int = 0
     first: int = 0
+    by_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,31 +23,25 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from math import ceil, inf
 
-from shared.outbound.gateway.client import KEPT_BODY, Strangers
+from shared.outbound.gateway.client import KEPT_BODY
 from shared.outbound.gateway.conversation import Request
 from shared.outbound.gateway.side_by_side import SideBySide
 from shared.outbound.model import Outcome
 from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import Delivery, State, Target, Verdict, Wait
-from shared.webhooks.repository.attempts import AttemptRepository, Claim, Claimed, Ending, Made
-from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.repository.attempts import Claim, Claimed, Ending, Made
 from shared.webhooks.rules import retries
 from shared.webhooks.rules.log import shown_request
 from shared.webhooks.service import envelopes
 from shared.webhooks.service.aside import Aside
-from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.gate import HUNG_UP, SLOW_SECONDS, Gate, Pass
-from shared.webhooks.service.health import Health
-from shared.webhooks.service.order import Order
+from shared.webhooks.service.gate import HUNG_UP, SLOW_SECONDS, Pass
+from shared.webhooks.service.means import Desks, Stores
 from shared.webhooks.service.queue import KIND, RELEASE, to_delivery, to_message
-from shared.webhooks.service.replays import Replays
 from shared.webhooks.service.steps import Attempt, Key, Replay, each, key, named, pass_on, together, turn_away, usage
 from tenant_context.aws import AwsError
-from tenant_context.clock import Clock, uuid7
+from tenant_context.clock import uuid7
 from tenant_context.entry.queue import Message as QueueMessage
 from tenant_context.entry.queue import Record
-from tenant_context.observability import Observability
-from tenant_context.queues import Queue
 
 GATHER_SECONDS = 0.05
 """How long what came of a call waits for that of others, to be written together."""
@@ -55,30 +49,6 @@ PATIENCE = 60
 """Seconds until the next attempt of one of a replay that failed, for which those behind it wait, or as it asked."""
 _BUSY_SECONDS = 5
 """Until a backlog is looked at again, of whose first delivery somebody else has a claim."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """What attempts are made with."""
-
-    targets: TargetRepository
-    attempts: AttemptRepository
-    receivers: Strangers
-    queue: Queue
-    usage: Queue
-    observability: Observability
-    clock: Clock
-
-
-@dataclass(frozen=True, slots=True)
-class Desks:
-    """Who is asked before an attempt and told after it."""
-
-    gate: Gate
-    order: Order
-    health: Health
-    backlog: Backlog
-    replays: Replays
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +79,7 @@ class Dispatch:
         self._replays = desks.replays
         self._keys = keys
         self._aside = Aside(
-            stores.targets, stores.attempts, desks.order, desks.backlog, stores.queue, clock=stores.clock
+            stores.targets, stores.attempts, desks.order, desks.backlog, stores.queue, stores.slow, clock=stores.clock
         )
 
     def work(self, records: Sequence[Record]) -> None:
@@ -117,16 +87,20 @@ class Dispatch:
         first: dict[Key, Record] = {}
         copies: list[tuple[Record, Record]] = []
         wanted: list[tuple[Record, Delivery]] = []
+        slow: list[Record] = []
         replays: list[Replay] = []
         for record in records:
             if record.message.kind == RELEASE:
                 replays += self._looked(record)
             elif (delivery := self._readable(record)) is not None:
                 original = first.setdefault(key(record.tenant, delivery), record)
-                if original is record:
-                    wanted.append((record, delivery))
-                else:
+                if original is not record:
                     copies.append((record, original))
+                elif not delivery.by_slow and self._gate.is_known_slow(delivery.endpoint, self._clock()):
+                    slow.append(record)
+                else:
+                    wanted.append((record, delivery))
+        self._aside.move(slow)
         attempts = self._judged(self._claimed(wanted, replays))
         with self._receivers.side_by_side() as calls:
             run = _Run(calls, replays)
@@ -203,13 +177,17 @@ class Dispatch:
             target = targets.get((one.tenant.tenant, one.delivery.endpoint))
             if isinstance(target, Exception):
                 raise target
-            one.pass_ = self._gate.judge(one.tenant, target, one.delivery, one.claim.name, one.lane, one.at)
+            one.pass_ = self._asked(one, target)
 
         return each(claimed, judge)
 
+    def _asked(self, one: Attempt, target: Target | None) -> Pass:
+        tenant, claim = one.tenant, one.claim.name
+        return self._gate.judge(tenant, target, one.delivery, claim, one.lane, one.at, by_slow=one.by_slow)
+
     def _begin(self, run: _Run, attempts: Iterable[Attempt]) -> None:
         """Begin the calls of those that passed."""
-        each([one for one in attempts if one.pass_.wait is None], lambda one: self._call(run, one, one.pass_.target))
+        each([one for one in attempts if one.pass_.may_go], lambda one: self._call(run, one, one.pass_.target))
 
     def _call(self, run: _Run, one: Attempt, target: Target | None) -> None:
         if target is None:
@@ -250,8 +228,8 @@ class Dispatch:
 
     def _call_next(self, run: _Run, replay: Replay, one: Attempt) -> None:
         one.at = self._clock()
-        one.pass_ = self._gate.judge(one.tenant, replay.target, one.delivery, one.claim.name, one.lane, one.at)
-        if one.pass_.wait is None:
+        one.pass_ = self._asked(one, replay.target)
+        if one.pass_.may_go:
             replay.under_way = replay.left.popleft()
             self._call(run, one, replay.target)
         elif one.pass_.wait is Wait.ORDER:
@@ -298,8 +276,8 @@ class Dispatch:
         slow = [one for one in calls.under_way if calls.lasted(one) >= SLOW_SECONDS and one not in known]
         known.update(slow)
         for one in slow:
-            passed = self._gate.lasts(one.tenant, one.pass_, one.claim.name, self._clock())
-            if passed.wait is None:
+            passed = self._gate.lasts(one.tenant, one.pass_, one.claim.name, self._clock(), by_slow=one.by_slow)
+            if passed.may_go:
                 one.pass_ = passed
             else:
                 self._hang_up(run, one, passed)
@@ -395,6 +373,6 @@ class Dispatch:
             return Ending(State.WAITING, due, is_parked=True)
         if one.replay is not None and seconds <= max(PATIENCE, retries.throttle(outcome.status, asked)):
             return Ending(State.HELD, due, held_for=Wait.REPLAY)
-        following = replace(delivery, attempt=delivery.attempt + 1, due=0)
+        following = replace(delivery, attempt=delivery.attempt + 1, due=0, by_slow=False)
         self._queue.send([to_message(one.tenant, following)], delay_seconds=seconds)
         return Ending(State.WAITING, due)

@@ -47,7 +47,8 @@ class Stores:
     endpoints: EndpointRepository
     targets: TargetRepository
     deliveries: DeliveryRepository
-    queue: Queue
+    slow: Queue
+    """Of calls to receivers that nobody knows as quick: here, challenges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Fanout:
         self._endpoints = stores.endpoints
         self._targets = stores.targets
         self._deliveries = stores.deliveries
-        self._queue = stores.queue
+        self._slow = stores.slow
         self._precedence = desks.precedence
         self._opener = desks.opener
         self._backlog = desks.backlog
@@ -127,7 +128,7 @@ class Fanout:
             self._tell(tenant, [endpoint])
         target = self._targets.find(tenant, changed)
         if target is not None and target.enabled and not target.is_proved:
-            self._queue.send([about(tenant, CHALLENGE, changed)])
+            self._slow.send([about(tenant, CHALLENGE, changed)])
         elif endpoint is None or endpoint.version > 1:
             # What was missed while it was disabled is replayed; what waits for one that is deleted is stopped.
             self._backlog.wake(tenant, changed)

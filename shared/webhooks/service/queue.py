@@ -37,6 +37,7 @@ class _Wanted(msgspec.Struct, frozen=True):
     keep_until: int = 0
     due: int = 0
     first: int = 0
+    by_slow: bool = False
 
 
 class _Opening(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class _Part(msgspec.Struct, frozen=True):
 class _About(msgspec.Struct, frozen=True):
     endpoint: UUID
     time: int = 1
+    by_slow: bool = False
 
 
 def to_message(tenant: TenantContext, delivery: Delivery, *, due: int = 0) -> QueueMessage:
@@ -70,6 +72,7 @@ def to_message(tenant: TenantContext, delivery: Delivery, *, due: int = 0) -> Qu
         keep_until=delivery.message.keep_until,
         due=due or delivery.due,
         first=delivery.first,
+        by_slow=delivery.by_slow,
     )
     return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=KIND, data=msgspec.to_builtins(wanted))
 
@@ -78,7 +81,7 @@ def to_delivery(message: QueueMessage) -> Delivery:
     """The delivery a message asks for; raises `msgspec.ValidationError` for what is none."""
     wanted = msgspec.convert(message.data, _Wanted)
     about = Message(MessageId(wanted.message), wanted.type, wanted.payload, wanted.keep_until or _usually())
-    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt, wanted.due, wanted.first)
+    return Delivery(about, EndpointId(wanted.endpoint), wanted.attempt, wanted.due, wanted.first, wanted.by_slow)
 
 
 def to_part(tenant: TenantContext, message: Message, openings: Sequence[Opening], *, is_held: bool) -> QueueMessage:
@@ -102,6 +105,16 @@ def about(tenant: TenantContext, kind: str, endpoint: EndpointId, time: int = 1)
     """A message about an endpoint: CHALLENGE or RELEASE."""
     data: dict[str, Any] = {"endpoint": str(endpoint), "time": time}
     return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=kind, data=data)
+
+
+def by_slow(message: QueueMessage) -> QueueMessage:
+    """The same message, for the queue of receivers that are known as slow."""
+    return QueueMessage(message.tenant, message.id, message.kind, {**message.data, "by_slow": True})
+
+
+def came_by_slow(message: QueueMessage) -> bool:
+    """Whether a message came by that queue."""
+    return bool(message.data.get("by_slow"))
 
 
 def read_about(message: QueueMessage) -> tuple[EndpointId, int]:

@@ -15,7 +15,7 @@ from shared.webhooks.repository.deliveries import DeliveryRepository, Held
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import circuit
 from shared.webhooks.service.backlog import A_TURN, Backlog, resting_until
-from shared.webhooks.service.queue import RELEASE, about, read_about, to_message
+from shared.webhooks.service.queue import RELEASE, about, by_slow, came_by_slow, read_about, to_message
 from shared.webhooks.service.steps import Replay
 from tenant_context.clock import Clock, uuid7
 from tenant_context.context import TenantContext
@@ -42,6 +42,7 @@ class Replays:
         deliveries: DeliveryRepository,
         backlog: Backlog,
         queue: Queue,
+        slow: Queue,
         *,
         clock: Clock,
     ) -> None:
@@ -49,6 +50,7 @@ class Replays:
         self._deliveries = deliveries
         self._backlog = backlog
         self._queue = queue
+        self._slow = slow
         self._clock = clock
 
     def look(self, record: Record) -> Replay | None:
@@ -58,6 +60,10 @@ class Replays:
         """
         tenant, (endpoint, time) = record.tenant, read_about(record.message)
         target = self._targets.find(tenant, endpoint)
+        if target and target.findings.slow_until > self._clock().timestamp() and not came_by_slow(record.message):
+            self._slow.send([by_slow(record.message)])
+            record.done("backlog of a slow endpoint", endpoint=str(endpoint))
+            return None
         replay = self._replay(record, target, time) if target is not None else None
         if replay is None:
             record.done("backlog looked at", endpoint=str(endpoint))

@@ -13,6 +13,7 @@ from shared.webhooks.repository.attempts import Claim, Ending, Standing
 from shared.webhooks.repository.deliveries import Held
 from shared.webhooks.service.gate import Pass
 from shared.webhooks.service.order import Order
+from shared.webhooks.service.queue import came_by_slow
 from tenant_context.aws import AwsError
 from tenant_context.clock import rfc3339
 from tenant_context.context import TenantContext
@@ -43,6 +44,11 @@ class Attempt:
     def tenant(self) -> TenantContext:
         """Whose it is."""
         return self.claim.tenant
+
+    @property
+    def by_slow(self) -> bool:
+        """Whether it, or its replay, came by the queue of receivers known as slow."""
+        return came_by_slow(self.replay.record.message) if self.replay is not None else self.delivery.by_slow
 
     @property
     def delivery(self) -> Delivery:

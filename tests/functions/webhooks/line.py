@@ -108,6 +108,7 @@ class Line:
             "RMAP_TABLE_DELIVERIES": resources.table,
             "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
+            "RMAP_QUEUE_SLOW_DELIVERIES": resources.slow,
             "RMAP_QUEUE_USAGE": resources.usage,
             "RMAP_QUEUE_MAILS": resources.mails,
             "RMAP_PUBLIC_URL": ISSUER,
@@ -238,8 +239,15 @@ class Line:
             assert time.monotonic() < deadline, f"{self._coming} events did not arrive"
 
     def dispatch(self, *, seconds: float = 0) -> int:
-        """Give up to ten waiting deliveries to the dispatcher; answers how many there were."""
-        return self._run(self.resources.deliveries, self.dispatcher, seconds)
+        """Give up to ten waiting deliveries, or calls that may last, to the dispatcher; answers how many there were."""
+        deadline = time.monotonic() + seconds
+        while True:
+            for queue in (self.resources.deliveries, self.resources.slow):
+                if found := self._run(queue, self.dispatcher, 0):
+                    return found
+            if time.monotonic() >= deadline:
+                return 0
+            time.sleep(0.05)
 
     def settle(self) -> None:
         """Let events and deliveries flow until none is waiting."""

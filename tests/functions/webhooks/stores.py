@@ -13,7 +13,7 @@ from local.stack import Stack
 
 
 class Resources:
-    """A table, two queues and a bus of one test's own, and the rule that feeds the first queue."""
+    """A table, queues and a bus of one test's own, and the rule that feeds the first queue."""
 
     def __init__(self, servers: Stack) -> None:
         self._sqs = servers.client("sqs")
@@ -34,6 +34,7 @@ class Resources:
         )
         self.events = self._queue(f"events-{suffix}")
         self.deliveries = self._queue(f"deliveries-{suffix}")
+        self.slow = self._queue(f"slow-{suffix}")
         self.usage = self._queue(f"usage-{suffix}")
         self.mails = self._queue(f"mails-{suffix}")
         self._events.create_event_bus(Name=self.bus)

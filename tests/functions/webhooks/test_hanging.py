@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from shared.webhooks.service import gate
 from tenant_context.context import TenantContext
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver, Slow
@@ -22,7 +21,6 @@ def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_
 ) -> None:
     acme, globex = two_tenants
     monkeypatch.setattr("shared.webhooks.service.dispatch.SLOW_SECONDS", 1.0)
-    monkeypatch.setattr(gate, "SLOW_AT_ONCE", 2)
     slow = Slow()
     line.endpoint(globex, receiver.url, "campaign.launched")
     for number in range(5):
@@ -49,11 +47,12 @@ def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_
 
 @contextmanager
 def sandboxes(line: Line, count: int, go: threading.Event) -> Iterator[None]:
-    """All sandboxes that there are, each at work on a batch at a time; receivers answer at the end."""
+    """Sandboxes of both queues, each at work on a batch at a time; receivers answer at the end."""
     over, workers = threading.Event(), []
-    for _ in range(count):
-        line.restart("webhooks_dispatcher")
-        workers.append(threading.Thread(target=_works, args=(line, line.dispatcher, over)))
+    for queue in (line.resources.deliveries, line.resources.slow):
+        for _ in range(count):
+            line.restart("webhooks_dispatcher")
+            workers.append(threading.Thread(target=_works, args=(line, queue, line.dispatcher, over)))
     for worker in workers:
         worker.start()
     try:
@@ -72,12 +71,12 @@ def delivered(line: Line, tenant: TenantContext, envelope: Any) -> bool:
     }
 
 
-def _works(line: Line, dispatcher: Any, over: threading.Event) -> None:
+def _works(line: Line, queue: str, dispatcher: Any, over: threading.Event) -> None:
     while not over.is_set():
-        records = line.resources.receive(line.resources.deliveries, seconds=0.5)
+        records = line.resources.receive(queue, seconds=0.5)
         if records and dispatcher({"Records": records}, Context()) == {"batchItemFailures": []}:
             for record in records:
-                line.resources.done(line.resources.deliveries, record)
+                line.resources.done(queue, record)
 
 
 def becomes(true: Callable[[], bool], *, seconds: float = 25) -> bool:

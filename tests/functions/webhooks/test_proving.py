@@ -120,7 +120,7 @@ def test_a_repeated_challenge_and_a_repeated_release_change_nothing(
     fan_out(line, launched(acme))
     line.dispatch()
     line.fan_out()
-    records = line.resources.receive(line.resources.deliveries, seconds=5)
+    records = line.resources.receive(line.resources.slow, seconds=5)
     for _ in range(3):
         assert line.dispatcher({"Records": records}, Context()) == {"batchItemFailures": []}
     line.settle()
