@@ -19,6 +19,8 @@ from tenant_context.clock import rfc3339, uuid7
 
 _PER_MESSAGE = 1_500
 """About what the door puts into a message of 200 kB."""
+_AT_ONCE = 10
+"""Messages of an invocation, where there are as many: Lambda gives up to a hundred, and six megabytes."""
 _SENSORS, _PER_STORE = 20, 2
 _PUSH = 100
 _QUARTER = timedelta(minutes=15)
@@ -78,7 +80,11 @@ class Feed:
             found += [[str(one), "", *times, self.random.randrange(90), 7] for one in self.sensors]
         return found
 
-    def event(self, rows: Sequence[list[Any]]) -> dict[str, Any]:
+    def event(self, parts: Sequence[Sequence[list[Any]]]) -> dict[str, Any]:
+        """Messages of the queue with counts, as one invocation gets them."""
+        return {"Records": [self.record(rows) for rows in parts]}
+
+    def record(self, rows: Sequence[list[Any]]) -> dict[str, Any]:
         """A message of the queue with counts."""
         data = {
             "batch": str(uuid7()),
@@ -92,7 +98,7 @@ class Feed:
             "rows": rows,
         }
         body = {"tenant": str(self.tenant), "id": "bench", "kind": "counts", "data": data}
-        record = {
+        return {
             "messageId": str(uuid7()),
             "body": json.dumps(body),
             "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": str(self.tenant)},
@@ -100,7 +106,6 @@ class Feed:
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:rmap-local-counts",
         }
-        return {"Records": [record]}
 
     def whole(self, row: Sequence[Any]) -> tuple[Any, ...]:
         """A count as the table has it."""
@@ -111,7 +116,7 @@ class Feed:
 
 def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
     """Measure."""
-    rounds, messages, base = (3, 6, 100_000) if quick else (9, 20, 1_000_000)
+    rounds, messages, base = (3, 10, 100_000) if quick else (9, 20, 1_000_000)
     with world(campaigns=1) as place, silence():
         tell("a chain of stores")
         feed = _chain(place, base)
@@ -148,10 +153,12 @@ def _compete(place: World, feed: Feed, rounds: int, messages: int, tell: Callabl
         contestants = [
             Contestant("copy", "COPY of the same rows into the same table, one COPY a message: the limit",
                        lambda: _copied(place, feed, admin, messages)),
-            Contestant("ours", "messages through the processor's handler",
-                       lambda: _ours(place, feed, processor, messages, dirty=False)),
+            Contestant("ours", f"messages through the processor's handler, {_AT_ONCE} an invocation",
+                       lambda: _ours(place, feed, processor, messages, _AT_ONCE, dirty=False)),
             Contestant("dirty", "the same with 5 % duplicates and 5 % late rows",
-                       lambda: _ours(place, feed, processor, messages, dirty=True)),
+                       lambda: _ours(place, feed, processor, messages, _AT_ONCE, dirty=True)),
+            Contestant("alone", "ours, one message an invocation: what a quiet hour brings",
+                       lambda: _ours(place, feed, processor, messages, 1, dirty=False)),
             Contestant("naive", f"a row and a commit each, a materialized view refreshed after each push of {_PUSH}",
                        lambda: _naive(place, feed, admin)),
         ]  # fmt: skip
@@ -170,7 +177,7 @@ def _copied(place: World, feed: Feed, admin: psycopg.Connection[Any], messages: 
     return metered(work, messages * _PER_MESSAGE, backends=place.backends)()
 
 
-def _ours(place: World, feed: Feed, processor: ModuleType, messages: int, *, dirty: bool) -> Figures:
+def _ours(place: World, feed: Feed, processor: ModuleType, messages: int, at_once: int, *, dirty: bool) -> Figures:
     parts = [feed.rows(_PER_MESSAGE) for _ in range(messages)]
     if dirty:
         few = _PER_MESSAGE // 20
@@ -180,7 +187,7 @@ def _ours(place: World, feed: Feed, processor: ModuleType, messages: int, *, dir
                 part[:few] = feed.random.sample(feed.told[-1], few)
                 part[few : 2 * few] = [_late(row) for row in part[few : 2 * few]]
             feed.told = [part]
-    events = [feed.event(part) for part in parts]
+    events = [feed.event(parts[start : start + at_once]) for start in range(0, messages, at_once)]
 
     def work(_: int) -> None:
         for event in events:

@@ -55,7 +55,7 @@ def apart(parts: Sequence[dict[str, Any]]) -> list[int]:
     seen: set[Any] = set()
     for place, data in enumerate(parts):
         rows = data["rows"]
-        if not rows or data["refused"] or any(len(row) < _OF_AN_INTERVAL for row in rows):
+        if not rows or data["refused"] or data.get("doubled") or any(len(row) < _OF_AN_INTERVAL for row in rows):
             continue
         keys = {(row[0], row[1], datetime.fromisoformat(row[2])) for row in rows} | {data["batch"]}
         if len(keys) == len(rows) + 1 and not keys & seen:

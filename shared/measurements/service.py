@@ -31,12 +31,18 @@ from tenant_context.postgres import Database, Transaction
 Write = Callable[[RawRepository, Transaction, dict[str, Any]], tuple[Outcome, list[int]]]
 
 
-Heed = Callable[[Transaction, dict[str, Any], Outcome | None], None]
-"""Told of a part in the transaction that writes it; without an outcome, of one that holds signs of life alone."""
+Heed = Callable[[Transaction, Sequence[tuple[dict[str, Any], Outcome | None]]], None]
+"""Told of parts in the transaction that writes them; without an outcome, of what holds signs of life alone."""
 
 
 Touch = Callable[[Transaction, UUID, datetime, datetime], None]
 """Told of a sensor and a time whose counts are others now."""
+
+
+_Written = tuple[TenantContext, dict[str, Any], Outcome, Sequence[int]]
+"""A part, whose it is, what became of its rows, and the places of those that nobody is known for."""
+_FEW = 150
+"""Rows of a part that shares a transaction in which nobody else writes."""
 
 
 class Processor:
@@ -58,23 +64,40 @@ class Processor:
             self._part(tx, message.data)
 
     def together(self, messages: Sequence[tuple[TenantContext, Message]]) -> None:
-        """The same for several parts of one tenant, in one transaction: all of them are written, or none.
+        """The same for several parts of one tenant: what can be is written by one statement, in one transaction.
 
-        Nobody else writes the tenant's rollups meanwhile: one part after the other they come in no order that others
-        could keep to.
+        Of the others, small ones share one in which nobody else writes the tenant's rollups: one after the other they
+        come in no order that others could keep to. Where something fails, what was written stays, and is known.
         """
+        parts = [message.data for _, message in messages]
+        first = self._apart(parts)
+        if first:
+            self._at_once([messages[place] for place in first])
+        left = [messages[place] for place in range(len(messages)) if place not in set(first)]
+        small = [one for one in left if len(one[1].data["rows"]) <= _FEW]
+        if small:
+            with self._database.transaction(small[0][0]) as tx:
+                self._raw.hold(tx)
+                for tenant, message in small:
+                    tx.go_on_as(tenant)
+                    self._part(tx, message.data)
+        for tenant, message in left:
+            if len(message.data["rows"]) > _FEW:
+                self(tenant, message)
+
+    def _at_once(self, messages: Sequence[tuple[TenantContext, Message]]) -> None:
+        """Every table is written once, in one order of its rows: nobody waits for somebody who waits for him."""
         with self._database.transaction(messages[0][0]) as tx:
-            self._raw.hold(tx)
-            parts = [message.data for _, message in messages]
-            first = [place for place in self._apart(parts) if self._raw.begin(tx, self._kind, parts[place])]
-            outcomes = self._raw.write_each(tx, [parts[place] for place in first]) if first else []
-            for place, (outcome, unknown) in zip(first, outcomes, strict=True):
-                tx.go_on_as(messages[place][0])
-                self._note(tx, parts[place], outcome, unknown)
-            # What was begun before is found to be, and let go.
-            for tenant, message in (messages[place] for place in range(len(messages)) if place not in first):
-                tx.go_on_as(tenant)
-                self._part(tx, message.data)
+            begun = self._raw.begin_each(tx, self._kind, [message.data for _, message in messages])
+            written = [messages[place] for place in begun]
+            outcomes = self._raw.write_each(tx, [message.data for _, message in written]) if written else []
+            self._note(
+                tx,
+                [
+                    (tenant, message.data, outcome, unknown)
+                    for (tenant, message), (outcome, unknown) in zip(written, outcomes, strict=True)
+                ],
+            )
 
     def _apart(self, parts: Sequence[dict[str, Any]]) -> list[int]:
         return measured.apart(parts) if self._kind == "counts" else []
@@ -83,26 +106,29 @@ class Processor:
         beats = data.get("beats", ())
         if beats and not data["rows"] and not data["refused"]:
             BeatRepository.hear(tx, data["received_at"], beats)
-            self._heed(tx, data, None)
+            self._heed(tx, [(data, None)])
         elif self._raw.begin(tx, self._kind, data):
-            self._note(tx, data, *self._write(self._raw, tx, data))
+            self._note(tx, [(tx.tenant, data, *self._write(self._raw, tx, data))])
 
-    def _note(self, tx: Transaction, data: dict[str, Any], outcome: Outcome, unknown: Sequence[int]) -> None:
-        """Note what became of a part whose rows are written."""
-        batch, beats = UUID(data["batch"]), data.get("beats", ())
-        outcome = replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))
-        refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
-        self._raw.reject(tx, batch, refused)
-        self._raw.end(tx, data, outcome)
-        tx.emit(_processed(self._kind, batch, data, outcome))
-        self._ledger.ingested(tx, batch, data["part"], outcome.stored + outcome.revised)
-        if beats:
-            BeatRepository.hear(tx, data["received_at"], beats)
-        self._heed(tx, data, outcome)
+    def _note(self, tx: Transaction, written: Sequence[_Written]) -> None:
+        """Note what became of parts whose rows are written; the ledger comes last, as everybody waits for its sums."""
+        ended = []
+        for tenant, data, outcome, unknown in written:
+            refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
+            self._raw.reject(tx, UUID(data["batch"]), refused)
+            ended.append((tenant, data, replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))))
+        self._raw.end_each(tx, [(data, outcome) for _, data, outcome in ended])
+        tx.emit_all([(tenant, _processed(self._kind, data, outcome)) for tenant, data, outcome in ended])
+        heard = [(data["received_at"], data["beats"]) for _, data, _ in ended if data.get("beats")]
+        BeatRepository.hear_each(tx, heard)
+        self._heed(tx, [(data, outcome) for _, data, outcome in ended])
+        self._ledger.ingested(
+            tx, *((UUID(data["batch"]), data["part"], outcome.stored + outcome.revised) for _, data, outcome in ended)
+        )
 
-    def _heed(self, tx: Transaction, data: dict[str, Any], outcome: Outcome | None) -> None:
-        for heed in self._heeds:
-            heed(tx, data, outcome)
+    def _heed(self, tx: Transaction, parts: Sequence[tuple[dict[str, Any], Outcome | None]]) -> None:
+        for heed in self._heeds if parts else ():
+            heed(tx, parts)
 
     def bears(self, tenant: TenantContext, data: dict[str, Any]) -> bool:
         """Whether rows can be written: it is tried, and undone."""
@@ -244,12 +270,12 @@ class Resubmission:
         outcome, unknown = write(tx, data)
         if unknown:
             raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
-        self._raw.end(tx, data, outcome)
+        self._raw.end_each(tx, [(data, outcome)])
         self._raw.mark_resubmitted(tx, rejected, batch)
-        tx.emit(_processed(kept.kind, batch, data, outcome))
-        self._ledger.ingested(tx, batch, 0, outcome.stored + outcome.revised)
+        tx.emit(_processed(kept.kind, data, outcome))
         for heed in self._heeds if counts else ():
-            heed(tx, data, outcome)
+            heed(tx, [(data, outcome)])
+        self._ledger.ingested(tx, (batch, 0, outcome.stored + outcome.revised))
         return Resubmitted(rejected, batch, outcome.stored, outcome.unchanged, outcome.revised)
 
     def _count(self, tx: Transaction, content: bytes) -> bytes:
@@ -309,12 +335,13 @@ def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     return {"row": place, "field": field, "code": "vanished", "message": message, "content": content}
 
 
-def _processed(kind: str, batch: UUID, data: dict[str, Any], outcome: Outcome) -> Event:
+def _processed(kind: str, data: dict[str, Any], outcome: Outcome) -> Event:
+    batch = str(UUID(data["batch"]))
     return Event(
         "batch.processed",
         f"batch/{batch}",
         {
-            "batch": str(batch),
+            "batch": batch,
             "kind": kind,
             "part": data["part"],
             "parts": data["parts"],

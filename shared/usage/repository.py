@@ -23,6 +23,25 @@ _RECORD: LiteralString = """
     INSERT INTO usage_monthly AS m (tenant_id, meter, month, quantity)
     SELECT %(tenant)s, meter, date_trunc('month', at, 'UTC')::date, quantity FROM fresh
     ON CONFLICT (tenant_id, meter, month) DO UPDATE SET quantity = m.quantity + excluded.quantity"""
+_RECORD_MANY: LiteralString = """
+    WITH fresh AS (
+        INSERT INTO usage_events (tenant_id, source, id, meter, at, quantity, received_at)
+        SELECT %(tenant)s, source, id, meter, at, quantity, %(now)s
+        FROM unnest(%(sources)s::text[], %(ids)s::text[], %(meters)s::text[], %(moments)s::timestamptz[],
+                    %(quantities)s::bigint[]) AS u (source, id, meter, at, quantity)
+        ORDER BY source, id
+        ON CONFLICT (tenant_id, source, id) DO NOTHING
+        RETURNING meter, at, quantity
+    ), hours AS (
+        INSERT INTO usage_hourly AS h (tenant_id, meter, hour, quantity)
+        SELECT %(tenant)s, meter, date_trunc('hour', at, 'UTC') AS hour, sum(quantity)
+        FROM fresh GROUP BY meter, hour ORDER BY meter, hour
+        ON CONFLICT (tenant_id, meter, hour) DO UPDATE SET quantity = h.quantity + excluded.quantity
+    )
+    INSERT INTO usage_monthly AS m (tenant_id, meter, month, quantity)
+    SELECT %(tenant)s, meter, date_trunc('month', at, 'UTC')::date AS month, sum(quantity)
+    FROM fresh GROUP BY meter, month ORDER BY meter, month
+    ON CONFLICT (tenant_id, meter, month) DO UPDATE SET quantity = m.quantity + excluded.quantity"""
 _PLAN: LiteralString = """
     WITH due AS (
         UPDATE usage_hourly SET planned = quantity, parts = parts + 1
@@ -143,6 +162,17 @@ class UsageRepository:
         return int(row[0]) if row else 0
 
     def record_all(self, tx: Transaction, uses: Sequence[Use]) -> None:
-        """Queue several, always in one order, so that two transactions never wait for each other."""
-        for use in sorted(uses, key=lambda one: (one.meter, one.at)):
-            self.record(tx, use)
+        """Queue several in one statement, always in one order, so that two transactions never wait for each other."""
+        if len(uses) == 1:
+            self.record(tx, uses[0])
+        elif uses:
+            values = {
+                "tenant": tx.tenant.tenant,
+                "sources": [use.source for use in uses],
+                "ids": [use.id for use in uses],
+                "meters": [use.meter for use in uses],
+                "moments": [use.at for use in uses],
+                "quantities": [use.quantity for use in uses],
+                "now": tx.now,
+            }
+            tx.run(_RECORD_MANY, values)

@@ -27,9 +27,12 @@ class Chaos:
     calls: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     accepted: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     repeats: int = 0
+    taken: int = 0
+    """Events that were accepted, each once by path."""
 
     def __post_init__(self) -> None:
         chaos, self._lock = self, threading.Lock()
+        self._known: set[tuple[str, str]] = set()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -78,10 +81,12 @@ class Chaos:
     def accept(self, path: str, event: str, subject: str) -> None:
         """An event was taken."""
         with self._lock:
-            if (event, subject) in self.accepted[path]:
+            if (path, event) in self._known:
                 self.repeats += 1
             else:
+                self._known.add((path, event))
                 self.accepted[path].append((event, subject))
+                self.taken += 1
 
     def close(self) -> None:
         """Stop listening."""

@@ -3,23 +3,15 @@
 Apart from the drill, so that a process begins with little.
 """
 
+import importlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import psycopg
-
-from shared.measurements.repository.raw import RawRepository
-from shared.measurements.service import Processor
-from tenant_context.clock import utc_now, uuid7
-from tenant_context.entry.queue import QueueEntry
-from tenant_context.observability import Observability
-from tenant_context.postgres import Database
-from tenant_context.settings import DatabaseSettings
-from tenant_context.states import Need
 
 AT_ONCE = 10
 
@@ -28,7 +20,6 @@ AT_ONCE = 10
 class Work:
     """Where a processor finds what it needs."""
 
-    settings: DatabaseSettings
     queue: str
     environment: Mapping[str, str]
 
@@ -44,12 +35,7 @@ def live(work: Work) -> None:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123  a name and no file
         os.dup2(nowhere.fileno(), 1)  # what functions log there belongs to nobody's test
     sqs = boto3.client("sqs")
-    database = Database(work.settings, clock=utc_now)
-    entry = QueueEntry(
-        Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts),
-        observability=Observability("drill"),
-        need=Need.PROCESS,
-    )
+    entry = importlib.import_module("functions.sensors_processor.handler").handler
     while True:
         told = sqs.receive_message(QueueUrl=work.queue, MaxNumberOfMessages=AT_ONCE, AttributeNames=["All"])
         messages = told.get("Messages", [])
@@ -62,7 +48,7 @@ def live(work: Work) -> None:
                 sqs.delete_message(QueueUrl=work.queue, ReceiptHandle=message["ReceiptHandle"])
 
 
-def _failed(entry: QueueEntry, messages: list[Any]) -> set[str]:
+def _failed(entry: Callable[..., Any], messages: list[Any]) -> set[str]:
     records = [
         {"messageId": one["MessageId"], "body": one["Body"], "attributes": one.get("Attributes", {})}
         for one in messages

@@ -9,10 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from multiprocessing import get_context
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import psutil
 import psycopg
@@ -88,6 +89,19 @@ class Cluster:
     def admin(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection that sees everything."""
         return psycopg.connect(self.server.admin_url(), autocommit=True)
+
+    def environment(self) -> dict[str, str]:
+        """What tells the deployed processor of it."""
+        return {
+            "RMAP_STAGE": "test",
+            "RMAP_BUS": "",
+            "RMAP_DATABASE_HOST": self.settings.host,
+            "RMAP_DATABASE_PORT": str(self.settings.port),
+            "RMAP_DATABASE_NAME": self.settings.name,
+            "RMAP_DATABASE_USER": self.settings.user,
+            "RMAP_DATABASE_AUTH": self.settings.auth,
+            "RMAP_DATABASE_SECRET": self.settings.secret,
+        }
 
     def crash(self, chance: random.Random) -> None:
         """Kill a session, upon which PostgreSQL restarts itself and recovers; or all of it, and start it anew."""
@@ -312,6 +326,28 @@ def check_rows(admin: psycopg.Connection[tuple[Any, ...]], truth: dict[_Key, _Co
     }
 
 
+def check_days(admin: psycopg.Connection[tuple[Any, ...]], sent: Sent) -> None:
+    """Days of stores and of the organization are sums of their rows, by their clock; tallies and usage too."""
+    zone = ZoneInfo("Europe/Berlin")
+    days: dict[tuple[UUID, date], Counter[str]] = defaultdict(Counter)
+    for site, start, entries, exits in admin.execute("SELECT site_id, starts_at, entries, exits FROM people_counts"):
+        for place in (site, UUID(int=0)):
+            days[place, start.astimezone(zone).date()].update(entries=entries, exits=exits, intervals=1, minutes=15)
+    rolled = admin.execute(
+        "SELECT place_id, day, sum(entries), sum(exits), sum(intervals), sum(minutes) FROM footfall_day GROUP BY 1, 2"
+    )
+    assert {(row[0], row[1]): tuple(map(int, row[2:])) for row in rolled} == {
+        key: (one["entries"], one["exits"], one["intervals"], one["minutes"]) for key, one in days.items()
+    }
+    (tallied,) = admin.execute("SELECT sum(received) FROM quality_days").fetchall()
+    assert tallied == (sent.rows - sent.duplicates,)
+    changed, used = admin.execute(
+        "SELECT (SELECT sum(stored + revised) FROM ingest_parts),"
+        " (SELECT sum(quantity) FROM usage_monthly WHERE meter = 'ingested_rows')"
+    ).fetchall()[0]
+    assert changed == used
+
+
 def check_accounts(admin: psycopg.Connection[tuple[Any, ...]], sent: Sent) -> int:
     """Every row that was sent is accounted for, and every part once; answers how many parts there were."""
     written = admin.execute("SELECT id, parts, rows, duplicates FROM ingest_batches").fetchall()
@@ -335,7 +371,7 @@ def test_counts_are_exact_whoever_is_killed_while_they_flow(
     sent, began = Sent(), time.monotonic()
     client = AwsClient("sqs")
     door = Repeating(queue, chance, client)
-    crew = Crew(Work(cluster.settings, queue, servers.aws_environment()))
+    crew = Crew(Work(queue, servers.aws_environment() | cluster.environment()))
     try:
         flow(sent, door, Trouble(cluster, crew, chance), servers, queue)
     finally:
@@ -345,6 +381,7 @@ def test_counts_are_exact_whoever_is_killed_while_they_flow(
     cluster.server.start()
     with cluster.admin() as admin:
         check_rows(admin, sent.truth)
+        check_days(admin, sent)
         parts = check_accounts(admin, sent)
     assert min(door.repeated, crew.killed, cluster.crashes.total()) > 0
     corrected = sent.rows - sent.duplicates - len(sent.truth)

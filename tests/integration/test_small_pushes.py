@@ -109,15 +109,14 @@ def test_a_backlog_is_written_by_groups(entry: QueueEntry, database: Database, t
     assert seen == [(2, MOST_TOGETHER + 30)]
 
 
-def test_a_large_message_has_a_transaction_of_its_own(
-    entry: QueueEntry, database: Database, two_tenants: Tenants
-) -> None:
+def test_messages_share_a_transaction_up_to_a_size(entry: QueueEntry, database: Database, two_tenants: Tenants) -> None:
     acme = two_tenants[0]
     sensor = add_sensor(database, acme)[1]
-    large = part([count(sensor, step, 1, 0) for step in range(100, 500)])
-    assert len(json.dumps(large)) > 20_000
-    assert failures(entry, record(acme, one(sensor, 0)), record(acme, large), record(acme, one(sensor, 1))) == set()
-    assert database.read(acme, "SELECT count(DISTINCT xmin::text), count(*) FROM ingest_parts") == [(2, 3)]
+    large = [part([count(sensor, step, 1, 0) for step in range(first, first + 400)]) for first in range(0, 12_000, 400)]
+    assert 1_000_000 < sum(len(json.dumps(each)) for each in large) < 2_000_000
+    assert failures(entry, *(record(acme, each) for each in large)) == set()
+    assert database.read(acme, "SELECT count(DISTINCT xmin::text), count(*) FROM ingest_parts") == [(2, 30)]
+    assert footfall(database, acme)[0] == 12_000
 
 
 def test_parts_that_one_statement_writes_are_told_apart(

@@ -28,13 +28,14 @@ class Watch:
         self._limits = limits
         self._judging = judging
 
-    def __call__(self, tx: Transaction, data: Mapping[str, Any], _outcome: object) -> None:
+    def __call__(self, tx: Transaction, parts: Sequence[tuple[Mapping[str, Any], object]]) -> None:
         """Tell of sensors' health at once, and of the rest after the commit."""
-        heard = sorted({UUID(beat[0]) for beat in data.get("beats", ())})
+        heard = sorted({UUID(beat[0]) for data, _ in parts for beat in data.get("beats", ())})
         if heard:
             tell_health(tx, heard)
-        if data["rows"] and self._watched.any(tx):
-            tx.after_commit(lambda: self._judge(tx.tenant, data["rows"]))
+        rows = [row for data, _ in parts for row in data["rows"]]
+        if rows and self._watched.any(tx):
+            tx.after_commit(lambda: self._judge(tx.tenant, rows))
 
     def _judge(self, tenant: TenantContext, rows: Sequence[Sequence[Any]]) -> None:
         newest: dict[UUID, datetime] = {}

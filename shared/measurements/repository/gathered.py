@@ -1,4 +1,4 @@
-"""Counts of several small parts, written by one statement: the same that writes one, told for each row whose it is.
+"""Counts of several parts, written by one statement: the same that writes one, told for each row whose it is.
 
 PostgreSQL plans the statement anew each time, which costs it more than to write a row, or a hundred.
 """
@@ -10,7 +10,7 @@ from uuid import UUID
 from shared.measurements import rules
 from shared.measurements.model import Outcome
 from shared.measurements.repository.counts import COUNT_COLUMNS, WRITE_COUNTS
-from shared.measurements.repository.writing import ensure_months, share_tree
+from shared.measurements.repository.writing import array, ensure_months, share_tree, texts
 from tenant_context.postgres import Transaction
 
 _TOTALS: LiteralString = "    SELECT (SELECT count(*) FROM written WHERE old_revision IS NULL),"
@@ -44,11 +44,14 @@ def write_each(tx: Transaction, parts: Sequence[dict[str, Any]]) -> list[tuple[O
     rows = [row for data in parts for row in data["rows"]]
     ensure_months(tx, "people_counts", [row[2] for row in rows])
     columns = zip(*(rules.padded(row) for row in rows), strict=True)
-    values: dict[str, Any] = {name: list(column) for name, column in zip(COUNT_COLUMNS, columns, strict=True)}
+    values: dict[str, Any] = {
+        name: texts(column) if name == "lines" else array(column)
+        for name, column in zip(COUNT_COLUMNS, columns, strict=True)
+    }
     values |= {
         "tenant": tx.tenant.tenant,
-        "received": [data["received_at"] for data in parts for _ in data["rows"]],
-        "batches": [data["batch"] for data in parts for _ in data["rows"]],
+        "received": array([data["received_at"] for data in parts for _ in data["rows"]]),
+        "batches": array([data["batch"] for data in parts for _ in data["rows"]]),
         "derived": False,
         "anew": False,
     }

@@ -25,9 +25,27 @@ _BEGIN_BATCH: LiteralString = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tenant_id, id) DO NOTHING"""
 _IS_DONE: LiteralString = """
     SELECT EXISTS (SELECT FROM ingest_parts WHERE tenant_id = %s AND batch_id = %s AND part = %s)"""
-_END_PART: LiteralString = """
+_BEGIN_EACH: LiteralString = """
+    WITH told AS MATERIALIZED (
+        SELECT * FROM unnest(%(batches)s::uuid[], %(received)s::timestamptz[], %(parts)s::integer[],
+                             %(rows)s::integer[], %(rejected)s::integer[], %(duplicates)s::integer[],
+                             %(part)s::integer[]) WITH ORDINALITY
+            AS t (id, received_at, parts, rows, rejected, duplicates, part, n)
+    ), noted AS (
+        INSERT INTO ingest_batches (tenant_id, id, kind, received_at, parts, rows, rejected, duplicates)
+        SELECT %(tenant)s, id, %(kind)s, received_at, parts, rows, rejected, duplicates FROM told ORDER BY id
+        ON CONFLICT (tenant_id, id) DO NOTHING
+    )
+    SELECT n - 1 FROM told t
+    WHERE NOT EXISTS (SELECT FROM ingest_parts p
+                      WHERE p.tenant_id = %(tenant)s AND p.batch_id = t.id AND p.part = t.part) ORDER BY n"""
+_END_EACH: LiteralString = """
     INSERT INTO ingest_parts (tenant_id, batch_id, part, stored, unchanged, revised, quarantined, processed_at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"""
+    SELECT %(tenant)s, t.*, %(now)s
+    FROM unnest(%(batches)s::uuid[], %(part)s::integer[], %(stored)s::integer[], %(unchanged)s::integer[],
+                %(revised)s::integer[], %(quarantined)s::integer[])
+         AS t (batch_id, part, stored, unchanged, revised, quarantined)
+    ORDER BY batch_id, part"""
 _REJECT: LiteralString = """
     INSERT INTO rejected_rows (tenant_id, id, batch_id, row, field, code, message, content, at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
@@ -67,6 +85,21 @@ class RawRepository:
         )
         done = tx.one(_IS_DONE, (tx.tenant.tenant, batch, data["part"]))
         return not (done and done[0])
+
+    def begin_each(self, tx: Transaction, kind: str, parts: Sequence[dict[str, Any]]) -> list[int]:
+        """Note the batches of parts, each of one of its own; the places of those that are still to be done."""
+        values: dict[str, Any] = {
+            "tenant": tx.tenant.tenant,
+            "kind": kind,
+            "batches": [data["batch"] for data in parts],
+            "received": [data["received_at"] for data in parts],
+            "parts": [data["parts"] for data in parts],
+            "rows": [data["rows_in_batch"] for data in parts],
+            "rejected": [data["rejected_in_batch"] for data in parts],
+            "duplicates": [data["duplicates"] for data in parts],
+            "part": [data["part"] for data in parts],
+        }
+        return [int(place) for (place,) in tx.all(_BEGIN_EACH, values)]
 
     def write_counts(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
         """Counts in; answers what became of them and the places of rows whose sensor is not there."""
@@ -112,18 +145,14 @@ class RawRepository:
         """Note that a refused row was taken after all."""
         tx.run(_MARK_RESUBMITTED, (batch, tx.now, tx.tenant.tenant, rejected))
 
-    def end(self, tx: Transaction, data: dict[str, Any], outcome: Outcome) -> None:
-        """Note the part as done; a second delivery of it breaks here and changes nothing."""
-        tx.run(
-            _END_PART,
-            (
-                tx.tenant.tenant,
-                UUID(data["batch"]),
-                data["part"],
-                outcome.stored,
-                outcome.unchanged,
-                outcome.revised,
-                outcome.quarantined,
-                tx.now,
-            ),
-        )
+    def end_each(self, tx: Transaction, ended: Sequence[tuple[dict[str, Any], Outcome]]) -> None:
+        """Note parts as done; a second delivery of one breaks here and changes nothing."""
+        values: dict[str, Any] = {
+            "tenant": tx.tenant.tenant,
+            "now": tx.now,
+            "batches": [data["batch"] for data, _ in ended],
+            "part": [data["part"] for data, _ in ended],
+        }
+        for name in ("stored", "unchanged", "revised", "quarantined"):
+            values[name] = [getattr(outcome, name) for _, outcome in ended]
+        tx.run(_END_EACH, values)

@@ -11,7 +11,7 @@ from tenant_context.postgres import Transaction
 _OF_A_READING = 5
 """Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _LATE: LiteralString = """
-    %(received)s::timestamptz - i.ends_at > greatest(interval '1 hour', n.interval_minutes * interval '2 minutes')"""
+    i.received_at - i.ends_at > greatest(interval '1 hour', n.interval_minutes * interval '2 minutes')"""
 _ADDED: LiteralString = """
     ON CONFLICT (tenant_id, sensor_id, day) DO UPDATE
     SET received = q.received + excluded.received, duplicates = q.duplicates + excluded.duplicates,
@@ -24,19 +24,20 @@ _DAY: LiteralString = "(i.starts_at AT TIME ZONE s.time_zone)::date"
 _NEW: LiteralString = f"""
     INSERT INTO quality_days AS q (tenant_id, sensor_id, day, received, late, touched_at)
     SELECT %(tenant)s, i.sensor_id, {_DAY}, count(*), count(*) FILTER (WHERE {_LATE}), %(now)s
-    FROM unnest(%(sensors)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-         AS i (sensor_id, starts_at, ends_at) {_OF_SENSORS}
+    FROM unnest(%(sensors)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(received)s::timestamptz[])
+         AS i (sensor_id, starts_at, ends_at, received_at) {_OF_SENSORS}
     GROUP BY 2, 3 ORDER BY 2, 3 {_ADDED}"""
 # Whoever wrote a row last says whether this batch made it, made another of it, or said nothing new.
 _MIXED: LiteralString = f"""
     INSERT INTO quality_days AS q (tenant_id, sensor_id, day, received, late, duplicates, revised, touched_at)
     SELECT %(tenant)s, i.sensor_id, {_DAY}, count(*), count(*) FILTER (WHERE {_LATE}),
-           count(*) FILTER (WHERE coalesce(c.batch_id, r.batch_id) IS DISTINCT FROM %(batch)s),
-           count(*) FILTER (WHERE coalesce(c.batch_id, r.batch_id) = %(batch)s
+           count(*) FILTER (WHERE coalesce(c.batch_id, r.batch_id) IS DISTINCT FROM i.batch_id),
+           count(*) FILTER (WHERE coalesce(c.batch_id, r.batch_id) = i.batch_id
                               AND coalesce(c.revision, r.revision) > 1),
            %(now)s
-    FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-         AS i (sensor_id, line, starts_at, ends_at) {_OF_SENSORS}
+    FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(starts)s::timestamptz[], %(ends)s::timestamptz[],
+                %(received)s::timestamptz[], %(batches)s::uuid[])
+         AS i (sensor_id, line, starts_at, ends_at, received_at, batch_id) {_OF_SENSORS}
     LEFT JOIN people_counts c ON NOT %(standings)s AND c.tenant_id = %(tenant)s AND c.sensor_id = i.sensor_id
                              AND c.line = i.line AND c.starts_at = i.starts_at
     LEFT JOIN counter_readings r ON %(standings)s AND r.tenant_id = %(tenant)s AND r.sensor_id = i.sensor_id
@@ -67,27 +68,31 @@ _TOUCH: LiteralString = """
 class TallyRepository:
     """Notes what came, by sensor and day of its store, and that those days are to be scored anew."""
 
-    def note(self, tx: Transaction, data: Mapping[str, Any], *, mixed: bool) -> None:
-        """Queue a part's tally; `mixed`: not all of its rows were new. Days are those of the store, by its own clock.
+    def note(self, tx: Transaction, parts: Sequence[Mapping[str, Any]], *, mixed: bool) -> None:
+        """Queue the tally of parts; `mixed`: not all of their rows were new. Days are those of the store, by its clock.
 
         A part is noted in the transaction that writes it, so it is counted once, however often it is delivered.
         """
-        values = {"tenant": tx.tenant.tenant, "now": tx.now, "received": data["received_at"]}
+        values = {"tenant": tx.tenant.tenant, "now": tx.now}
         for standings in (False, True):
-            rows = [row for row in data["rows"] if (len(row) == _OF_A_READING) == standings]
+            rows = [(row, data) for data in parts for row in data["rows"] if (len(row) == _OF_A_READING) == standings]
             if rows:
-                ends = 2 if standings else 3
                 columns: dict[str, Any] = {
-                    "sensors": _array(rows, 0),
-                    "starts": _array(rows, 2),
-                    "ends": _array(rows, ends),
+                    "sensors": _array([row[0] for row, _ in rows]),
+                    "starts": _array([row[2] for row, _ in rows]),
+                    "ends": _array([row[2 if standings else 3] for row, _ in rows]),
+                    "received": _array([data["received_at"] for _, data in rows]),
                 }
                 if mixed:
-                    columns |= {"lines": [row[1] for row in rows], "batch": UUID(data["batch"])}
+                    columns |= {
+                        "lines": [row[1] for row, _ in rows],
+                        "batches": _array([data["batch"] for _, data in rows]),
+                    }
                     tx.run(_MIXED, {**values, **columns, "standings": standings})
                 else:
                     tx.run(_NEW, {**values, **columns})
-        self._tell(tx, data, values)
+        for data in parts:
+            self._tell(tx, data, values)
 
     @staticmethod
     def _tell(tx: Transaction, data: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -110,9 +115,9 @@ class TallyRepository:
         tx.run(_TOUCH, {"tenant": tx.tenant.tenant, "now": tx.now, "sensor": sensor, "start": start, "end": end})
 
 
-def _array(rows: Sequence[Sequence[Any]], place: int) -> str:
-    """A column of ids or moments as PostgreSQL writes an array; the driver looks at each, which takes much longer."""
-    return "{" + ",".join([str(row[place]) for row in rows]) + "}"
+def _array(column: Sequence[object]) -> str:
+    """Ids or moments as PostgreSQL writes an array; the driver looks at each, which takes much longer."""
+    return "{" + ",".join(map(str, column)) + "}"
 
 
 def _id(reference: str) -> UUID | None:

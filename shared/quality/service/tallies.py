@@ -1,6 +1,6 @@
 """What the processor wrote, noted for the scores."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from shared.quality.repository.tallies import TallyRepository
@@ -21,7 +21,9 @@ class Tallies:
     def __init__(self, tallies: TallyRepository) -> None:
         self._tallies = tallies
 
-    def __call__(self, tx: Transaction, data: Mapping[str, Any], outcome: Written | None) -> None:
-        """Queue the tally of a part, unless it holds signs of life alone."""
-        if outcome is not None:
-            self._tallies.note(tx, data, mixed=outcome.stored != len(data["rows"]))
+    def __call__(self, tx: Transaction, parts: Sequence[tuple[Mapping[str, Any], Written | None]]) -> None:
+        """Queue the tallies of parts, but for those that hold signs of life alone."""
+        told = [(data, outcome) for data, outcome in parts if outcome is not None]
+        if told:
+            mixed = any(outcome.stored != len(data["rows"]) for data, outcome in told)
+            self._tallies.note(tx, [data for data, _ in told], mixed=mixed)

@@ -15,10 +15,12 @@ class Ledger:
     def __init__(self, repository: UsageRepository | None = None) -> None:
         self._repository = repository or UsageRepository()
 
-    def ingested(self, tx: Transaction, batch: UUID, part: int, rows: int) -> None:
-        """A part of a batch was written: so many rows are new or changed."""
-        if rows:
-            self._repository.record(tx, Use(Meter.INGESTED_ROWS, "ingest", f"{batch}/{part}", tx.now, rows))
+    def ingested(self, tx: Transaction, *parts: tuple[UUID, int, int]) -> None:
+        """Parts of batches were written: of which batch, the how-manieth, and so many rows are new or changed."""
+        uses = [
+            Use(Meter.INGESTED_ROWS, "ingest", f"{batch}/{part}", tx.now, rows) for batch, part, rows in parts if rows
+        ]
+        self._repository.record_all(tx, uses)
 
     def called(self, tx: Transaction, calls: Calls) -> None:
         """What a sandbox counted."""

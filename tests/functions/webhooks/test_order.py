@@ -318,9 +318,11 @@ def test_hanging_receivers_of_a_tenant_get_a_few_calls_at_once_and_no_other_tena
     waiting = [launched(acme) for _ in range(4)]
     for envelope in (*waiting, launched(globex)):
         fan_out(line, envelope)
+    line.dispatch(seconds=5)  # the common queue keeps none of them
+    assert (slow.most, len(receiver.received)) == (0, 1)
     threading.Timer(1.5, slow.go.set).start()
     line.dispatch(seconds=5)
-    assert (slow.most, len(receiver.received)) == (1, 1)
+    assert slow.most == 1
     assert [state(line, acme, one) for one in waiting].count(("held", "concurrency")) == 3
     flow(line)
     assert len(slow.received) == 5

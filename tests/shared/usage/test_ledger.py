@@ -77,10 +77,10 @@ def test_a_part_of_a_batch_counts_with_its_transaction_or_not_at_all(database: D
     batch = uuid7()
 
     with undone(database, acme) as tx:
-        ledger.ingested(tx, batch, 0, 500)
+        ledger.ingested(tx, (batch, 0, 500))
     for _ in range(2):
         with database.transaction(acme) as tx:
-            ledger.ingested(tx, batch, 0, 500)
+            ledger.ingested(tx, (batch, 0, 500))
     now = datetime.now(UTC)
     assert month(database, acme, f"{now:%Y-%m}")["ingested_rows"] == 500
 

@@ -88,7 +88,7 @@ def test_the_estimate_is_near_what_postgresql_takes(
             raw.begin(tx, kind, data)
             write = raw.write_counts if kind == "counts" else raw.write_transactions
             outcome, _lost = write(tx, data)
-            raw.end(tx, data, outcome)
+            raw.end_each(tx, [(data, outcome)])
         stored += outcome.stored
     assert stored == DAYS * (SENSORS * 96 if kind == "counts" else RECEIPTS)
     each = (size(clone, kind) - before) / stored

@@ -1,5 +1,6 @@
 """The outbox: an event is a row of the same transaction as the change it tells of."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -20,6 +21,17 @@ class Outbox:
         INSERT INTO outbox (tenant_id, id, type, subject, data, created_at)
         VALUES (%(tenant)s, %(id)s, %(type)s, %(subject)s, %(data)s, %(at)s)"""
 
+    _INSERT_MANY: LiteralString = """
+        WITH told AS MATERIALIZED (
+            SELECT * FROM jsonb_to_recordset(%(told)s)
+                AS t (id uuid, actor text, type text, subject text, request text, "from" text, data jsonb)
+        ), audited AS (
+            INSERT INTO audit_log (tenant_id, id, at, actor, action, subject, request_id, source_ip, details)
+            SELECT %(tenant)s, id, %(at)s, actor, type, subject, request, "from", data FROM told
+        )
+        INSERT INTO outbox (tenant_id, id, type, subject, data, created_at)
+        SELECT %(tenant)s, id, type, subject, data, %(at)s FROM told"""
+
     @classmethod
     def statement(cls, tenant: TenantContext, event: Event, now: datetime) -> tuple[LiteralString, dict[str, Any]]:
         """One statement that writes the outbox row and the audit entry of an event."""
@@ -34,3 +46,22 @@ class Outbox:
             "from": tenant.source_ip,
             "data": Jsonb(event.data),
         }
+
+    @classmethod
+    def statement_of_many(
+        cls, told: Sequence[tuple[TenantContext, Event]], now: datetime
+    ) -> tuple[LiteralString, dict[str, Any]]:
+        """The same for several events of one tenant, each as the request that it came of."""
+        rows = [
+            {
+                "id": event.id,
+                "actor": tenant.actor,
+                "type": event.type,
+                "subject": event.subject,
+                "request": tenant.request_id,
+                "from": tenant.source_ip,
+                "data": event.data,
+            }
+            for tenant, event in told
+        ]
+        return cls._INSERT_MANY, {"tenant": told[0][0].tenant, "at": now, "told": Jsonb(rows)}

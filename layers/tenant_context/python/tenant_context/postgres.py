@@ -103,6 +103,15 @@ class Transaction:
         if at_once:
             self.events.append(event)
 
+    def emit_all(self, told: Sequence[tuple[TenantContext, Event]]) -> None:
+        """Several events in one statement, each as the request of this tenant that it came of."""
+        if any(tenant.tenant != self.tenant.tenant for tenant, _ in told):
+            raise ValueError("A transaction is one tenant's.")
+        if told:
+            one = len(told) == 1
+            self.run(*(Outbox.statement(*told[0], self.now) if one else Outbox.statement_of_many(told, self.now)))
+            self.events += [event for _, event in told]
+
     def after_commit(self, action: Callable[[], object]) -> None:
         """Do this once the transaction has committed, and never when it has not; its error is the caller's."""
         self.afterwards.append(action)

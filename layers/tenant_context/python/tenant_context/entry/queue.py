@@ -7,7 +7,7 @@ at the same pace: a queue of ours holds only what our own functions wrote.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 from uuid import UUID
@@ -34,11 +34,12 @@ class Message(msgspec.Struct, frozen=True):
 
 
 Work = Callable[[TenantContext, Message], None]
+_Named = tuple[str, TenantContext, Message]
 Together = Callable[[Sequence[tuple[TenantContext, Message]]], None]
 """Works on some messages of one tenant as one: all of them, or none and it raises."""
 MOST_TOGETHER = 50
-_SMALL = 20_000
-"""Bytes of a message that shares its transaction with others: a large one gains nothing by that."""
+_BYTES_TOGETHER = 1_000_000
+"""Of messages that share a transaction: enough for its plan to cost little, and little enough for any sandbox."""
 
 
 class QueueEntry:
@@ -49,8 +50,8 @@ class QueueEntry:
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
     transaction begins; a function without it asks `state_of`. `needs` names kinds of messages that want something else.
 
-    `together` is given the small messages of a tenant that come for the first time. When that fails, each has its own
-    turn as ever: so whichever of them is to blame fails alone.
+    `together` is given messages of a tenant that come for the first time, of a bounded size in all. When that fails,
+    each has its own turn as ever: so whichever of them is to blame fails alone.
     """
 
     def __init__(
@@ -93,24 +94,25 @@ class QueueEntry:
 
     def _groups(self, records: Sequence[Mapping[str, Any]], together: Together) -> set[str]:
         """Work on what can be worked on together; the ids of the records that were."""
-        tenants: dict[UUID, list[tuple[str, TenantContext, Message]]] = {}
+        tenants: dict[UUID, list[_Named]] = {}
+        sizes: dict[str, int] = {}
         for record in records:
-            if len(record["body"]) > _SMALL or record.get("attributes", {}).get("ApproximateReceiveCount", "1") != "1":
+            if record.get("attributes", {}).get("ApproximateReceiveCount", "1") != "1":
                 continue
             # What cannot be read fails in its own turn, where it is logged.
             with suppress(msgspec.MsgspecError, KeyError, ValueError):
                 message = self._read(record["body"])
                 tenant = from_message(message.tenant, message.id, self._permitting(message))
                 tenants.setdefault(message.tenant, []).append((record["messageId"], tenant, message))
+                sizes[record["messageId"]] = len(record["body"])
         done: set[str] = set()
         for waiting in tenants.values():
-            for start in range(0, len(waiting), MOST_TOGETHER):
-                group = waiting[start : start + MOST_TOGETHER]
+            for group in _bounded(waiting, sizes):
                 if len(group) > 1 and self._all_of(group, together):
                     done |= {record for record, _, _ in group}
         return done
 
-    def _all_of(self, group: Sequence[tuple[str, TenantContext, Message]], together: Together) -> bool:
+    def _all_of(self, group: Sequence[_Named], together: Together) -> bool:
         """Whether a group was worked on as one."""
         record, tenant, message = group[0]
         with self._observability.invocation(record, "queue") as invocation:
@@ -282,6 +284,20 @@ class BatchEntry(QueueEntry):
             record.done("let go", reason=error.detail)
         except RmapError as error:
             record.failed(error)
+
+
+def _bounded(waiting: Sequence[_Named], sizes: Mapping[str, int]) -> Iterator[list[_Named]]:
+    """Groups of neither too many nor too large messages."""
+    group: list[_Named] = []
+    size = 0
+    for one in waiting:
+        size += sizes[one[0]]
+        if group and (len(group) == MOST_TOGETHER or size > _BYTES_TOGETHER):
+            yield group
+            group, size = [], sizes[one[0]]
+        group.append(one)
+    if group:
+        yield group
 
 
 def _failures(names: Iterable[str]) -> dict[str, Any]:
