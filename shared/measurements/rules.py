@@ -49,6 +49,11 @@ def padded(values: Sequence[Any]) -> Sequence[Any]:
     return values if len(values) == WITH_RAW else (*values, None, None)
 
 
+def _moment(text: str) -> str | datetime:
+    """A moment to compare: the door writes those of UTC in one way, and of thousands each takes its time to read."""
+    return text if text.endswith("Z") else datetime.fromisoformat(text)
+
+
 def apart(parts: Sequence[dict[str, Any]]) -> list[int]:
     """The places of parts of intervals that one statement can write: it takes no interval, and no batch, twice."""
     found: list[int] = []
@@ -57,7 +62,7 @@ def apart(parts: Sequence[dict[str, Any]]) -> list[int]:
         rows = data["rows"]
         if not rows or data["refused"] or data.get("doubled") or any(len(row) < _OF_AN_INTERVAL for row in rows):
             continue
-        keys = {(row[0], row[1], datetime.fromisoformat(row[2])) for row in rows} | {data["batch"]}
+        keys = {(row[0], row[1], _moment(row[2])) for row in rows} | {data["batch"]}
         if len(keys) == len(rows) + 1 and not keys & seen:
             found.append(place)
             seen |= keys

@@ -75,18 +75,21 @@ class TallyRepository:
         """
         values = {"tenant": tx.tenant.tenant, "now": tx.now}
         for standings in (False, True):
-            rows = [(row, data) for data in parts for row in data["rows"] if (len(row) == _OF_A_READING) == standings]
+            of_parts = [
+                (data, [row for row in data["rows"] if (len(row) == _OF_A_READING) == standings]) for data in parts
+            ]
+            rows = [row for _, some in of_parts for row in some]
             if rows:
                 columns: dict[str, Any] = {
-                    "sensors": _array([row[0] for row, _ in rows]),
-                    "starts": _array([row[2] for row, _ in rows]),
-                    "ends": _array([row[2 if standings else 3] for row, _ in rows]),
-                    "received": _array([data["received_at"] for _, data in rows]),
+                    "sensors": _array([row[0] for row in rows]),
+                    "starts": _array([row[2] for row in rows]),
+                    "ends": _array([row[2 if standings else 3] for row in rows]),
+                    "received": _array([data["received_at"] for data, some in of_parts for _ in some]),
                 }
                 if mixed:
                     columns |= {
-                        "lines": [row[1] for row, _ in rows],
-                        "batches": _array([data["batch"] for _, data in rows]),
+                        "lines": [row[1] for row in rows],
+                        "batches": _array([data["batch"] for data, some in of_parts for _ in some]),
                     }
                     tx.run(_MIXED, {**values, **columns, "standings": standings})
                 else:
