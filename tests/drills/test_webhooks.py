@@ -29,10 +29,11 @@ __all__ = ["connections", "keys", "line", "resources"]
 
 DELIVERIES = int(os.environ.get("RMAP_DRILL_DELIVERIES", "800"))
 PATHS = ("/any", "/paced", "/ordered", "/ordered-too")
-ENTITIES = 25
+ENTITIES = max(25, DELIVERIES // 100)
+"""Whose events are in order: of each, one at a time is on its way to an endpoint."""
 SEED = 7
 SANDBOXES = 6
-AHEAD = 600
+AHEAD = 1_500
 """Deliveries that are on their way at once."""
 DEATH = 0.004 if DELIVERIES < 5_000 else 0.0005
 """Of a sandbox, at a step: there are some twenty of a batch, and each leaves behind what comes again by time."""
