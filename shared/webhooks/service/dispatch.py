@@ -228,6 +228,10 @@ class Dispatch:
 
     def _call_next(self, run: _Run, replay: Replay, one: Attempt) -> None:
         one.at = self._clock()
+        target = self._targets.find(one.tenant, replay.target.id)
+        if target is None or target.version != replay.target.version:
+            replay.stop()  # it was changed: the next look goes by what it is now
+            return
         one.pass_ = self._asked(one, replay.target)
         if one.pass_.may_go:
             replay.under_way = replay.left.popleft()
