@@ -87,7 +87,7 @@ class Endpoints:
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         if endpoint.version != version:
             raise PreconditionFailed(f"The endpoint is at version {endpoint.version}; read it again.")
-        rules.check(draft, self._allowed, endpoint.headers, own=self._own)
+        rules.check(draft, self._allowed, endpoint, own=self._own)
         sealed = self._seal(tx.tenant, endpoint_id, draft, endpoint.headers)
         amended = rules.amend(endpoint, draft, sealed, tx.tenant.actor, tx.now)
         self._change(tx, "updated", amended)
