@@ -43,7 +43,11 @@ class ConditionIn(In):
 
 
 class EndpointIn(In):
-    """An endpoint as a caller describes it. It gets the events that pass all of its filters."""
+    """An endpoint as a caller describes it. It gets the events that pass all of its filters.
+
+    Values of `headers` are sent with each delivery and never shown: null for a value keeps the one there is, null for
+    all keeps all. Where the URL's scheme, host or port changes none is kept: each is given anew, or left out.
+    """
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=2048), Field(examples=["https://example.com/rmap"])]
     """Has to answer a challenge before events are sent to it: see POST …/verify."""
@@ -56,7 +60,6 @@ class EndpointIn(In):
     headers: Annotated[dict[str, str | None], Field(max_length=20, examples=[{"authorization": "Bearer …"}])] | None = (
         None
     )
-    """Sent with each delivery, and never shown: null for a value keeps the one there is, null for all keeps all."""
     payload_version: Annotated[int, Field(ge=1)] = 1
     retry_schedule: Annotated[list[int], Field(max_length=12, examples=[[5, 60, 3600]])] | None = None
     """Seconds between attempts, each up to a fifth more or less; null for the platform's own, over 27.6 hours."""

@@ -37,6 +37,11 @@ class Url:
     """Whether only addresses of the allow-list may be called: plain HTTP, or another port than 443."""
 
     @property
+    def origin(self) -> tuple[bool, str, int]:
+        """Whom a call of it talks to, whatever the path: scheme, host and port, as RFC 6454 has it."""
+        return self.tls, self.host, self.port
+
+    @property
     def host_header(self) -> str:
         """The Host header: the port only where it is not the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host

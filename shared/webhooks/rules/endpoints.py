@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from shared.events.rules.bodies import PAYLOAD_VERSIONS, is_filter
+from shared.outbound.errors import UrlRefused
 from shared.outbound.rules import urls
 from shared.outbound.rules.addresses import AllowList
 from shared.outbound.rules.own import NOBODY, Own
@@ -98,23 +99,43 @@ def signing(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
     return [key for key in keys if key.until is None or now < key.until]
 
 
-def check(
-    draft: EndpointDraft, allowed: AllowList, kept: Mapping[str, bytes] | None = None, *, own: Own = NOBODY
-) -> None:
-    """Raise what is wrong with a draft: UrlRefused, UnknownEventTypes, EndpointRefused."""
-    own.check(urls.parse(draft.url, allowed))
+def check(draft: EndpointDraft, allowed: AllowList, before: Endpoint | None = None, *, own: Own = NOBODY) -> None:
+    """Raise what is wrong with a draft of an endpoint as it was: UrlRefused, UnknownEventTypes, EndpointRefused."""
+    url = urls.parse(draft.url, allowed)
+    own.check(url)
     unknown = [position for position, text in enumerate(draft.filters.event_types) if not is_filter(text)]
     if unknown:
         raise UnknownEventTypes(unknown)
     wanted = draft.headers or {}
     found = [*conditions.check(draft.filters.conditions), *headers.check(wanted), *_manner(draft.manner)]
+    kept = before.headers if before else {}
     found += [
         FieldError(f"/headers/{name}", "no-value", "has no value to keep; give one")
         for name, value in wanted.items()
-        if value is None and name.lower() not in (kept or {}) and not headers.check({name: None})
+        if value is None and name.lower() not in kept and not headers.check({name: None})
     ]
+    if before is not None and not _is_at_home(before.url, url, allowed):
+        found += _left_behind(draft, kept)
     if found:
         raise EndpointRefused(found)
+
+
+def _is_at_home(before: str, url: urls.Url, allowed: AllowList) -> bool:
+    """Whether calls go to the same scheme, host and port as before; not from a URL that may be called no more."""
+    try:
+        return urls.parse(before, allowed).origin == url.origin
+    except UrlRefused:
+        return False
+
+
+def _left_behind(draft: EndpointDraft, kept: Mapping[str, bytes]) -> list[FieldError]:
+    """Values of headers that would go along: they were given for one host, and are not for another to read."""
+    wanted = dict.fromkeys(kept) if draft.headers is None else draft.headers
+    return [
+        FieldError(f"/headers/{name}", "another-origin", "was given for another host; give it anew, or leave it out")
+        for name, value in wanted.items()
+        if value is None and name.lower() in kept
+    ]
 
 
 def _manner(manner: Manner) -> list[FieldError]:

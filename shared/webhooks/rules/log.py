@@ -1,13 +1,14 @@
 """What is kept of a call, and how the log is searched."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from shared.outbound.model import Outcome
 from shared.webhooks.model import End
 
 MOST_HEADERS = 60
@@ -17,6 +18,7 @@ MOST_BYTES = 3_000_000
 _OTHER = 1_000
 """Bytes of an attempt beside what was sent and answered."""
 REDACTED = "(not shown)"
+SHORTEST_SECRET = 8
 _LOWEST = datetime(1970, 1, 1, tzinfo=UTC)
 _SECRET = frozenset({"set-cookie", "www-authenticate", "proxy-authenticate", "authorization", "cookie"})
 
@@ -80,6 +82,16 @@ def shown_answer(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name[:LONGEST_HEADER]: REDACTED if name.lower() in _SECRET else value[:LONGEST_HEADER] for name, value in kept
     }
+
+
+def without(answered: Outcome, values: Iterable[str]) -> Outcome:
+    """An answer without an endpoint's own headers, which a receiver may send back; short values are no secrets."""
+    hidden = [value for value in values if len(value) >= SHORTEST_SECRET]
+    body, headers = answered.body, dict(answered.headers)
+    for value in hidden:
+        body = body.replace(value.encode(), REDACTED.encode())
+        headers = {name: said.replace(value, REDACTED) for name, said in headers.items()}
+    return replace(answered, body=body, headers=headers) if hidden else answered
 
 
 def fitting(attempts: Sequence[Mapping[str, Any]]) -> int:

@@ -31,7 +31,7 @@ from shared.webhooks.gateway.keys import SecretKeys
 from shared.webhooks.model import Delivery, State, Target, Verdict, Wait
 from shared.webhooks.repository.attempts import Claim, Claimed, Ending, Made
 from shared.webhooks.rules import retries
-from shared.webhooks.rules.log import shown_request
+from shared.webhooks.rules.log import shown_request, without
 from shared.webhooks.service import envelopes
 from shared.webhooks.service.aside import Aside
 from shared.webhooks.service.gate import HUNG_UP, SLOW_SECONDS, Pass
@@ -196,7 +196,7 @@ class Dispatch:
         if name not in run.opened:
             run.opened[name] = envelopes.opened(self._keys, one.tenant, target, one.at)
         headers = envelopes.headers(run.opened[name], one.claim.message, one.at, body)
-        one.sent = shown_request(headers, target.headers)
+        one.sent, one.hidden = shown_request(headers, target.headers), run.opened[name][0].values()
         seconds = float(target.manner.timeout_seconds)
         run.calls.begin(one, Request("POST", target.url, headers, body, seconds, KEPT_BODY))
 
@@ -228,6 +228,10 @@ class Dispatch:
 
     def _call_next(self, run: _Run, replay: Replay, one: Attempt) -> None:
         one.at = self._clock()
+        target = self._targets.find(one.tenant, replay.target.id)
+        if target is None or target.version != replay.target.version:
+            replay.stop()  # it was changed: the next look goes by what it is now
+            return
         one.pass_ = self._asked(one, replay.target)
         if one.pass_.may_go:
             replay.under_way = replay.left.popleft()
@@ -326,10 +330,11 @@ class Dispatch:
         self._gate.leave(one.tenant, one.pass_, one.claim.name)
 
     def _log(self, made: Sequence[Attempt]) -> Sequence[Exception | None]:
+        urls = [one.pass_.target.url if one.pass_.target else "" for one in made]
         return self._attempts.record(
             [
-                Made(one.claim, one.pass_.target.url if one.pass_.target else "", one.at, one.sent, one.outcome)
-                for one in made
+                Made(one.claim, url, one.at, one.sent, without(one.outcome, one.hidden))
+                for one, url in zip(made, urls, strict=True)
             ]
         )
 

@@ -87,11 +87,10 @@ class Endpoints:
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         if endpoint.version != version:
             raise PreconditionFailed(f"The endpoint is at version {endpoint.version}; read it again.")
-        rules.check(draft, self._allowed, endpoint.headers, own=self._own)
+        rules.check(draft, self._allowed, endpoint, own=self._own)
         sealed = self._seal(tx.tenant, endpoint_id, draft, endpoint.headers)
         amended = rules.amend(endpoint, draft, sealed, tx.tenant.actor, tx.now)
-        self._stores.endpoints.update(tx, amended)
-        self._tell(tx, "updated", amended)
+        self._change(tx, "updated", amended)
         return amended, self._found_of(tx.tenant, amended)
 
     def rotate(
@@ -101,22 +100,21 @@ class Endpoints:
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         key, secret = self._new_key(tx, endpoint_id, algorithm)
         rotated = rules.rotate(endpoint, key, overlap, tx.now)
-        self._stores.endpoints.update(tx, rotated)
-        self._tell(tx, "secret_rotated", rotated)
+        self._change(tx, "secret_rotated", rotated)
         return rotated, self._found_of(tx.tenant, rotated), secret
 
     def end_key(self, tx: Transaction, endpoint_id: EndpointId, key: KeyId) -> None:
         """Have a key sign no more, at once. Errors: KeyNotFound, LastKey."""
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         changed = rules.end_key(endpoint, key, tx.now)
-        self._stores.endpoints.update(tx, changed)
-        self._tell(tx, "key_ended", changed)
+        self._change(tx, "key_ended", changed)
 
     def delete(self, tx: Transaction, endpoint_id: EndpointId) -> None:
         """Remove it; what still waits for it is stopped."""
         endpoint = self._stores.endpoints.lock(tx, endpoint_id)
         self._stores.endpoints.delete(tx, endpoint_id)
         self._tell(tx, "deleted", endpoint)
+        tx.after_commit(lambda: self._stores.targets.bury(tx.tenant, endpoint_id, tx.now))
 
     def verify(self, tx: Transaction, endpoint_id: EndpointId) -> tuple[Endpoint, Findings]:
         """Have its URL challenged once more; one that is verified stays so. Errors: EndpointDisabled."""
@@ -229,6 +227,15 @@ class Endpoints:
             if value is not None
         }
         return {name: new.get(name) or present[name] for name in named}
+
+    def _change(self, tx: Transaction, change: str, endpoint: Endpoint) -> None:
+        """Keep a new version, and have the dispatcher go by it before the caller has an answer.
+
+        Where this sandbox dies in between, the fan-out does so when the event comes.
+        """
+        self._stores.endpoints.update(tx, endpoint)
+        self._tell(tx, change, endpoint)
+        tx.after_commit(lambda: self._stores.targets.put(tx.tenant, endpoint))
 
     @staticmethod
     def _check_enabled(endpoint: Endpoint) -> None:

@@ -1,7 +1,7 @@
 """Attempts on their way through a batch, alone or as one of a replay, and how a step is taken of several."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -37,6 +37,8 @@ class Attempt:
     pass_: Pass = field(default_factory=lambda: Pass(None))
     sent: Mapping[str, str] = field(default_factory=dict)
     """The headers of its call, as the log keeps them; none without a call."""
+    hidden: Collection[str] = ()
+    """The values of its endpoint's own headers, which no log keeps."""
     outcome: Outcome = field(default_factory=lambda: Outcome(None))
     end: Ending = field(default_factory=lambda: Ending(State.STOPPED))
 

@@ -1,6 +1,7 @@
 """An endpoint's URL has to answer a challenge before events are sent to it; what comes before is held, not lost."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from shared.webhooks.rules import challenges
 from tenant_context.context import TenantContext
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver
+from tests.functions.webhooks.test_api import codes
+from tests.shared.outbound.server import Server
 from tests.shared.webhooks.judges import accepted
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -110,6 +113,52 @@ def test_another_url_is_challenged_and_gets_nothing_before(
     line.settle()
     assert [path for path, _, _ in receiver.challenges] == ["/new"]
     assert [path for path, _, _ in receiver.received] == ["/new"]
+
+
+def test_values_of_headers_do_not_go_along_to_another_host(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    given = {"Authorization": "Bearer of-the-first", "X-Tenant": "acme"}
+    endpoint = line.endpoint(acme, receiver.url, "campaign.*", headers=given)
+    mine, address = Receiver(), f"webhooks/endpoints/{endpoint['id']}"
+    body = {"url": mine.url, "event_types": ["campaign.*"]}
+    for said in ({}, {"headers": None}, {"headers": endpoint["headers"]}):
+        refused = line.api(acme, "PUT", address, {**body, **said}, if_match='"1"')
+        assert refused.status == 422
+        assert codes(refused) == {"/headers/authorization": "another-origin", "/headers/x-tenant": "another-origin"}
+    anew = {"authorization": "Bearer of-the-second"}
+    assert line.api(acme, "PUT", address, {**body, "headers": anew}, if_match='"1"').status == 200
+    fan_out(line, launched(acme))
+    line.settle()
+    for _, headers, _ in [*mine.challenges, *mine.received]:
+        assert (headers["authorization"], headers.get("x-tenant")) == ("Bearer of-the-second", None)
+    assert (len(mine.challenges), len(mine.received)) == (1, 1)
+    mine.close()
+
+
+def test_a_receiver_that_sends_headers_back_does_not_show_their_values_in_the_log(
+    line: Line, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+
+    def says_back(accepted: socket.socket) -> None:
+        said = echo.heard[-1].partition(b"\r\n\r\n")[0]
+        named = next(line for line in said.split(b"\r\n") if line.lower().startswith(b"authorization"))
+        head = b"HTTP/1.1 200 OK\r\nx-said: " + named.partition(b": ")[2]
+        accepted.sendall(head + b"\r\ncontent-length: %d\r\n\r\n" % len(said) + said)
+
+    echo = Server(says_back)
+    url, given = f"http://127.0.0.1:{echo.port}/", {"Authorization": "Bearer of-the-gateway", "X-Short": "a"}
+    line.endpoint(acme, url, "campaign.*", headers=given)
+    envelope = launched(acme)
+    fan_out(line, envelope)
+    line.dispatch(seconds=5)
+    [attempt] = message(line, acme, envelope)["attempts"]
+    assert "of-the-gateway" not in json.dumps(attempt)
+    assert "authorization: (not shown)" in attempt["body"].lower()
+    assert attempt["response_headers"]["x-said"] == "(not shown)"
+    echo.close()
 
 
 def test_a_repeated_challenge_and_a_repeated_release_change_nothing(

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.outbound.model import Outcome
+from shared.outbound.rules.addresses import allow_list
 from shared.webhooks.errors import EndpointRefused, KeyNotFound, LastKey, TooManyKeys
 from shared.webhooks.model import (
     Algorithm,
@@ -37,9 +38,9 @@ def endpoint(*keys: SigningKey) -> Endpoint:
     return endpoints.create(EndpointId(uuid7()), DRAFT, keys or (key(),), {}, "user:1", NOW)
 
 
-def pointers(draft: EndpointDraft, kept: dict[str, bytes] | None = None) -> list[str]:
+def pointers(draft: EndpointDraft, before: Endpoint | None = None) -> list[str]:
     with pytest.raises(EndpointRefused) as refused:
-        endpoints.check(draft, (), kept)
+        endpoints.check(draft, (), before)
     return [error.pointer for error in refused.value.errors]
 
 
@@ -73,8 +74,39 @@ def test_headers_are_bounded_and_named_once() -> None:
 
 
 def test_a_header_without_a_value_keeps_the_one_there_is() -> None:
-    endpoints.check(replace(DRAFT, headers={"X-Key": None}), (), {"x-key": b"sealed"})
+    endpoints.check(replace(DRAFT, headers={"X-Key": None}), (), replace(endpoint(), headers={"x-key": b"sealed"}))
     assert pointers(replace(DRAFT, headers={"X-Key": None})) == ["/headers/X-Key"]
+
+
+@pytest.mark.parametrize(
+    ("url", "stays"),
+    [
+        ("https://hooks.example.com/other?path", True),
+        ("HTTPS://HOOKS.example.com:443", True),
+        ("https://hooks.example.org/", False),
+        ("https://a.hooks.example.com/", False),
+        ("http://127.0.0.1:80/", False),
+        ("https://127.0.0.1:8443/", False),
+    ],
+)
+def test_a_value_of_a_header_is_for_one_scheme_host_and_port(url: str, *, stays: bool) -> None:
+    before, allowed = replace(endpoint(), headers={"x-key": b"sealed", "x-a": b"sealed"}), allow_list(["127.0.0.0/8"])
+    for said in (None, {"X-Key": None, "x-a": None}):
+        draft = replace(DRAFT, url=url, headers=said)
+        if stays:
+            endpoints.check(draft, allowed, before)
+            continue
+        with pytest.raises(EndpointRefused) as refused:
+            endpoints.check(draft, allowed, before)
+        assert {error.pointer.lower() for error in refused.value.errors} == {"/headers/x-key", "/headers/x-a"}
+        assert {error.code for error in refused.value.errors} == {"another-origin"}
+    endpoints.check(replace(DRAFT, url=url, headers={"x-key": "anew"}), allowed, before)
+    endpoints.check(replace(DRAFT, url=url, headers={}), allowed, before)
+
+
+def test_no_value_of_a_header_is_kept_from_a_url_that_may_be_called_no_more() -> None:
+    before = replace(endpoint(), url="http://127.0.0.1/", headers={"x-key": b"sealed"})
+    assert pointers(DRAFT, before) == ["/headers/x-key"]
 
 
 def test_what_is_out_of_bounds_is_named() -> None:
