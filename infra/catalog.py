@@ -222,6 +222,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=50,
         memory_mb=512,
         permissions=(*SQL, *EVENTS),
+        bells=(
+            Bell(
+                "RefusedEvents",
+                "outbox_relay.sweep",
+                0,
+                "The bus refuses an event for good: nobody is told of what happened. Read it, and mend what makes it.",
+            ),
+        ),
     ),
     Function(
         name="scheduled_refreshes",
