@@ -125,6 +125,7 @@ def line(place: World) -> Iterator[Line]:
                 "RMAP_QUEUE_SLOW_DELIVERIES": kept.enter_context(queue(place.stack)),
                 "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
                 "RMAP_QUEUE_MAILS": kept.enter_context(queue(place.stack)),
+                "RMAP_QUEUE_WEBHOOK_EVENTS": kept.enter_context(queue(place.stack)),
                 "RMAP_OUTBOUND_ALLOW": LOOPBACK,
             },
         )

@@ -159,6 +159,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.WRITE_TABLE, Table.DELIVERIES),
             *may(Access.INSERT_MANY, Table.DELIVERIES),  # an event's deliveries
             *may(Access.SEND, Queue.DELIVERIES, Queue.SLOW_DELIVERIES),
+            *may(Access.SEND, Queue.WEBHOOK_EVENTS),  # a crowd of one tenant's events goes to the end of the line
             *may(Access.SEND, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
@@ -221,6 +222,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         timeout_s=50,
         memory_mb=512,
         permissions=(*SQL, *EVENTS),
+        bells=(
+            Bell(
+                "RefusedEvents",
+                "outbox_relay.sweep",
+                0,
+                "The bus refuses an event for good: nobody is told of what happened. Read it, and mend what makes it.",
+            ),
+        ),
     ),
     Function(
         name="scheduled_refreshes",

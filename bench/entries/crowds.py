@@ -184,6 +184,7 @@ def _line(place: World, receiver: _Receiver, *, hang: bool, pause: float | None)
             "RMAP_QUEUE_SLOW_DELIVERIES": slow,
             "RMAP_QUEUE_USAGE": kept.enter_context(queue(place.stack)),
             "RMAP_QUEUE_MAILS": kept.enter_context(queue(place.stack)),
+            "RMAP_QUEUE_WEBHOOK_EVENTS": kept.enter_context(queue(place.stack)),
             "RMAP_BUS": "nobody listens",
             "RMAP_PUBLIC_URL": "https://api.example.com",
             "RMAP_OUTBOUND_ALLOW": "127.0.0.0/8",

@@ -96,6 +96,7 @@ class _Fanout:
             "RMAP_QUEUE_SLOW_DELIVERIES": self._queue,
             "RMAP_QUEUE_USAGE": "nothing is called",
             "RMAP_QUEUE_MAILS": "nothing fails",
+            "RMAP_QUEUE_WEBHOOK_EVENTS": "nobody is crowded out",
             "RMAP_BUS": "nobody listens",
             "RMAP_PUBLIC_URL": "https://api.example.com",
         }

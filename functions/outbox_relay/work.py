@@ -1,10 +1,15 @@
-"""One run of the relay: a turn for each tenant that has events waiting, until the time is up."""
+"""One run of the relay: a turn for each tenant that has events waiting, until the time is up.
+
+An event that the bus refuses keeps back none behind it: a run passes it over once it was refused, and counts it.
+"""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
-from shared.events.service import EVENTS_A_TURN, Relay
+from shared.events.service import Relay, Turn
 from tenant_context.aws import AwsError
 from tenant_context.context import from_schedule
 from tenant_context.observability import Observability
@@ -35,23 +40,31 @@ class Sweep:
         deadline = self._elapsed() + BUDGET_SECONDS
         waiting = self._relay.tenants(self._database.clock())
         published = 0
+        refused: dict[UUID, set[UUID]] = defaultdict(set)
         while waiting and self._elapsed() < deadline:
             again = []
             for tenant in waiting:
                 if self._elapsed() >= deadline:
                     break
                 with self._database.transaction(from_schedule(tenant, run)) as tx:
-                    taken = self._turn(tx)
-                published += taken
-                if taken == EVENTS_A_TURN:
+                    turn = self._turn(tx, refused[tenant])
+                published += turn.published
+                refused[tenant] |= {one.event for one in turn.refused}
+                if turn.goes_on:
                     again.append(tenant)
             waiting = again
         self._observability.count("RelayedEvents", published)
+        self._observability.count("RefusedEvents", sum(map(len, refused.values())))
         return published
 
-    def _turn(self, tx: Transaction) -> int:
+    def _turn(self, tx: Transaction, but: set[UUID]) -> Turn:
+        tenant = str(tx.tenant.tenant)
         try:
-            return self._relay.publish(tx)
+            turn = self._relay.publish(tx, but=but)
         except AwsError as error:
-            self._observability.warning("events wait on", tenant=str(tx.tenant.tenant), reason=str(error))
-            return 0
+            self._observability.warning("events wait on", tenant=tenant, reason=str(error))
+            return Turn()
+        for one in turn.refused:
+            about = {"event": str(one.event), "event_type": one.type, "reason": one.reason}
+            self._observability.warning("the bus refuses an event", tenant=tenant, **about)
+        return turn

@@ -13,8 +13,9 @@ from shared.webhooks.service.fanout import Desks, Fanout, Stores
 from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.precedence import Precedence
 from shared.webhooks.service.shares import Shares
+from shared.webhooks.service.turns import Turns, read_event
 from tenant_context.dynamo import Table
-from tenant_context.entry.queue import QueueEntry, read_bus_event
+from tenant_context.entry.queue import QueueEntry
 from tenant_context.kernel import Kernel
 from tenant_context.queues import Queue
 from tenant_context.settings import Settings
@@ -29,6 +30,8 @@ class FanoutSettings(Settings):
     queue_deliveries: str
     queue_slow_deliveries: str
     queue_mails: str
+    queue_webhook_events: str
+    """Its own, to whose end goes what has to wait for its turn."""
     public_url: str
     """Of the API: where receivers fetch what is too long to be sent."""
 
@@ -51,4 +54,7 @@ fanout = Fanout(
     clock=kernel.clock,
     api_url=settings.public_url,
 )
-handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)
+turns = Turns(Queue(settings.queue_webhook_events))
+handler = QueueEntry(
+    fanout.work, observability=kernel.observability, read=read_event, need=Need.PROCESS, put_off=turns.put_off
+)

@@ -22,6 +22,8 @@ SIGNED_UP = "tenant.created"
 """The event that starts a tenant's billing."""
 MOVED = "tenant.state_changed"
 """The event that may end it, or take that back."""
+OF_ITS_TENANT = "$.detail.tenant"
+"""Of an event: its message group, by which SQS is fair to tenants; EventBridge takes a path since November 2025."""
 _KEBAB = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -81,6 +83,7 @@ class MessagingStack(StageStack):
             targets=[
                 targets.SqsQueue(
                     work.queue,
+                    message_group_id=OF_ITS_TENANT,
                     dead_letter_queue=undelivered,
                     max_event_age=Duration.hours(2),
                     retry_attempts=20,

@@ -1,6 +1,6 @@
 """Outbox rows that were left behind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -13,7 +13,7 @@ _TENANTS: LiteralString = "SELECT tenant_id FROM app.tenants_with_waiting_events
 # Rows that another run holds are skipped: it is publishing them.
 _WAITING: LiteralString = """
     SELECT id, type, subject, data, created_at FROM outbox
-    WHERE tenant_id = %s AND published_at IS NULL AND created_at < %s
+    WHERE tenant_id = %s AND published_at IS NULL AND created_at < %s AND id <> ALL(%s)
     ORDER BY created_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
 _EARLIER: LiteralString = """
     SELECT id, type, subject, data, created_at FROM outbox
@@ -28,9 +28,11 @@ class OutboxRepository:
         """Tenants with events that wait since before a moment, the longest waiting first."""
         return [row[0] for row in database.door(_TENANTS, (older_than, limit))]
 
-    def waiting(self, tx: Transaction, older_than: datetime, limit: int) -> list[WaitingEvent]:
+    def waiting(
+        self, tx: Transaction, older_than: datetime, limit: int, *, but: Collection[UUID] = ()
+    ) -> list[WaitingEvent]:
         """The longest waiting of the tenant's events in the order they happened, held until the transaction ends."""
-        rows = tx.all(_WAITING, (tx.tenant.tenant, older_than, limit))
+        rows = tx.all(_WAITING, (tx.tenant.tenant, older_than, list(but), limit))
         return sorted((WaitingEvent(*row) for row in rows), key=lambda event: event.id)
 
     def earlier(

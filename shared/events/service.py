@@ -1,11 +1,13 @@
 """The relay: events that were committed but not published get onto the bus all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from shared.events.repository import OutboxRepository
+from tenant_context.bus import Given
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
@@ -16,10 +18,28 @@ EVENTS_A_TURN = 200
 
 
 class EventBus(Protocol):
-    """Takes envelopes and answers the ids of those it took."""
+    """Takes envelopes and answers what became of them."""
 
-    def put(self, envelopes: Sequence[dict[str, object]]) -> list[str]:
+    def give(self, envelopes: Sequence[dict[str, object]]) -> Given:
         """Send them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that the bus will not take, and why."""
+
+    event: UUID
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What became of a turn: how many events the bus took, which it refused, and whether more may wait behind them."""
+
+    published: int = 0
+    refused: Sequence[Refused] = ()
+    goes_on: bool = False
 
 
 class Relay:
@@ -38,16 +58,22 @@ class Relay:
         """Who has events that were left behind, the longest waiting first."""
         return self._repository.tenants(self._database, now - PATIENCE, TENANTS_A_RUN)
 
-    def publish(self, tx: Transaction) -> int:
-        """One turn of a tenant; answers how many events the bus took. Raises `AwsError` when it does not answer."""
-        events = self._repository.waiting(tx, tx.now - PATIENCE, EVENTS_A_TURN)
+    def publish(self, tx: Transaction, *, but: Collection[UUID] = ()) -> Turn:
+        """One turn of a tenant, without the events that were refused. Raises `AwsError` when the bus does not answer.
+
+        What is refused stays where it is and is asked about again by the next run: its being there tells of it.
+        """
+        events = self._repository.waiting(tx, tx.now - PATIENCE, EVENTS_A_TURN, but=but)
         if not events:
-            return 0
-        taken = self._bus.put(
+            return Turn()
+        given = self._bus.give(
             [
                 Event(event.type, event.subject, event.data, event.id).envelope(tx.tenant.tenant, event.at)
                 for event in events
             ]
         )
-        self._repository.published(tx, [UUID(event) for event in taken])
-        return len(taken)
+        self._repository.published(tx, [UUID(event) for event in given.taken])
+        reasons = {UUID(event): reason for event, reason in given.refused.items()}
+        refused = [Refused(event.id, event.type, reasons[event.id]) for event in events if event.id in reasons]
+        answered = len(given.taken) + len(refused)
+        return Turn(len(given.taken), refused, goes_on=answered == EVENTS_A_TURN)

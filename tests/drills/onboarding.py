@@ -33,7 +33,7 @@ from shared.identity.service.fresh_passwords import FreshPasswords
 from shared.identity.service.sign_up import SignUps
 from shared.identity.service.throttle import Limits, Throttle
 from tenant_context.aws import AwsClient
-from tenant_context.bus import Bus, OutboxPublisher
+from tenant_context.bus import Bus, Given, OutboxPublisher
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message, from_schedule
 from tenant_context.dynamo import Table
@@ -129,12 +129,12 @@ class SteppedBus(Bus):
         self._fuse = fuse
         self.events: list[dict[str, Any]] = []
 
-    def put(self, envelopes: Sequence[dict[str, object]]) -> list[str]:
-        def take() -> list[str]:
+    def give(self, envelopes: Sequence[dict[str, object]]) -> Given:
+        def take() -> Given:
             self.events += json.loads(json.dumps(list(envelopes), default=str))
-            return [str(envelope["id"]) for envelope in envelopes]
+            return Given([str(envelope["id"]) for envelope in envelopes])
 
-        taken: list[str] = self._fuse.step("put " + " ".join(str(one["type"]) for one in envelopes), take)
+        taken: Given = self._fuse.step("put " + " ".join(str(one["type"]) for one in envelopes), take)
         return taken
 
 

@@ -246,6 +246,17 @@ def test_people_hear_of_attempts_that_are_made_late(prod: Templates) -> None:
         assert bells[metric]["AlarmActions"]
 
 
+def test_people_hear_of_events_that_the_bus_refuses(prod: Templates) -> None:
+    (bell,) = [
+        alarm.properties
+        for alarm in prod.all("AWS::CloudWatch::Alarm")
+        if alarm.properties.get("MetricName") == "RefusedEvents"
+    ]
+    noted = {one["Name"]: one["Value"] for one in bell["Dimensions"]}
+    assert noted == {"service": "outbox_relay", "operation": "outbox_relay.sweep"}
+    assert (bell["Threshold"], bell["Statistic"]) == (0, "Maximum")
+
+
 def test_functions_are_deployed_after_the_schema(prod: Templates) -> None:
     manifest = prod.folder / "manifest.json"
 

@@ -167,6 +167,12 @@ def test_what_a_service_cannot_deliver_is_kept(prod: Templates) -> None:
         assert [target for target in rule.properties["Targets"] if "DeadLetterConfig" not in target] == []
 
 
+def test_what_the_bus_gives_a_queue_is_of_its_tenants_message_group(prod: Templates, local: Templates) -> None:
+    for rule in (*prod.all("AWS::Events::Rule"), *local.all("AWS::Events::Rule")):
+        groups = [target["SqsParameters"]["MessageGroupId"] for target in rule.properties["Targets"]]
+        assert groups == ["$.detail.tenant"]
+
+
 def test_every_event_is_kept_for_replay(prod: Templates) -> None:
     (archive,) = prod.all("AWS::Events::Archive")
     assert archive.properties["RetentionDays"] == 90

@@ -16,7 +16,7 @@ SHARDS = 8
 _HOUR = 3600
 _SETTLED = 600
 """Seconds after an hour's end when nothing more is put into it: whatever waits is put in long before."""
-_PAGE = 100
+_PAGE = 500
 _CLEAR = "REMOVE gsi1pk REMOVE gsi1sk WHERE pk = ? AND sk = ? AND gsi1sk = ?"
 
 

@@ -36,6 +36,16 @@ class PaceRepository:
             return False
         return True
 
+    def grant(self, tenant: TenantContext, who: str, wanted: int, most: int, now: datetime) -> int:
+        """For how many of some this second has room; they are counted then."""
+        item = TenantTable(self._table, tenant).update(
+            f"pace#{who}",
+            f"second#{int(now.timestamp())}",
+            "SET expires_at = :end ADD made :wanted",
+            {":end": int((now + _SECOND_KEPT).timestamp()), ":wanted": wanted},
+        )
+        return max(0, min(wanted, most - (int(item["made"]) - wanted)))
+
     def enter(self, tenant: TenantContext, who: str, claim: str, most: int, *, now: datetime, until: float) -> bool:
         """Whether there is room for one more call at once; it has its place until it leaves, or its time is over."""
         table, key = TenantTable(self._table, tenant), f"pace#{who}"

@@ -86,13 +86,14 @@ class Fanout:
     def work(self, tenant: TenantContext, event: QueueMessage) -> None:
         """Record and queue what the event asks for; nothing for an event nobody asked for."""
         envelope = event.data
+        kind = str(envelope["type"])
         self._observability.seconds("EventLag", _age(envelope["time"], self._clock()))
-        if event.kind.startswith(ENDPOINT_CHANGES):
+        if kind.startswith(ENDPOINT_CHANGES):
             self._follow(tenant, _endpoint_of(envelope["subject"]))
-            self._alerts.hear(tenant, event.kind, envelope["data"])
-        audience = self._audience(tenant, event.kind, envelope["subject"])
+            self._alerts.hear(tenant, kind, envelope["data"])
+        audience = self._audience(tenant, kind, envelope["subject"])
         body = delivered(envelope)
-        wanted = [one for one in audience.endpoints if event.kind == TEST or filters.passes(one.filters, body)]
+        wanted = [one for one in audience.endpoints if kind == TEST or filters.passes(one.filters, body)]
         if not wanted:
             return
         now = self._clock()

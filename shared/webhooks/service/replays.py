@@ -12,6 +12,7 @@ from time import monotonic
 from shared.webhooks.model import Target, Wait
 from shared.webhooks.repository.attempts import LEASE
 from shared.webhooks.repository.deliveries import DeliveryRepository, Held
+from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import circuit
 from shared.webhooks.service.backlog import A_TURN, Backlog, resting_until
@@ -24,6 +25,11 @@ from tenant_context.queues import Queue
 
 MISSED = frozenset({Wait.VERIFICATION, Wait.ENDPOINT, Wait.CIRCUIT, Wait.THROTTLE, Wait.REPLAY})
 """What is held for these is replayed in order; what waits for its pace or its share was never promised one."""
+TENANTS_A_SECOND = 250
+"""Deliveries of one tenant that are let go in a second, whatever number of endpoints it has."""
+TENANTS_AT_ONCE = 10
+"""Endpoints of one tenant that are replayed at once: each holds a sandbox for as long as it is at it."""
+_LET_GO, _REPLAYED = "released", "replays"
 _AT_IT = 5.0
 """Seconds after which no further call of a replay begins: its sandbox is others', too."""
 _TURN_SECONDS = 1.0
@@ -40,6 +46,7 @@ class Replays:
         self,
         targets: TargetRepository,
         deliveries: DeliveryRepository,
+        paces: PaceRepository,
         backlog: Backlog,
         queue: Queue,
         slow: Queue,
@@ -48,6 +55,7 @@ class Replays:
     ) -> None:
         self._targets = targets
         self._deliveries = deliveries
+        self._paces = paces
         self._backlog = backlog
         self._queue = queue
         self._slow = slow
@@ -87,15 +95,31 @@ class Replays:
         first_late = next((number for number, one in enumerate(missed) if one.due > now), len(missed))
         if first_late:
             name = str(uuid7())
-            if self._targets.take_turn(tenant, target.id, name, now, now + LEASE.total_seconds()):
+            if self._take_turn(tenant, target, name):
                 return Replay(record, target, name, missed[:first_late], turn, monotonic() + _AT_IT)
             self._backlog.wake_again(tenant, target.id, now + _BUSY_SECONDS)
         elif waiting:
             self._backlog.wake(tenant, target.id, turn if others else missed[0].due)
         return None
 
+    def _take_turn(self, tenant: TenantContext, target: Target, name: str) -> bool:
+        """Whether it is replayed here: nobody else does so, and not too many others of its tenant are."""
+        now = self._clock()
+        until = now.timestamp() + LEASE.total_seconds()
+        if not self._paces.enter(tenant, _REPLAYED, name, TENANTS_AT_ONCE, now=now, until=until):
+            return False
+        if self._targets.take_turn(tenant, target.id, name, now.timestamp(), until):
+            return True
+        self._paces.leave(tenant, _REPLAYED, name)
+        return False
+
     def _let_go(self, tenant: TenantContext, some: Sequence[Held]) -> None:
-        """Queue deliveries. One that a run queued and did not mark as released is queued again, and attempted once."""
+        """Queue deliveries, as many as their tenant's second has room for; the others are looked at again.
+
+        One that a run queued and did not mark as released is queued again, and attempted once.
+        """
+        if some:
+            some = some[: self._paces.grant(tenant, _LET_GO, len(some), TENANTS_A_SECOND, self._clock())]
         if some:
             self._queue.send([to_message(tenant, one.delivery) for one in some])
             self._deliveries.release(tenant, [one.delivery for one in some])
@@ -104,6 +128,7 @@ class Replays:
         """The endpoint's turn is over; its backlog is looked at again."""
         tenant, endpoint = replay.record.tenant, replay.target.id
         self._targets.end_turn(tenant, endpoint, replay.name)
+        self._paces.leave(tenant, _REPLAYED, replay.name)
         self._backlog.wake(tenant, endpoint, replay.next_look)
         if replay.record.error is None:
             called = sum(bool(one.sent) for one in replay.taken)

@@ -4,12 +4,16 @@ An attempt is planned by the index and not by the time of a run: it is found up 
 holds it back for the rest. It is late only where a run is, or where more is due in a minute than a run gets through,
 and by how much is a metric. A run that dies leaves what it did not queue; what it queued and did not take out of the
 index is queued twice, and attempted once.
+
+Reading is a small part of the work, so much is read ahead, and tenants take turns at the rest: who has one attempt due
+does not wait behind another's hundred thousand.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
 from typing import Any
@@ -29,7 +33,13 @@ AHEAD = 75
 """Seconds: the minute to the next run, and some for it to be late."""
 BUDGET_SECONDS = 40.0
 """A run ends by itself well before its function's time is up; the next one goes on."""
-_AT_ONCE = 100
+A_TURN = 100
+"""Of one tenant's, before it is another one's turn."""
+MOST_READ = 25_000
+"""Looked at by one crew before it begins to queue."""
+MOST_KEPT = 5_000
+"""Of one tenant's that are kept in mind of those; the rest is looked at again afterwards."""
+_NEEDED = ("pk", "sk", "gsi1sk", "message", "endpoint", "attempts", "first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class _Turn:
     late: float = 0.0
     oldest: int | None = None
     is_whole: bool = True
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+    """What it has been at, which the index may show again, for a moment or where it failed."""
 
 
 class Sweep:
@@ -94,30 +106,26 @@ class Sweep:
         return swept
 
     def _turn(self, run: _Run, number: int) -> _Turn:
-        crew, turn = self._crews[number], _Turn()
-        due = crew.due.until(run.end, run.first, range(number, SHARDS, len(self._crews)))
-        while items := list(islice(due, _AT_ONCE)):
-            first = min(map(_time, items))
-            turn.oldest = min(hour_of(first), turn.oldest if turn.oldest is not None else hour_of(first))
-            turn.late = max(turn.late, self._clock().timestamp() - first)
-            turn.swept += self._queue_all(run.name, crew, items)
-            if self._elapsed() >= run.deadline:
-                turn.is_whole = False
-                break
+        crew, turn, is_all = self._crews[number], _Turn(), False
+        while not is_all:
+            due = crew.due.until(run.end, run.first, range(number, SHARDS, len(self._crews)))
+            waiting, is_all = _read(due, turn.seen)
+            for owner, items in _by_turns(waiting):
+                self._queue_some(run.name, crew, turn, owner, items)
+                if self._elapsed() >= run.deadline:
+                    turn.is_whole = False
+                    return turn
         return turn
 
-    def _queue_all(self, run: str, crew: Crew, items: list[Item]) -> int:
-        swept = 0
-        by_tenant: dict[UUID, list[Item]] = {}
-        for item in items:
-            by_tenant.setdefault(_tenant(item), []).append(item)
-        for owner, theirs in by_tenant.items():
-            tenant = from_schedule(owner, run)
-            try:
-                swept += self._queue_theirs(tenant, crew, theirs)
-            except Exception:  # noqa: BLE001  one tenant's items must not keep the others' from their time
-                self._observability.exception("due attempts wait on", tenant=str(owner))
-        return swept
+    def _queue_some(self, run: str, crew: Crew, turn: _Turn, owner: UUID, items: list[Item]) -> None:
+        turn.seen.update(map(_key, items))
+        first = min(map(_time, items))
+        turn.oldest = min(hour_of(first), turn.oldest if turn.oldest is not None else hour_of(first))
+        turn.late = max(turn.late, self._clock().timestamp() - first)
+        try:
+            turn.swept += self._queue_theirs(from_schedule(owner, run), crew, items)
+        except Exception:  # noqa: BLE001  one tenant's items must not keep the others' from their time
+            self._observability.exception("due attempts wait on", tenant=str(owner))
 
     def _queue_theirs(self, tenant: TenantContext, crew: Crew, items: list[Item]) -> int:
         now = self._clock().timestamp()
@@ -132,6 +140,32 @@ class Sweep:
         crew.queue.send_each(asked)
         crew.due.clear([*deliveries, *asleep])
         return len(deliveries) + len(asleep)
+
+
+def _read(due: Iterator[Item], seen: set[tuple[str, str, str]]) -> tuple[dict[UUID, deque[Item]], bool]:
+    """What is due, by tenant, each in the order of its time; and whether that is all of it."""
+    waiting: dict[UUID, deque[Item]] = {}
+    read, is_all = 0, True
+    for item in islice((one for one in due if _key(one) not in seen), MOST_READ):
+        read += 1
+        theirs = waiting.setdefault(_tenant(item), deque())
+        if len(theirs) == MOST_KEPT:
+            is_all = False
+        else:
+            theirs.append({name: item[name] for name in _NEEDED if name in item})
+    return waiting, is_all and read < MOST_READ
+
+
+def _by_turns(waiting: Mapping[UUID, deque[Item]]) -> Iterator[tuple[UUID, list[Item]]]:
+    """Some of each tenant's, then some more of each."""
+    while any(waiting.values()):
+        for owner, theirs in waiting.items():
+            if theirs:
+                yield owner, [theirs.popleft() for _ in range(min(A_TURN, len(theirs)))]
+
+
+def _key(item: Item) -> tuple[str, str, str]:
+    return item["pk"], item["sk"], item["gsi1sk"]
 
 
 def _time(item: Item) -> int:

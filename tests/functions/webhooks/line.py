@@ -109,6 +109,7 @@ class Line:
             "RMAP_TABLE_DATA_KEYS": resources.table,
             "RMAP_QUEUE_DELIVERIES": resources.deliveries,
             "RMAP_QUEUE_SLOW_DELIVERIES": resources.slow,
+            "RMAP_QUEUE_WEBHOOK_EVENTS": resources.events,
             "RMAP_QUEUE_USAGE": resources.usage,
             "RMAP_QUEUE_MAILS": resources.mails,
             "RMAP_PUBLIC_URL": ISSUER,

@@ -1,8 +1,10 @@
 """Attempts that are due later than a queue can hold them back: found by the sweep, in time, and made once."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -175,3 +177,69 @@ def test_thousands_that_are_due_at_once_are_queued_by_one_run_within_a_minute_of
     assert max(late) <= LATE_S
     assert line.resources.count(line.resources.deliveries) == PARKED
     assert line.sweep_due() == 0
+
+
+def turns_of(line: Line, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each crew of the sweep end after so many turns, however long they take."""
+    asked: Counter[int] = Counter()
+
+    def elapsed() -> float:
+        asked[get_ident()] += 1
+        return asked[get_ident()] - 1
+
+    sweep = line.module("webhooks_sweeper").sweep
+    monkeypatch.setattr("shared.webhooks.service.sweep.BUDGET_SECONDS", turns - 1)
+    monkeypatch.setattr(sweep, "_elapsed", elapsed)
+
+
+def queued(line: Line) -> Counter[str]:
+    """How much of each tenant's is in the queue of deliveries."""
+    found: Counter[str] = Counter()
+    while records := line.resources.receive(line.resources.deliveries, seconds=1):
+        found.update(json.loads(record["body"])["tenant"] for record in records)
+        for record in records:
+            line.resources.done(line.resources.deliveries, record)
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_one_attempt_behind_thousands_of_another_tenant_is_queued_in_the_first_run(
+    line: Line, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, globex = two_tenants
+    due = utc_now().timestamp() - 600
+    park(line, acme, PARKED, due)
+    park(line, globex, 1, due + 300)
+    turns_of(line, 2, monkeypatch)
+    assert line.sweep_due() < PARKED  # it ends before it came to all of them
+    assert queued(line)[str(globex.tenant)] == 1
+
+
+def test_what_is_too_much_to_be_kept_in_mind_is_queued_by_the_same_run_and_once(
+    line: Line, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due = utc_now().timestamp() - 600
+    for tenant in two_tenants:
+        park(line, tenant, 300, due)
+    monkeypatch.setattr("shared.webhooks.service.sweep.MOST_KEPT", 20)
+    monkeypatch.setattr("shared.webhooks.service.sweep.MOST_READ", 50)
+    monkeypatch.setattr("shared.webhooks.service.sweep.A_TURN", 10)
+    assert line.sweep_due() == 600
+    assert queued(line) == {str(tenant.tenant): 300 for tenant in two_tenants}
+    assert line.sweep_due() == 0
+
+
+def test_a_run_that_can_queue_nothing_of_what_it_may_read_ends(
+    line: Line, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    park(line, acme, 100, utc_now().timestamp() - 600)
+
+    def broken(_tenant: TenantContext, _crew: Crew, _items: list[Item]) -> int:
+        raise RuntimeError("on purpose")
+
+    monkeypatch.setattr("shared.webhooks.service.sweep.MOST_READ", 5)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(line.module("webhooks_sweeper").sweep, "_queue_theirs", broken)
+        assert line.sweep_due() == 0
+    assert line.sweep_due() == 100

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from tenant_context.aws import AwsError
 from tenant_context.context import TenantContext, from_message
 from tenant_context.errors import NotInState, RmapError, Unavailable
 from tenant_context.observability import Invocation, Observability
@@ -37,6 +38,8 @@ Work = Callable[[TenantContext, Message], None]
 _Named = tuple[str, TenantContext, Message]
 Together = Callable[[Sequence[tuple[TenantContext, Message]]], None]
 """Works on some messages of one tenant as one: all of them, or none and it raises."""
+PutOff = Callable[[Sequence[Message]], Collection[int]]
+"""Sends back what is to wait; answers which of the messages that was."""
 MOST_TOGETHER = 50
 _BYTES_TOGETHER = 1_000_000
 """Of messages that share a transaction: enough for its plan to cost little, and little enough for any sandbox."""
@@ -52,6 +55,9 @@ class QueueEntry:
 
     `together` is given messages of a tenant that come for the first time, of a bounded size in all. When that fails,
     each has its own turn as ever: so whichever of them is to blame fails alone.
+
+    `put_off` is given a batch's messages before anything else and sends back to the queue what is to wait, of which it
+    answers the numbers; when that fails nothing waits.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class QueueEntry:
         needs: Mapping[str, Need] | None = None,
         state_of: Callable[[UUID], str] | None = None,
         together: Together | None = None,
+        put_off: PutOff | None = None,
     ) -> None:
         self._work = work
         self._observability = observability
@@ -74,13 +81,31 @@ class QueueEntry:
         self._states = {kind: permitting(other) for kind, other in (needs or {}).items()}
         self._state_of = state_of
         self._together = together
+        self._put_off = put_off
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
         """Handle a batch; answers which records failed."""
-        self._look_ahead(event["Records"])
-        done = self._groups(event["Records"], self._together) if self._together else set()
-        left = [record for record in event["Records"] if record["messageId"] not in done]
+        records = self._now(event["Records"], self._put_off) if self._put_off else event["Records"]
+        self._look_ahead(records)
+        done = self._groups(records, self._together) if self._together else set()
+        left = [record for record in records if record["messageId"] not in done]
         return _failures(record["messageId"] for record in left if not self._handle(record))
+
+    def _now(self, records: Sequence[Mapping[str, Any]], put_off: PutOff) -> Sequence[Mapping[str, Any]]:
+        """Those records that are not put off."""
+        readable: list[tuple[str, Message]] = []
+        for record in records:
+            # What cannot be read fails in its own turn, where it is logged.
+            with suppress(msgspec.MsgspecError, KeyError, ValueError):
+                readable.append((record["messageId"], self._read(record["body"])))
+        try:
+            away = {readable[number][0] for number in put_off([message for _, message in readable])}
+        except AwsError as error:
+            self._observability.warning("nothing was put off", reason=str(error))
+            return records
+        if away:
+            self._observability.info("put off", records=len(away))
+        return [record for record in records if record["messageId"] not in away]
 
     def _look_ahead(self, records: Sequence[Mapping[str, Any]]) -> None:
         if self._ahead is None:
