@@ -257,7 +257,7 @@ class Resubmission:
         known = self._look(tx.tenant, {row.sensor for _, row in rows.taken})
         rules.keep_to_devices(rows, known, "")
         ids = {reference: sensor.id for reference, sensor in known.items()}
-        readings = rules.as_readings(rows, rules.cumulative(known))
+        readings = rules.as_readings(rows, known)
         kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)
         for one in (*rows.refused, *readings.refused):
             raise _still_wrong(one)
@@ -299,6 +299,8 @@ def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     message = "was there when the row came in, but no longer when it was written"
     if kind == "counts" and len(row) == WITH_RAW:
         row = [*row[:4], *row[6:]]  # as it was counted: it is calibrated when it is sent again
+    if kind == "counts" and measured.is_standing(row):
+        row = row[:5]
     content = dict(zip(_QUEUED[len(row)], row, strict=True))
     if "end" in content:
         content.setdefault("start", content["end"])

@@ -97,8 +97,9 @@ def count_row(row: CountRow, sensor: UUID, raw: CountRow | None = None) -> bytes
 
 
 def reading_row(row: ReadingRow, sensor: UUID) -> bytes:
-    """The queue's form of a counter's standing: one value less than a count, by which they are told apart."""
-    return msgspec.json.encode([sensor, row.line, row.at, row.entries, row.exits])
+    """The queue's form of a counter's standing: a number where a count has its interval's end tells them apart."""
+    told: list[object] = [sensor, row.line, row.at, row.entries, row.exits]
+    return msgspec.json.encode(told if row.since is None else [*told, row.since])
 
 
 def beat_row(sensor: UUID, newest: datetime | None, clock: datetime | None = None) -> bytes:

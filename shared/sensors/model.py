@@ -32,13 +32,17 @@ class CountRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
 
 
 class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Where a counter that never goes back by itself stood; the processor makes intervals of it."""
+    """Where a counter stood that goes back by itself at most at its beginning; the processor makes intervals of it.
+
+    `since`: when it last began anew by itself, as counters of a day do.
+    """
 
     sensor: Reference
     at: Aware
     entries: Annotated[int, Meta(ge=0, le=10**12)]
     exits: Annotated[int, Meta(ge=0, le=10**12)]
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
+    since: datetime | None = None
 
 
 class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

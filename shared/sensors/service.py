@@ -67,7 +67,7 @@ class Ingest:
         Errors: RowsOfDayTaken; then none of them is taken.
         """
         known = self._look(tenant, {row.sensor for _, row in rows.taken})
-        return self.take_known(tenant, rows, rules.as_readings(rows, rules.cumulative(known)), known)
+        return self.take_known(tenant, rows, rules.as_readings(rows, known), known)
 
     def take_known(
         self, tenant: TenantContext, rows: Sorted[CountRow], readings: Sorted[ReadingRow], known: Mapping[str, Known]

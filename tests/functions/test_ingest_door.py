@@ -69,7 +69,29 @@ def test_rows_that_the_queue_did_not_take_are_not_counted(world: World) -> None:
 def test_a_standing_is_queued_as_one(world: World) -> None:
     sensor = world.add("ACCC8E000001")
     assert world.post(VENDORS, samples.AXIS_LIVE)[1]["accepted"] == 1
-    assert world.rows() == [[str(sensor), "", "2026-03-02T09:15:00Z", 12, 9]]
+    assert world.rows() == [[str(sensor), "", "2026-03-02T09:15:00Z", 12, 9, "2026-03-01T23:00:00Z"]]
+
+
+def test_a_counter_of_the_day_tells_its_midnight_and_others_none(world: World) -> None:
+    zone = "America/New_York"
+    world.add("daily", zone=zone, setup=Setup(counting="cumulative", resets="daily"))
+    world.add("utc", zone=zone, setup=Setup(counting="cumulative", resets="daily", times="utc"))
+    world.add("steady", zone=zone, setup=Setup(counting="cumulative"))
+    world.add("ACCC8E000001", setup=Setup(resets="never"))
+    world.post(COUNTS, {"counts": [{**OWN, "sensor": one} for one in ("daily", "utc", "steady")]})
+    world.post(VENDORS, samples.AXIS_LIVE)
+    assert [row[5:] for row in world.rows()] == [["2026-03-02T05:00:00Z"], ["2026-03-02T00:00:00Z"], [], []]
+
+
+def test_a_standing_at_midnight_is_of_the_day_before_also_when_clocks_change() -> None:
+    daily = Setup(resets="daily")
+    for at, zone, since in (
+        ("2026-03-02T00:00:00+01:00", "Europe/Berlin", "2026-03-01T00:00:00+01:00"),
+        ("2026-10-25T12:00:00+01:00", "Europe/Berlin", "2026-10-25T00:00:00+02:00"),
+        ("2026-09-06T12:00:00-03:00", "America/Santiago", "2026-09-06T01:00:00-03:00"),  # there is no midnight
+    ):
+        assert daily.begun(zone, datetime.fromisoformat(at)) == datetime.fromisoformat(since)
+    assert daily.begun("", NOW) is None
 
 
 def test_a_device_that_knows_passwords_only_sends_its_key_as_one(world: World) -> None:

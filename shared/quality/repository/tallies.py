@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from shared.measurements.rules import is_standing
 from shared.quality.rules.tally import told
 from tenant_context.postgres import Transaction
 
-_OF_A_READING = 5
-"""Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _LATE: LiteralString = """
     %(received)s::timestamptz - i.ends_at > greatest(interval '1 hour', n.interval_minutes * interval '2 minutes')"""
 _ADDED: LiteralString = """
@@ -74,7 +73,7 @@ class TallyRepository:
         """
         values = {"tenant": tx.tenant.tenant, "now": tx.now, "received": data["received_at"]}
         for standings in (False, True):
-            rows = [row for row in data["rows"] if (len(row) == _OF_A_READING) == standings]
+            rows = [row for row in data["rows"] if is_standing(row) == standings]
             if rows:
                 ends = 2 if standings else 3
                 columns: dict[str, Any] = {

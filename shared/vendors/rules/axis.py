@@ -23,6 +23,7 @@ def read_live(document: dict[str, Any]) -> Push:
             count(document.get("in"), "in", most=LARGEST_TOTAL),
             count(document.get("out"), "out", most=LARGEST_TOTAL),
             cumulative=True,
+            daily=True,
         )
 
     Reader(push).row("", document, record)

@@ -38,7 +38,8 @@ def settle(push: Push, reference: str, profile: Profile) -> Settled:
             start, end = times[record.row]()
             name = line.name or record.line
             if cumulative:
-                merged.reading(record, ReadingRow(reference, end, entries, exits, name))
+                since = setup.begun(profile.zone, end, is_daily=record.daily)
+                merged.reading(record, ReadingRow(reference, end, entries, exits, name, since))
             else:
                 for field, value in (("entries", entries), ("exits", exits)):
                     count(value, field, most=LARGEST_COUNT)
@@ -100,7 +101,7 @@ class _Merged:
             return
         first, before = taken[place]
         totals = (before.entries + row.entries, before.exits + row.exits)
-        taken[place] = (first, ReadingRow(row.sensor, row.at, *totals, row.line))
+        taken[place] = (first, ReadingRow(row.sensor, row.at, *totals, row.line, row.since))
         self._readings.members.setdefault(first, [first]).append(record.row)
 
     def _place(self, record: Record, key: object, following: int) -> int:
