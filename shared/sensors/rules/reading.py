@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +26,8 @@ _HEADER = 10_000
 """Characters in which a header's delimiter is looked for."""
 _COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
 _LINE_COLUMNS = ("sku", "quantity", "unit_price")
+_LINKS = ("cancels", "returns")
+_HEAD = ("id", "site", "time", "currency", *_LINKS)
 _SALE_COLUMNS = frozenset({"id", "site", "time", "currency", *_LINE_COLUMNS})
 _DECODE_ERRORS = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -67,8 +70,8 @@ def read_rows(texts: Sequence[msgspec.Raw | bytes], shape: type[Row], limit: int
         try:
             sorted_rows.taken.append((index, decode(text)))
         except _DECODE_ERRORS as error:
-            field, message = _where(error)
-            sorted_rows.refused.append(Refused(index, field, "invalid", message, _plain(bytes(text))))
+            place, message = _where(error)
+            sorted_rows.refused.append(Refused(index, place, "invalid", message, _plain(bytes(text))))
     return sorted_rows
 
 
@@ -82,11 +85,11 @@ def _plain(text: bytes) -> Any:
 def _where(error: Exception) -> tuple[str, str]:
     """The field and the sentence of a msgspec error, whose text is `sentence - at `$.path``."""
     message, _, path = str(error).partition(" - at `")
-    field = path.rstrip("`").removeprefix("$").lstrip(".").replace(".", "/")
+    place = path.rstrip("`").removeprefix("$").lstrip(".").replace(".", "/")
     if "required field `" in message:
         missing = message.rpartition("`")[0].rpartition("`")[2]
-        field = f"{field}/{missing}".lstrip("/")
-    return field, message
+        place = f"{place}/{missing}".lstrip("/")
+    return place, message
 
 
 def _check_length(rows: int, limit: int) -> None:
@@ -103,54 +106,91 @@ def read_counts_csv(raw: bytes, *, is_first: bool = True) -> Sorted[CountRow]:
         try:
             sorted_rows.taken.append((index, msgspec.convert(row, CountRow, strict=False)))
         except msgspec.ValidationError as error:
-            field, message = _where(error)
-            sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
+            place, message = _where(error)
+            sorted_rows.refused.append(Refused(index, place, "invalid", message, row))
     return sorted_rows
+
+
+@dataclass(slots=True)
+class _Receipt:
+    """The lines of one receipt, as they are found: the first row's particulars, what is wrong with which line."""
+
+    head: Mapping[str, str]
+    lines: dict[tuple[LineRow, str], int] = field(default_factory=dict)
+    told: list[object] = field(default_factory=list)
+    faults: list[Refused] = field(default_factory=list)
+
+    def content(self) -> dict[str, object]:
+        """All of it in the words of `ingest/transactions`, for whoever mends it: a total there is once it is mended."""
+        names = [name for name in _HEAD if name in self.head and (self.head[name] or name not in _LINKS)]
+        return {**{name: self.head[name] for name in names}, "lines": msgspec.to_builtins(self.told)}
 
 
 def read_transactions_csv(raw: bytes, *, is_first: bool = True) -> Sorted[TransactionRow]:
     """Receipts from a CSV of their lines: id, site, time, currency, sku, quantity, unit_price; cancels, returns.
 
     Lines of one id and site make one receipt; its total is theirs, its time the first line's. A line that repeats
-    another of its receipt to the letter is a duplicate. Rows are counted by line.
+    another of its receipt to the letter is a duplicate. A line that cannot be read refuses its whole receipt, which
+    would have another total without it. Rows are counted by line.
     """
     sorted_rows: Sorted[TransactionRow] = Sorted()
-    receipts: dict[tuple[str, str], tuple[int, dict[str, str], dict[tuple[LineRow, str], int]]] = {}
+    receipts: dict[tuple[str, str], _Receipt] = {}
     for index, row in enumerate(_csv_rows(raw, _SALE_COLUMNS, 100_000, is_first=is_first)):
-        try:
-            line = msgspec.convert({name: row.get(name) for name in _LINE_COLUMNS}, LineRow, strict=False)
-        except msgspec.ValidationError as error:
-            field, message = _where(error)
-            sorted_rows.refused.append(Refused(index, field, "invalid", message, row))
-            continue
-        amounts = (("quantity", line.quantity, QUANTITY_STEP), ("unit_price", line.unit_price, MONEY_STEP))
-        if fault := amount_fault(amounts):
-            sorted_rows.refused.append(Refused(index, *fault, row))
-            continue
-        lines = receipts.setdefault((row["id"], row["site"]), (index, row, {}))[2]
-        if (line, row["time"]) in lines:
+        key = (row.get("id", ""), row.get("site", ""))
+        receipt = receipts.get(key) or receipts.setdefault(key, _Receipt(row))
+        line = _line(index, row)
+        if isinstance(line, Refused):
+            receipt.faults.append(line)
+            receipt.told.append(line.content)
+        elif (line, row.get("time", "")) in receipt.lines:
             sorted_rows.duplicates += 1
         else:
-            lines[line, row["time"]] = index
-    for index, row, found in receipts.values():
-        sorted_rows.members[index] = list(found.values())
-        _take_receipt(sorted_rows, index, row, [line for line, _ in found])
+            receipt.lines[line, row.get("time", "")] = index
+            receipt.told.append(line)
+    for receipt in receipts.values():
+        if receipt.faults:
+            sorted_rows.refused += _refused_whole(receipt)
+        else:
+            _take_receipt(sorted_rows, receipt)
     return sorted_rows
 
 
-def _take_receipt(
-    sorted_rows: Sorted[TransactionRow], index: int, row: Mapping[str, str], lines: list[LineRow]
-) -> None:
-    head: dict[str, Any] = {name: row[name] for name in ("id", "site", "time", "currency")}
-    head |= {name: row[name] for name in ("cancels", "returns") if row.get(name)}
-    head["total"] = str(sum(line.quantity * line.unit_price for line in lines))
+def _line(index: int, row: Mapping[str, str]) -> LineRow | Refused:
+    content = {name: row.get(name) for name in _LINE_COLUMNS}
     try:
-        receipt = msgspec.convert({**head, "lines": []}, TransactionRow, strict=False)
+        line = msgspec.convert(content, LineRow, strict=False)
     except msgspec.ValidationError as error:
-        field, message = _where(error)
-        sorted_rows.refused.append(Refused(index, field, "invalid", message, dict(row)))
+        place, message = _where(error)
+        return Refused(index, place, "invalid", message, content)
+    amounts = (("quantity", line.quantity, QUANTITY_STEP), ("unit_price", line.unit_price, MONEY_STEP))
+    fault = amount_fault(amounts)
+    return Refused(index, *fault, content) if fault else line
+
+
+def _refused_whole(receipt: _Receipt) -> list[Refused]:
+    """Each line of a receipt that has a bad one; all of it is kept with the first bad one."""
+    message = "another line of this receipt cannot be taken, and the receipt would have another total without it"
+    about = {name: receipt.head.get(name, "") for name in ("id", "site")}
+    first, *others = receipt.faults
+    return [
+        replace(first, content=receipt.content()),
+        *(replace(one, content=about) for one in others),
+        *(Refused(index, "id", "receipt-refused", message, about) for index in receipt.lines.values()),
+    ]
+
+
+def _take_receipt(sorted_rows: Sorted[TransactionRow], receipt: _Receipt) -> None:
+    index, *_ = receipt.lines.values()
+    sorted_rows.members[index] = list(receipt.lines.values())
+    lines = [line for line, _ in receipt.lines]
+    head = {**receipt.content(), "total": str(sum(line.quantity * line.unit_price for line in lines)), "lines": []}
+    try:
+        taken = msgspec.convert(head, TransactionRow, strict=False)
+    except msgspec.ValidationError as error:
+        place, message = _where(error)
+        sorted_rows.refused.append(Refused(index, place, "invalid", message, receipt.content()))
         return
-    sorted_rows.taken.append((index, msgspec.structs.replace(receipt, lines=lines)))
+    sorted_rows.taken.append((index, msgspec.structs.replace(taken, lines=lines)))
 
 
 def _csv_rows(raw: bytes, needed: frozenset[str], limit: int, *, is_first: bool) -> Iterator[dict[str, str]]:

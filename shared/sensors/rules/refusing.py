@@ -14,6 +14,16 @@ def refuse(index: int, field: str, code: str, message: str, row: msgspec.Struct)
 
 
 def refusals(rows: Sorted[Any]) -> tuple[Refused, ...]:
-    """Every refused row of the push, in its order: a refused receipt stands for each of its lines."""
-    spread = (replace(one, row=row) for one in rows.refused for row in rows.members.get(one.row, (one.row,)))
+    """Every refused row of the push, in its order: a refused receipt stands for each of its lines.
+
+    All of the receipt is kept with the first of them, and with the others which it is.
+    """
+    spread: list[Refused] = []
+    for one in rows.refused:
+        spread.append(one)
+        content = one.content
+        if isinstance(content, dict) and "lines" in content:
+            content = {name: content.get(name) for name in ("id", "site")}
+        others = (row for row in rows.members.get(one.row, ()) if row != one.row)
+        spread += [replace(one, row=row, content=content) for row in others]
     return tuple(sorted(spread, key=lambda one: one.row))
