@@ -45,6 +45,23 @@ class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fal
     since: datetime | None = None
 
 
+class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a refused row is to be read when it is sent again, where its own words do not tell.
+
+    Of a vendor's `form` it is as the device said it, which may be known by other `references`; its line by `aliases`,
+    and going `one_way`. A `cumulative` one tells a standing, of a counter that may be `daily`. In one that is
+    `settled`, lines have their names and ways by the sensor's setup already.
+    """
+
+    form: str = ""
+    references: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    one_way: bool = False
+    cumulative: bool = False
+    daily: bool = False
+    settled: bool = False
+
+
 class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """That a device is there; `time` is what its own clock says, where it tells."""
 
@@ -126,3 +143,5 @@ class Receipt:
     refused: tuple[Refused, ...]
     limited: Mapping[str, str] = field(default_factory=dict)
     """What header fields say of the day's rows."""
+    ignored: int = 0
+    """Rows of lines that are left out by their sensors' setups."""

@@ -225,6 +225,21 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     direction: Literal["normal", "reversed", "in", "out", "ignored"] = "normal"
     name: Word = ""
 
+    def directed(self, entries: int, exits: int) -> tuple[int, int]:
+        """Who came and who went, of what the device counted either way."""
+        match self.direction:
+            case "in":
+                return entries + exits, 0
+            case "out":
+                return 0, entries + exits
+            case "reversed":
+                return exits, entries
+            case _:
+                return entries, exits
+
+
+_PLAIN = Line()
+
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a count is multiplied by from a measured moment on, until the next one's."""
@@ -267,6 +282,10 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     rollover_at: Annotated[int, Meta(ge=2, le=2**53, extra_json_schema={"minimum": SMALLEST_COUNTER})] | None = None
     counts_from: Literal["records", "events"] = "records"
     csv: Columns | None = None
+
+    def line(self, *names: str) -> Line:
+        """How a line is read, by the first of its names that is known."""
+        return next((self.lines[one] for one in names if one in self.lines), _PLAIN)
 
     def calibrated(self, count: int, at: datetime) -> int:
         """A count as the calibration of its moment has it, rounded to whole people."""

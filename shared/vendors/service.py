@@ -51,7 +51,8 @@ class Vendors:
         intervals: Sorted[CountRow] = Sorted()
         readings: Sorted[ReadingRow] = Sorted()
         if known is None:
-            _refuse(push, [told(record, reference) for record in push.records], intervals)
+            names = (reference, *push.references)
+            _refuse(push, [told(record, push.form, names) for record in push.records], intervals)
         else:
             intervals, readings = settle(push, reference, known.profile)
         if not intervals.taken and not intervals.refused and not readings.taken:

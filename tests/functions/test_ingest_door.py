@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.sites.model import Calibration, Columns, Setup
+from shared.sites.model import Calibration, Columns, Line, Setup
 from tenant_context.clock import rfc3339
 from tests.functions.door import COUNTS, NOW, OWN, VENDORS, World
 from tests.shared.vendors import samples
@@ -146,6 +146,37 @@ def test_own_counts_follow_the_setup_as_well(world: World) -> None:
     assert world.rows()[0][4:] == [6, 4, 3, 2]  # calibrated, and as they were counted
     assert world.rows()[1][3:] == [3, 2]
     assert world.rows()[1][:3] == [str(counter), "", "2026-03-02T09:15:00Z"]
+
+
+def test_own_counts_follow_their_lines_as_vendors_do(world: World) -> None:
+    lines = {
+        "back": Line(direction="reversed"), "up": Line(direction="in", name="stairs"),
+        "down": Line(direction="out", name="stairs"), "street": Line(direction="ignored"),
+    }  # fmt: skip
+    door = world.add("door", "door-id", setup=Setup(lines=lines))
+    world.add("plain")
+    sent = [
+        *({**OWN, "line": line} for line in ("back", "up", "down", "street", "side", "up")),
+        {**OWN, "sensor": "door-id", "line": "down"}, {**OWN, "sensor": "plain", "line": "back"},
+    ]  # fmt: skip
+    text = "sensor,line,start,end,entries,exits\n" + "".join(
+        f"{one['sensor']},{one['line']},{one['start']},{one['end']},{one['entries']},{one['exits']}\n" for one in sent
+    )
+    for content_type, body in (("application/json", {"counts": sent}), ("text/csv", text)):
+        world.queue.messages.clear()
+        answer = world.post(COUNTS, body, content_type)[1]
+        told = {name: answer[name] for name in ("accepted", "duplicates", "rejected_count", "ignored")}
+        assert told == {"accepted": 5, "duplicates": 2, "rejected_count": 0, "ignored": 1}
+        assert [row[1:2] + row[4:] for row in world.rows()] == [
+            ["back", 2, 3], ["stairs", 5, 5], ["side", 3, 2], ["back", 3, 2],
+        ]  # fmt: skip
+        assert {row[0] for row in world.rows()[:3]} == {str(door)}
+
+
+def test_standings_of_own_pushes_follow_their_lines_too(world: World) -> None:
+    world.add("door", setup=Setup(counting="cumulative", lines={"": Line(direction="reversed", name="front")}))
+    world.post(COUNTS, {"counts": [OWN]})
+    assert [row[1:] for row in world.rows()] == [["front", "2026-03-02T09:15:00Z", 2, 3]]
 
 
 def test_nothing_is_acknowledged_that_the_queue_does_not_have(world: World) -> None:

@@ -58,10 +58,9 @@ def sift_readings(
 
 
 def _reading_fault(index: int, row: ReadingRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:
-    told = CountRow(row.sensor, row.at, row.at, row.entries, row.exits, row.line)
     if row.sensor not in sensors:
-        return refuse(index, "sensor", "unknown-sensor", "no active sensor has this id or serial", told)
-    return _moment_fault(index, "end", row.at, now, told)
+        return refuse(index, "sensor", "unknown-sensor", "no active sensor has this id or serial", row)
+    return _moment_fault(index, "end", row.at, now, row)
 
 
 def _count_fault(index: int, row: CountRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:
