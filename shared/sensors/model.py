@@ -31,6 +31,10 @@ class CountRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
 
 
+class SilentRow(CountRow, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Nobody, where a device was there and told of nobody; no row of the push, and maybe of a time not over yet."""
+
+
 class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Where a counter stood that goes back by itself at most at its beginning; the processor makes intervals of it.
 

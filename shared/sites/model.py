@@ -269,7 +269,8 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     them. A cumulative counter that is lower than before was reset, and all of its device with it, or has gone past
     `rollover_at` (256 or more: 65536 for one of 16 bits). `resets` says whether the counters begin anew at the
     device's midnight, which the format tells unless it is said. `counts_from` is for Xovis, which can tell intervals
-    and each crossing.
+    and each crossing. `silence`: of a device that leaves out where nobody came and tells all its lines in one push,
+    what it leaves out of the time that a push is of is `zero` for each line that is named here.
     """
 
     model: Word = ""
@@ -281,6 +282,7 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     calibrations: Annotated[list[Calibration], Meta(max_length=50)] = []
     rollover_at: Annotated[int, Meta(ge=2, le=2**53, extra_json_schema={"minimum": SMALLEST_COUNTER})] | None = None
     counts_from: Literal["records", "events"] = "records"
+    silence: Literal["missing", "zero"] = "missing"
     csv: Columns | None = None
 
     def line(self, *names: str) -> Line:

@@ -261,3 +261,32 @@ def test_no_bytes_at_all_are_our_fault(
     if status == 202:
         told = answer["accepted"] + answer["duplicates"] + answer["rejected_count"] + answer.get("ignored", 0)
         assert told > 0 or answer["vendor"]  # a device may well have nothing to say
+
+
+def test_silence_is_no_row_of_the_push_and_counts_as_none(world: World) -> None:
+    sensor = world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    world.rows_left = 1
+    answer = world.post(VENDORS, samples.XOVIS_LIVE)[1]
+    assert (answer["accepted"], answer["duplicates"], answer["rejected"]) == (1, 0, [])
+    assert [[row[0], row[1], *row[4:]] for row in world.rows()] == [
+        [str(sensor), "Door", 2, 0], [str(sensor), "Door", 0, 0], [str(sensor), "Hall", 0, 0],
+    ]  # fmt: skip
+
+
+def test_a_device_that_only_shows_that_it_is_there_is_heard_and_covers_its_lines_now(world: World) -> None:
+    sensor = world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    frames = [{"time": int(NOW.timestamp() * 1000), "tracked_objects": []}]
+    answer = world.post(VENDORS, {"live_data": {**samples.XOVIS_LIVE["live_data"], "frames": frames}})[1]
+    assert (answer["accepted"], answer["rejected"]) == (0, [])
+    (message,) = world.queue.messages
+    data = json.loads(message.encode())["data"]
+    assert [row[2:4] for row in data["rows"]] == [["2026-03-03T12:00:00Z", "2026-03-03T12:15:00Z"]]
+    assert [beat[:2] for beat in data["beats"]] == [[str(sensor), "2026-03-03T12:00:00Z"]]
+
+
+def test_what_covers_a_time_that_cannot_be_is_told_to_nobody(world: World) -> None:
+    world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    for moment in (NOW + timedelta(days=2), datetime(1999, 1, 1, tzinfo=UTC)):
+        frames = [{"time": int(moment.timestamp() * 1000), "tracked_objects": []}]
+        answer = world.post(VENDORS, {"live_data": {**samples.XOVIS_LIVE["live_data"], "frames": frames}})[1]
+        assert (answer["accepted"], answer["rejected"], world.rows()) == (0, [], [])

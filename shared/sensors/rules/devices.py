@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.sensors.model import CountRow, ReadingRow, Sorted
+from shared.sensors.model import CountRow, ReadingRow, SilentRow, Sorted
 from shared.sensors.rules.refusing import refuse
 from shared.sites.model import Known
 
@@ -65,7 +65,8 @@ def _device_fault(sensor: Known | None, moment: datetime, bound: str) -> tuple[s
 def heard(rows: Sorted[CountRow], readings: Sorted[ReadingRow], known: Mapping[str, Known]) -> dict[UUID, datetime]:
     """The newest moment that each sensor tells of, rows of the future among them: a clock may be wrong."""
     newest: dict[UUID, datetime] = {}
-    told = [(row.sensor, row.end) for _, row in rows.taken] + [(row.sensor, row.at) for _, row in readings.taken]
+    told = [(row.sensor, row.start if isinstance(row, SilentRow) else row.end) for _, row in rows.taken]
+    told += [(row.sensor, row.at) for _, row in readings.taken]
     for reference, moment in told:
         sensor = known.get(reference)
         if sensor is not None and sensor.until is None and (newest.get(sensor.id) or moment) <= moment:

@@ -39,6 +39,8 @@ def refusals(rows: Sorted[Any]) -> tuple[Refused, ...]:
     """
     spread: list[Refused] = []
     for one in rows.refused:
+        if one.row < 0:
+            continue  # nobody sent it
         spread.append(one)
         content = one.content
         if isinstance(content, dict) and "lines" in content:

@@ -11,6 +11,7 @@ from shared.sensors.rules.lines import Merged
 from shared.sites.model import Line, Profile
 from shared.vendors.errors import Fault
 from shared.vendors.model import Push, Record
+from shared.vendors.rules.silence import TICK, add_silence, frame
 from shared.vendors.rules.values import LARGEST_COUNT, count
 from shared.vendors.rules.zones import Times
 
@@ -28,7 +29,8 @@ def settle(push: Push, reference: str, profile: Profile) -> Settled:
         push.ignored += len(push.records)
         return intervals, readings
     zone = ZoneInfo(profile.zone) if profile.zone else None
-    times = Times(zone, setup.times, timedelta(minutes=profile.interval_minutes)).moments(push.records)
+    interval = timedelta(minutes=profile.interval_minutes)
+    times = Times(zone, setup.times, interval).moments(push.records)
     merged = Merged(intervals, readings)
     for record in push.records:
         line = setup.line(record.line, *record.aliases)
@@ -44,12 +46,16 @@ def settle(push: Push, reference: str, profile: Profile) -> Settled:
                 since = setup.begun(profile.zone, end, is_daily=record.daily)
                 merged.reading(record.row, record.line, ReadingRow(reference, end, entries, exits, name, since))
             else:
+                # What covers an interval begins with it: two rows of a line have no moment in common.
+                if record.instant and start == frame(start, interval)[0]:
+                    start += TICK
                 for field, value in (("entries", entries), ("exits", exits)):
                     count(value, field, most=LARGEST_COUNT)
                 merged.interval(record.row, record.line, CountRow(reference, start, end, entries, exits, name))
         except Fault as fault:
             content = told(record, push.form, (reference, *push.references))
             intervals.refused.append(Refused(record.row, fault.field, fault.code, fault.message, content))
+    add_silence(intervals, reference, profile, push.alive)
     return intervals, readings
 
 
