@@ -22,6 +22,8 @@ from shared.sensors.rules.bounds import MONEY_STEP, QUANTITY_STEP, amount_fault
 from tenant_context.errors import BadRequest, FieldError, Invalid
 
 MOST_COLUMNS = 1_000
+_KEPT = 65_536
+"""Bytes of a row that is none, of which it is kept what it was meant to be."""
 _HEADER = 10_000
 """Characters in which a header's delimiter is looked for."""
 _COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
@@ -77,7 +79,7 @@ def read_rows(texts: Sequence[msgspec.Raw | bytes], shape: type[Row], limit: int
 
 def _plain(text: bytes) -> Any:
     try:
-        return msgspec.json.decode(text[:10_000])
+        return msgspec.json.decode(text[:_KEPT])
     except _DECODE_ERRORS:
         return text[:2_000].decode("utf-8", "replace").replace("\x00", "")
 
