@@ -1,7 +1,6 @@
 """Each vendor's push becomes rows like everybody's, and what it is not is told."""
 
 import json
-import os
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from shared.vendors.model import Push
 from shared.vendors.rules import recognise
 from shared.vendors.rules.settle import settle
 from tenant_context.errors import RmapError
+from tests.real import DATA, MISSING
 from tests.shared.vendors import samples
 
 Row = tuple[str, str, str, int, int]
@@ -377,9 +377,9 @@ def test_bytes_of_any_kind_are_a_push_or_told_off(head: bytes, raw: bytes) -> No
 
 
 def _real() -> Path:
-    folder = Path(os.environ.get("RMAP_DATA", "/nowhere")) / "vendor_payloads"
+    folder = DATA / "vendor_payloads"
     if not folder.is_dir():
-        pytest.skip("RMAP_DATA names no folder with vendor_payloads in it: real pushes are not part of the project")
+        pytest.skip(MISSING + "vendor_payloads: real pushes are not part of the project")
     return folder
 
 
