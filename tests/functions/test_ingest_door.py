@@ -50,6 +50,18 @@ def test_a_vendor_has_addresses_of_its_own(world: World, path: str) -> None:
     assert world.post(path.replace("vivotek", "nobody"), samples.VIVOTEK)[0] == 404
 
 
+def test_a_vendors_csv_is_taken_at_its_address(world: World) -> None:
+    sensor = world.add("door-9")
+    answer = world.post("/api/v1/ingest/vivotek", samples.VIVOTEK_CSV, "text/csv", "sensor=door-9")[1]
+    assert (answer["vendor"], answer["format"], answer["accepted"]) == ("vivotek", "csv", 2)
+    assert world.rows() == [
+        [str(sensor), "Door", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 1, 2],
+        [str(sensor), "Hall", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 0, 3],
+    ]
+    status, problem = world.post("/api/v1/ingest/vivotek", samples.VIVOTEK_CSV, "text/csv")
+    assert (status, problem["code"]) == (422, "sensor-needed")
+
+
 def test_a_vendors_push_is_held_to_the_rows_of_the_day(world: World) -> None:
     world.add("00:02:D1:00:00:06")
     world.rows_left = 1

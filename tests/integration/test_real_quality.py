@@ -1,7 +1,7 @@
 """Real counters' data through the door and the processor: what is wrong with it is found, and nothing else is.
 
-Needs a folder (RMAP_DATA, or ../shared/data) with `leeds/footfall.csv.gz` (Leeds City Council, Open Government Licence) and
-`calit2/CalIt2.data` (UCI).
+Needs a folder (RMAP_DATA, or ../shared/data) with `leeds/footfall.csv.gz` (Leeds City Council, Open Government
+Licence) and `calit2/CalIt2.data` (UCI).
 """
 
 import csv

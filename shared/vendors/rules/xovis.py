@@ -10,7 +10,7 @@ from shared.vendors.errors import Fault
 from shared.vendors.model import Push, Record
 from shared.vendors.rules.values import Reader, count, moment, name, references
 
-_IN, _OUT = ("fw", "forward", "in"), ("bw", "backward", "out")  # not sets: a label may be anything
+_IN, _OUT = ("fw", "forward", "in"), ("bw", "backward", "out")
 _CROSSINGS = {"LINE_CROSS_FORWARD": 0, "LINE_CROSS_BACKWARD": 1}
 _INSTANT = timedelta(milliseconds=1)
 
@@ -94,13 +94,14 @@ def _interval(
     aliases: tuple[str, ...],
     values: list[tuple[Any, Any]],
 ) -> None:
+    values = [(label.casefold() if isinstance(label, str) else "", value) for label, value in values]
     if not any(label in _IN + _OUT for label, _ in values):
         reader.ignore()
         return
 
     def made(row: int) -> Record:
-        entries = sum(count(value, str(label)) for label, value in values if label in _IN)
-        exits = sum(count(value, str(label)) for label, value in values if label in _OUT)
+        entries = sum(count(value, label) for label, value in values if label in _IN)
+        exits = sum(count(value, label) for label, value in values if label in _OUT)
         start, end = moment(record.get("from"), "from"), moment(record.get("to"), "to")
         return Record(row, line, start, end, entries, exits, aliases=aliases)
 

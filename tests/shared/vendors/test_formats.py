@@ -197,6 +197,53 @@ def test_hikvision_tells_an_interval_or_a_standing() -> None:
     assert rows(read(samples.hikvision("realTime", ""))) == ([], [("1", "02 09:15:00", 3, 1)])
 
 
+def test_every_count_of_a_hikvisions_push_is_read() -> None:
+    one = samples.hikvision("timeRange", samples.RANGE).decode()
+    counting = one[one.index("<peopleCounting>") : one.index("</EventNotificationAlert>")]
+    later = counting.replace("T10:15:00", "T10:30:00").replace("T10:00:00", "T10:15:00")
+    assert rows(read(one.replace(counting, counting + later).encode()))[0] == [
+        ("1", "02 09:00:00", "02 09:15:00", 3, 1), ("1", "02 09:15:00", "02 09:30:00", 3, 1),
+    ]  # fmt: skip
+
+
+def test_a_multipart_push_is_its_first_part_that_is_one_and_the_others_are_told() -> None:
+    xml = samples.hikvision("timeRange", samples.RANGE)
+    parts = [(b"text/plain", b"hello"), (b"image/jpeg", b"\xff\xd8"), (b"application/xml", xml), (b"text/xml", xml)]
+    body = b"".join(b"--b\r\nContent-Type: " + kind + b"\r\n\r\n" + raw + b"\r\n" for kind, raw in parts) + b"--b--\r\n"
+    push = read(body)
+    assert (len(push.records), push.ignored) == (1, 2)
+    with pytest.raises(UnreadablePush, match="neither JSON nor XML"):
+        read(b"--b\r\n\r\nhello\r\n--b\r\n\r\nworld\r\n--b--\r\n")
+
+
+def test_labels_of_xovis_are_read_in_capitals_too() -> None:
+    document = deepcopy(samples.XOVIS_4)
+    for value, label in zip(document["content"]["element"][0]["measurement"][0]["value"], ("FW", "Out"), strict=True):
+        value["label"] = label
+    assert rows(read(document))[0] == [("Line 1", "02 09:00:00", "02 09:15:00", 5, 6)]
+
+
+def test_an_axis_measurement_of_another_direction_is_refused_alone() -> None:
+    document = deepcopy(samples.AXIS_RETAIL)
+    first = document["data"]["measurements"][0]
+    document["data"]["measurements"].append({**first, "items": [{"direction": "past", "count": 4}]})
+    push = read(document)
+    assert len(rows(push)[0]) == 1
+    assert refusals(push) == [(1, "data/measurements/2/items/0/direction", "direction")]
+
+
+def test_registers_that_tell_who_is_there_are_ignored() -> None:
+    document = deepcopy(samples.IRISYS)
+    document["CountLogs"][0]["Counts"] += [
+        {"Name": "Inside", "LogPeriodValue": 4, "RegisterType": "Occupancy"},
+        {"Name": "Shop", "LogPeriodValue": 4, "RegisterType": "Zone", "Tags": ["direction=IN"]},
+    ]
+    push = read(document)
+    assert push.ignored == 2  # and the histogram
+    assert [row[0] for row in rows(push)[0]] == ["In", "Out", "Shop"]
+    assert refusals(push) == []
+
+
 def test_hikvisions_other_events_are_ignored() -> None:
     push = read(b"<EventNotificationAlert><eventType>videoloss</eventType></EventNotificationAlert>")
     assert (push.records, push.ignored) == ([], 1)
