@@ -59,13 +59,17 @@ class RefusedOut(msgspec.Struct):
 
 
 class ReceiptOut(msgspec.Struct):
-    """What became of the rows of a push at the door; the batch tells what became of them afterwards."""
+    """What became of the rows of a push at the door; the batch tells what became of them afterwards.
+
+    `ignored` are those of lines that their sensors' setups leave out.
+    """
 
     batch: UUID
     accepted: int
     duplicates: int
     rejected: list[RefusedOut]
     rejected_count: int
+    ignored: int
 
 
 class PushIn(msgspec.Struct):
@@ -81,7 +85,6 @@ class PushOut(ReceiptOut):
     batch: UUID | None  # type: ignore[assignment]
     vendor: str
     format: str
-    ignored: int
 
 
 MOST_SHOWN = 1_000
@@ -96,6 +99,7 @@ def receipt(value: Receipt) -> dict[str, object]:
         "duplicates": value.duplicates,
         "rejected": [one.shown() for one in value.refused[:MOST_SHOWN]],
         "rejected_count": len(value.refused),
+        "ignored": value.ignored,
     }
 
 

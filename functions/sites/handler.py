@@ -71,7 +71,7 @@ occupancy = Occupancy(figures, LimitRepository())
 tallies = Tallies(TallyRepository())
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
-    sensors=Sensors(known_sensors, directory, uuid7, keys.revoke),
+    sensors=Sensors(known_sensors, directory, uuid7, keys.revoke, RawRepository(uuid7).part_devices),
     keys=keys,
     metrics=Metrics(
         heads,

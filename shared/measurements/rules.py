@@ -12,7 +12,7 @@ from shared.sites.model import Setup
 
 _DEEPEST = 16
 _OF_AN_INTERVAL = 6
-"""Values of a count's row; the standing of a counter has less."""
+"""Values of a count's row, of which the fourth is its end."""
 WITH_RAW = 8
 """Values of a count's row where a calibration was used: without it there are two less."""
 MOST_AT_ONCE = 20_000
@@ -23,18 +23,28 @@ LARGEST = 1_000_000
 """A counter that went further at once was set, and did not count."""
 
 
+def is_standing(values: Sequence[Any]) -> bool:
+    """Whether a row of the queue tells where a counter stood; a count has the end of its interval there."""
+    return len(values) < _OF_AN_INTERVAL or isinstance(values[3], int)
+
+
 def interval(
-    setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, *standings: int, known: bool
+    setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, *standings: int, known: bool, one: bool
 ) -> list[Any] | None:
-    """What was counted between two standings, or None where that cannot be told.
+    """What was counted between two standings, or None where that cannot be told: not of `one` device, say.
 
     Where something is `known` of the interval by now, it gives way to one without length, which counts nothing.
     """
-    entries, exits = setup.risen(standings[0], standings[2]), setup.risen(standings[1], standings[3])
+    entries, exits = setup.risen((standings[0], standings[1]), (standings[2], standings[3]))
     counted = row(setup, sensor, line, start, end, entries, exits)
-    if max(*counted[4:6], entries, exits) <= LARGEST:
+    if one and max(*counted[4:6], entries, exits) <= LARGEST:
         return counted
-    return [str(sensor), line, start.isoformat(), start.isoformat(), 0, 0] if known else None
+    return nothing(sensor, line, start) if known else None
+
+
+def nothing(sensor: UUID, line: str, start: datetime) -> list[Any]:
+    """The row of an interval that there is not, after all."""
+    return [str(sensor), line, start.isoformat(), start.isoformat(), 0, 0]
 
 
 def row(setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, entries: int, exits: int) -> list[Any]:
@@ -60,7 +70,7 @@ def apart(parts: Sequence[dict[str, Any]]) -> list[int]:
     seen: set[Any] = set()
     for place, data in enumerate(parts):
         rows = data["rows"]
-        if not rows or data["refused"] or data.get("doubled") or any(len(row) < _OF_AN_INTERVAL for row in rows):
+        if not rows or data["refused"] or data.get("doubled") or any(is_standing(row) for row in rows):
             continue
         keys = {(row[0], row[1], _moment(row[2])) for row in rows} | {data["batch"]}
         if len(keys) == len(rows) + 1 and not keys & seen:

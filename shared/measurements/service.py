@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from shared.measurements.repository.raw import RawRepository
 from shared.measurements.rules import WITH_RAW
 from shared.sensors import rules
 from shared.sensors.gateway import count_row, reading_row, transaction_row
-from shared.sensors.model import Refused
+from shared.sensors.model import ReadAs, Refused
 from shared.sensors.service import Find, Look
 from shared.sites.model import SensorId
 from shared.sites.repository.beats import BeatRepository
@@ -260,9 +261,9 @@ class Resubmission:
         kept = self._raw.take_rejected(tx, rejected)
         if kept.resubmitted_as is not None:
             raise AlreadyResubmitted(f"It was taken as batch {kept.resubmitted_as}.")
-        content = msgspec.json.encode(kept.content if row is None else row)
+        content = kept.content if row is None else row
         counts = kept.kind == "counts"
-        encoded = self._count(tx, content) if counts else self._transaction(tx, content)
+        encoded = self._count(tx, content) if counts else self._transaction(tx, msgspec.json.encode(content))
         batch = self._new_id()
         data = _single(batch, rfc3339(tx.now), msgspec.json.decode(encoded))
         self._raw.begin(tx, kept.kind, data)
@@ -278,12 +279,13 @@ class Resubmission:
         self._ledger.ingested(tx, (batch, 0, outcome.stored + outcome.revised))
         return Resubmitted(rejected, batch, outcome.stored, outcome.unchanged, outcome.revised)
 
-    def _count(self, tx: Transaction, content: bytes) -> bytes:
-        rows = rules.read_counts_json(b'{"counts":[' + content + b"]}")
-        known = self._look(tx.tenant, {row.sensor for _, row in rows.taken})
+    def _count(self, tx: Transaction, content: Any) -> bytes:
+        from shared.vendors.rules.kept import read_kept  # noqa: PLC0415  formats and zones are for who sends again
+
+        rows, readings, known = read_kept(content, partial(self._look, tx.tenant))
         rules.keep_to_devices(rows, known, "")
+        rules.keep_to_devices(readings, known, "")
         ids = {reference: sensor.id for reference, sensor in known.items()}
-        readings = rules.as_readings(rows, rules.cumulative(known))
         kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)
         for one in (*rows.refused, *readings.refused):
             raise _still_wrong(one)
@@ -313,6 +315,7 @@ def _single(batch: UUID, received_at: str, row: list[Any]) -> dict[str, Any]:
     return {"batch": str(batch), "received_at": received_at, **numbers, "rows": [row], "refused": []}
 
 
+_OF_A_READING = 5
 _QUEUED = {
     6: ("sensor", "line", "start", "end", "entries", "exits"),
     5: ("sensor", "line", "end", "entries", "exits"),
@@ -325,7 +328,12 @@ def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     message = "was there when the row came in, but no longer when it was written"
     if kind == "counts" and len(row) == WITH_RAW:
         row = [*row[:4], *row[6:]]  # as it was counted: it is calibrated when it is sent again
+    read_as = ReadAs(settled=True)
+    if kind == "counts" and measured.is_standing(row):
+        read_as, row = ReadAs(cumulative=True, daily=len(row) > _OF_A_READING, settled=True), row[:_OF_A_READING]
     content = dict(zip(_QUEUED[len(row)], row, strict=True))
+    if kind == "counts":
+        content["read_as"] = msgspec.to_builtins(read_as)
     if "end" in content:
         content.setdefault("start", content["end"])
     if kind == "transactions":

@@ -1,6 +1,6 @@
 """Taken rows onto the queue, in parts small enough for one message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -18,8 +18,10 @@ _PART_BYTES = 200_000
 """A message's size: large enough to share a transaction's cost, small enough for a retry to be cheap."""
 _PART_DOUBLED = 300
 _PART_REFUSALS = 100
-_KEPT_CONTENT = 2_000
-"""Characters kept of a refused row's content."""
+_PART_REFUSED_BYTES = 400_000
+"""Of refused rows in one message, which takes a megabyte with the rows beside them."""
+_KEPT_CONTENT = 65_536
+"""Bytes kept of a refused row's content: a receipt of hundreds of lines is whole."""
 
 
 class Sending(Protocol):
@@ -34,6 +36,7 @@ class BatchQueue:
 
     part_bytes = _PART_BYTES
     part_refusals = _PART_REFUSALS
+    part_refused_bytes = _PART_REFUSED_BYTES
     part_doubled = _PART_DOUBLED
     kept_content = _KEPT_CONTENT
 
@@ -65,7 +68,10 @@ class BatchQueue:
             "duplicates": duplicates,
             "rejected_in_batch": len(refusals),
         }
-        chunks = _chunks(refusals, self.part_refusals)
+        sizes = (len(msgspec.json.encode(one)) for one in refusals)
+        chunks = [
+            [refusals[place] for place in part] for part in _places(sizes, self.part_refused_bytes, self.part_refusals)
+        ]
         repetitions = _chunks([msgspec.Raw(one) for one in doubled], self.part_doubled)
         total = max(len(parts), len(chunks), len(repetitions), 1)
         messages = [
@@ -97,8 +103,9 @@ def count_row(row: CountRow, sensor: UUID, raw: CountRow | None = None) -> bytes
 
 
 def reading_row(row: ReadingRow, sensor: UUID) -> bytes:
-    """The queue's form of a counter's standing: one value less than a count, by which they are told apart."""
-    return msgspec.json.encode([sensor, row.line, row.at, row.entries, row.exits])
+    """The queue's form of a counter's standing: a number where a count has its interval's end tells them apart."""
+    told: list[object] = [sensor, row.line, row.at, row.entries, row.exits]
+    return msgspec.json.encode(told if row.since is None else [*told, row.since])
 
 
 def beat_row(sensor: UUID, newest: datetime | None, clock: datetime | None = None) -> bytes:
@@ -118,14 +125,19 @@ def transaction_row(row: TransactionRow, site: UUID) -> bytes:
 
 
 def _parts(rows: Sequence[bytes], most: int) -> list[list[bytes]]:
-    parts: list[list[bytes]] = []
+    return [[rows[place] for place in part] for part in _places(map(len, rows), most, 10**9)]
+
+
+def _places(sizes: Iterable[int], most: int, number: int) -> list[list[int]]:
+    """The places of things, in parts of so many bytes at most, unless one alone has more, and of so many things."""
+    parts: list[list[int]] = []
     size = most
-    for row in rows:
-        if size + len(row) > most:
+    for place, one in enumerate(sizes):
+        if size + one > most or len(parts[-1]) == number:
             parts.append([])
             size = 0
-        parts[-1].append(row)
-        size += len(row) + 1
+        parts[-1].append(place)
+        size += one + 1
     return parts
 
 

@@ -31,14 +31,39 @@ class CountRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
 
 
+class SilentRow(CountRow, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Nobody, where a device was there and told of nobody; no row of the push, and maybe of a time not over yet."""
+
+
 class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Where a counter that never goes back by itself stood; the processor makes intervals of it."""
+    """Where a counter stood that goes back by itself at most at its beginning; the processor makes intervals of it.
+
+    `since`: when it last began anew by itself, as counters of a day do.
+    """
 
     sensor: Reference
     at: Aware
     entries: Annotated[int, Meta(ge=0, le=10**12)]
     exits: Annotated[int, Meta(ge=0, le=10**12)]
     line: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")] = ""
+    since: datetime | None = None
+
+
+class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a refused row is to be read when it is sent again, where its own words do not tell.
+
+    Of a vendor's `form` it is as the device said it, which may be known by other `references`; its line by `aliases`,
+    and going `one_way`. A `cumulative` one tells a standing, of a counter that may be `daily`. In one that is
+    `settled`, lines have their names and ways by the sensor's setup already.
+    """
+
+    form: str = ""
+    references: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    one_way: bool = False
+    cumulative: bool = False
+    daily: bool = False
+    settled: bool = False
 
 
 class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -122,3 +147,5 @@ class Receipt:
     refused: tuple[Refused, ...]
     limited: Mapping[str, str] = field(default_factory=dict)
     """What header fields say of the day's rows."""
+    ignored: int = 0
+    """Rows of lines that are left out by their sensors' setups."""

@@ -1,6 +1,7 @@
 """The door of the ingest line: takes a push and queues what is good of it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -67,19 +68,22 @@ class Ingest:
         Errors: RowsOfDayTaken; then none of them is taken.
         """
         known = self._look(tenant, {row.sensor for _, row in rows.taken})
-        return self.take_known(tenant, rows, rules.as_readings(rows, rules.cumulative(known)), known)
+        ignored = rules.by_lines(rows, known)
+        receipt = self.take_known(tenant, rows, rules.as_readings(rows, known), known)
+        return replace(receipt, ignored=ignored) if ignored else receipt
 
     def take_known(
         self, tenant: TenantContext, rows: Sorted[CountRow], readings: Sorted[ReadingRow], known: Mapping[str, Known]
     ) -> Receipt:
         """Queue intervals, calibrated, and counters' standings of sensors that are looked up already, likewise."""
-        now = self._clock()
+        now, first = self._clock(), len(rows.refused)
         bound = tenant.scopes.get("sensor", "")
         rules.keep_to_devices(rows, known, bound)
         rules.keep_to_devices(readings, known, bound)
         beats = [beat_row(sensor, newest) for sensor, newest in rules.heard(rows, readings, known).items()]
         sensors = {reference: sensor.id for reference, sensor in known.items()}
         kept, standings = rules.sift_counts(rows, sensors, now), rules.sift_readings(readings, sensors, now)
+        rules.settled(rows, known, first)
         encoded = [count_row(rules.calibrated(row, known[row.sensor]), sensor, row) for _, row, sensor in kept]
         encoded += [reading_row(row, sensor) for _, row, sensor in standings]
         accepted = sum(rows.size(index) for index, _, _ in kept)

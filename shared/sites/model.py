@@ -1,7 +1,7 @@
 """The words of a store."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NewType
@@ -211,6 +211,7 @@ class Device:
 
 Word = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00]*$")]
 _WHOLE = Decimal(1)
+_TICK = timedelta(microseconds=1)
 SMALLEST_COUNTER = 256
 """No device's counter ends before a byte is full. What was kept before this was asked is still read."""
 
@@ -223,6 +224,21 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     direction: Literal["normal", "reversed", "in", "out", "ignored"] = "normal"
     name: Word = ""
+
+    def directed(self, entries: int, exits: int) -> tuple[int, int]:
+        """Who came and who went, of what the device counted either way."""
+        match self.direction:
+            case "in":
+                return entries + exits, 0
+            case "out":
+                return 0, entries + exits
+            case "reversed":
+                return exits, entries
+            case _:
+                return entries, exits
+
+
+_PLAIN = Line()
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,20 +266,28 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     `counting` follows the format unless it is said; `times` tells what a time without an offset is: local to
     `time_zone` (the site's, where it is empty), UTC, or refused. `lines` by the device's own names or numbers of
-    them. A cumulative counter that is lower than before was reset, or has gone past `rollover_at`
-    (256 or more: 65536 for one of 16 bits). `counts_from` is
-    for Xovis, which can tell intervals and each crossing.
+    them. A cumulative counter that is lower than before was reset, and all of its device with it, or has gone past
+    `rollover_at` (256 or more: 65536 for one of 16 bits). `resets` says whether the counters begin anew at the
+    device's midnight, which the format tells unless it is said. `counts_from` is for Xovis, which can tell intervals
+    and each crossing. `silence`: of a device that leaves out where nobody came and tells all its lines in one push,
+    what it leaves out of the time that a push is of is `zero` for each line that is named here.
     """
 
     model: Word = ""
     counting: Literal["format", "interval", "cumulative"] = "format"
+    resets: Literal["format", "daily", "never"] = "format"
     times: Literal["local", "utc", "offset"] = "local"
     time_zone: Word = ""
     lines: Annotated[dict[Word, Line], Meta(max_length=64)] = {}
     calibrations: Annotated[list[Calibration], Meta(max_length=50)] = []
     rollover_at: Annotated[int, Meta(ge=2, le=2**53, extra_json_schema={"minimum": SMALLEST_COUNTER})] | None = None
     counts_from: Literal["records", "events"] = "records"
+    silence: Literal["missing", "zero"] = "missing"
     csv: Columns | None = None
+
+    def line(self, *names: str) -> Line:
+        """How a line is read, by the first of its names that is known."""
+        return next((self.lines[one] for one in names if one in self.lines), _PLAIN)
 
     def calibrated(self, count: int, at: datetime) -> int:
         """A count as the calibration of its moment has it, rounded to whole people."""
@@ -272,15 +296,36 @@ class Setup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             return count
         return int((count * multiplier).quantize(_WHOLE, ROUND_HALF_UP))
 
-    def risen(self, before: int, after: int) -> int:
-        """How far a counter went from one standing to the next: past its end where it has one, or from nothing."""
+    def risen(self, before: tuple[int, int], after: tuple[int, int]) -> tuple[int, int]:
+        """How far a device's counters went from one standing to the next, past their ends where they have one.
+
+        Where one of them is lower than before, and has not gone past its end, the device was reset: what both show
+        now was counted since.
+        """
+        entries, exits = (self._rolled(*both) for both in zip(before, after, strict=True))
+        return after if entries is None or exits is None else (entries, exits)
+
+    def _rolled(self, before: int, after: int) -> int | None:
         if after >= before:
             return after - before
-        if self.rollover_at is not None:
-            rolled = after + self.rollover_at - before
-            if 0 <= rolled <= self.rollover_at // 2:
-                return rolled
-        return after
+        rolled = -1 if self.rollover_at is None else after + self.rollover_at - before
+        return rolled if 0 <= rolled <= (self.rollover_at or 0) // 2 else None
+
+    def begun(self, zone: str, at: datetime, *, is_daily: bool = False) -> datetime | None:
+        """The moment at which a counter that stood somewhere `at` a moment last began anew, where that is known.
+
+        A device that begins anew each day does so at its own midnight; what it tells at midnight is of the day before.
+        `is_daily`: whether the format says that, which the setup may say otherwise.
+        """
+        if self.resets == "never" or not (is_daily or self.resets == "daily"):
+            return None
+        from zoneinfo import ZoneInfo  # noqa: PLC0415  zones are nothing for who does not begin anew
+
+        if not zone and self.times != "utc":
+            return None
+        clock = UTC if self.times == "utc" else ZoneInfo(zone)
+        local = (at - _TICK).astimezone(clock)
+        return local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
 class Profile(msgspec.Struct, frozen=True, omit_defaults=True):

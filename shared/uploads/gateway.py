@@ -130,7 +130,7 @@ class PieceQueue(BatchQueue):
     Rows are numbered by their place in the file, which begins at `first`. A file is no sign of life of its sensors.
     """
 
-    part_bytes = part_refusals = part_doubled = 10**9
+    part_bytes = part_refusals = part_refused_bytes = part_doubled = 10**9
 
     def __init__(self, gathered: Gathered, kind: str, first: int) -> None:
         super().__init__(gathered, kind)

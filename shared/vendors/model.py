@@ -12,8 +12,9 @@ class Record:
     """One thing a device counted; moments are as it said them, some without a zone.
 
     Without a `start` it is told from the end and the sensor's interval. What is `cumulative` tells a counter's
-    standing at `end`, and not what happened in an interval. `one_way` are counts of a line that goes one way, which
-    the sensor's setup has to tell.
+    standing at `end`, and not what happened in an interval; what is `daily` as well begins anew at the device's
+    midnight. An `instant` is of crossings, when they happened. `one_way` are counts of a line that goes one way,
+    which the sensor's setup has to tell.
     """
 
     row: int
@@ -24,6 +25,8 @@ class Record:
     exits: int
     cumulative: bool = False
     one_way: bool = False
+    instant: bool = False
+    daily: bool = False
     aliases: tuple[str, ...] = ()
     """Other names of the line by which the setup may know it."""
     content: Any = None
@@ -43,3 +46,5 @@ class Push:
     records: list[Record] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     ignored: int = 0
+    alive: list[datetime] = field(default_factory=list)
+    """When the device was there, crossed or not, where it tells each crossing."""

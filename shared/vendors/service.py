@@ -39,7 +39,7 @@ class Vendors:
         known = found.get(named) if named else None
         push = read(known.profile.setup.csv if known else None)
         references = (named,) if named else push.references
-        if not push.records and not push.refused:
+        if not push.records and not push.refused and not (push.alive and references):
             self._hear(tenant, references)
             return Taken(push.vendor, push.form, push.ignored, None)
         if not references:
@@ -51,10 +51,12 @@ class Vendors:
         intervals: Sorted[CountRow] = Sorted()
         readings: Sorted[ReadingRow] = Sorted()
         if known is None:
-            _refuse(push, [told(record, reference) for record in push.records], intervals)
+            names = (reference, *push.references)
+            _refuse(push, [told(record, push.form, names) for record in push.records], intervals)
         else:
             intervals, readings = settle(push, reference, known.profile)
         if not intervals.taken and not intervals.refused and not readings.taken:
+            self._hear(tenant, references)
             return Taken(push.vendor, push.form, push.ignored, None)
         sensors: dict[str, Known] = {reference: known} if known else {}
         receipt = self._ingest.take_known(tenant, intervals, readings, sensors)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -22,8 +21,8 @@ from local.demo.real_story import DOOR, SHOP, USER, RealStory
 from local.demo.tenants import DemoUser, SignedIn, device, find, log_in, sign_up
 from local.progress import Silent
 from local.stack import Stack
+from tests.real import DATA, MISSING
 
-DATA = Path(os.environ.get("RMAP_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 CALIT2, RETAIL = DATA / "calit2" / "CalIt2.data", DATA / "online_retail" / "online_retail.csv.gz"
 LEEDS = DATA / "leeds" / "footfall.csv.gz"
 FIRST = date(2009, 1, 1) if os.environ.get("RMAP_DATA_WHOLE") else date(2016, 1, 1)
@@ -32,7 +31,7 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(
         not all(path.exists() for path in (CALIT2, RETAIL, LEEDS)),
-        reason="RMAP_DATA names no folder with calit2, online_retail and leeds in it",
+        reason=MISSING + "calit2, online_retail and leeds",
     ),
 ]
 Days = Mapping[date, Any]

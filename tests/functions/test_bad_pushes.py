@@ -240,3 +240,22 @@ def test_returns_and_cancellations_name_what_they_undo(world: World) -> None:
     assert world.post(TILLS, text, "text/csv")[1]["accepted"] == 1
     rows = [json.loads(bytes(row)) for message in world.tills.messages for row in message.data["rows"]]
     assert [(row[1], row[5]) for row in rows] == [("r2", "r1"), ("r3", "r1"), ("r4", "r1")]
+
+
+def test_a_receipt_of_hundreds_of_lines_is_kept_whole_and_every_message_fits(world: World) -> None:
+    line = {"sku": "x" * 100, "quantity": "1", "unit_price": "2.50"}
+    receipts = [{**SALE, "id": f"r{n}", "site": "other", "lines": [line] * 400} for n in range(30)]
+    bad = [{**one, "currency": "euro"} for one in receipts]
+    lines = "".join(f"r1,other,2026-03-02T09:00:00Z,EUR,{'x' * 90}{n},1,2.50\n" for n in range(400))
+    for body, content_type, times in (
+        ({"transactions": receipts}, "application/json", 30),
+        ({"transactions": bad}, "application/json", 30),
+        (f"{SALES}\n{lines}", "text/csv", 400),
+    ):
+        world.tills.messages.clear()
+        assert world.post(TILLS, body, content_type)[1]["rejected_count"] == times
+        kept = [one for message in world.tills.messages for one in message.data["refused"]]
+        assert len(kept) == times
+        whole = [one["content"]["lines"] for one in kept if "lines" in one["content"]]
+        assert [len(one) for one in whole] == [400] * (30 if times == 30 else 1)
+        assert max(len(message.encode()) for message in world.tills.messages) < 600_000

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.sites.model import Calibration, Columns, Setup
+from shared.sites.model import Calibration, Columns, Line, Setup
 from tenant_context.clock import rfc3339
 from tests.functions.door import COUNTS, NOW, OWN, VENDORS, World
 from tests.shared.vendors import samples
@@ -50,6 +50,18 @@ def test_a_vendor_has_addresses_of_its_own(world: World, path: str) -> None:
     assert world.post(path.replace("vivotek", "nobody"), samples.VIVOTEK)[0] == 404
 
 
+def test_a_vendors_csv_is_taken_at_its_address(world: World) -> None:
+    sensor = world.add("door-9")
+    answer = world.post("/api/v1/ingest/vivotek", samples.VIVOTEK_CSV, "text/csv", "sensor=door-9")[1]
+    assert (answer["vendor"], answer["format"], answer["accepted"]) == ("vivotek", "csv", 2)
+    assert world.rows() == [
+        [str(sensor), "Door", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 1, 2],
+        [str(sensor), "Hall", "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z", 0, 3],
+    ]
+    status, problem = world.post("/api/v1/ingest/vivotek", samples.VIVOTEK_CSV, "text/csv")
+    assert (status, problem["code"]) == (422, "sensor-needed")
+
+
 def test_a_vendors_push_is_held_to_the_rows_of_the_day(world: World) -> None:
     world.add("00:02:D1:00:00:06")
     world.rows_left = 1
@@ -69,7 +81,29 @@ def test_rows_that_the_queue_did_not_take_are_not_counted(world: World) -> None:
 def test_a_standing_is_queued_as_one(world: World) -> None:
     sensor = world.add("ACCC8E000001")
     assert world.post(VENDORS, samples.AXIS_LIVE)[1]["accepted"] == 1
-    assert world.rows() == [[str(sensor), "", "2026-03-02T09:15:00Z", 12, 9]]
+    assert world.rows() == [[str(sensor), "", "2026-03-02T09:15:00Z", 12, 9, "2026-03-01T23:00:00Z"]]
+
+
+def test_a_counter_of_the_day_tells_its_midnight_and_others_none(world: World) -> None:
+    zone = "America/New_York"
+    world.add("daily", zone=zone, setup=Setup(counting="cumulative", resets="daily"))
+    world.add("utc", zone=zone, setup=Setup(counting="cumulative", resets="daily", times="utc"))
+    world.add("steady", zone=zone, setup=Setup(counting="cumulative"))
+    world.add("ACCC8E000001", setup=Setup(resets="never"))
+    world.post(COUNTS, {"counts": [{**OWN, "sensor": one} for one in ("daily", "utc", "steady")]})
+    world.post(VENDORS, samples.AXIS_LIVE)
+    assert [row[5:] for row in world.rows()] == [["2026-03-02T05:00:00Z"], ["2026-03-02T00:00:00Z"], [], []]
+
+
+def test_a_standing_at_midnight_is_of_the_day_before_also_when_clocks_change() -> None:
+    daily = Setup(resets="daily")
+    for at, zone, since in (
+        ("2026-03-02T00:00:00+01:00", "Europe/Berlin", "2026-03-01T00:00:00+01:00"),
+        ("2026-10-25T12:00:00+01:00", "Europe/Berlin", "2026-10-25T00:00:00+02:00"),
+        ("2026-09-06T12:00:00-03:00", "America/Santiago", "2026-09-06T01:00:00-03:00"),  # there is no midnight
+    ):
+        assert daily.begun(zone, datetime.fromisoformat(at)) == datetime.fromisoformat(since)
+    assert daily.begun("", NOW) is None
 
 
 def test_a_device_that_knows_passwords_only_sends_its_key_as_one(world: World) -> None:
@@ -124,6 +158,37 @@ def test_own_counts_follow_the_setup_as_well(world: World) -> None:
     assert world.rows()[0][4:] == [6, 4, 3, 2]  # calibrated, and as they were counted
     assert world.rows()[1][3:] == [3, 2]
     assert world.rows()[1][:3] == [str(counter), "", "2026-03-02T09:15:00Z"]
+
+
+def test_own_counts_follow_their_lines_as_vendors_do(world: World) -> None:
+    lines = {
+        "back": Line(direction="reversed"), "up": Line(direction="in", name="stairs"),
+        "down": Line(direction="out", name="stairs"), "street": Line(direction="ignored"),
+    }  # fmt: skip
+    door = world.add("door", "door-id", setup=Setup(lines=lines))
+    world.add("plain")
+    sent = [
+        *({**OWN, "line": line} for line in ("back", "up", "down", "street", "side", "up")),
+        {**OWN, "sensor": "door-id", "line": "down"}, {**OWN, "sensor": "plain", "line": "back"},
+    ]  # fmt: skip
+    text = "sensor,line,start,end,entries,exits\n" + "".join(
+        f"{one['sensor']},{one['line']},{one['start']},{one['end']},{one['entries']},{one['exits']}\n" for one in sent
+    )
+    for content_type, body in (("application/json", {"counts": sent}), ("text/csv", text)):
+        world.queue.messages.clear()
+        answer = world.post(COUNTS, body, content_type)[1]
+        told = {name: answer[name] for name in ("accepted", "duplicates", "rejected_count", "ignored")}
+        assert told == {"accepted": 5, "duplicates": 2, "rejected_count": 0, "ignored": 1}
+        assert [row[1:2] + row[4:] for row in world.rows()] == [
+            ["back", 2, 3], ["stairs", 5, 5], ["side", 3, 2], ["back", 3, 2],
+        ]  # fmt: skip
+        assert {row[0] for row in world.rows()[:3]} == {str(door)}
+
+
+def test_standings_of_own_pushes_follow_their_lines_too(world: World) -> None:
+    world.add("door", setup=Setup(counting="cumulative", lines={"": Line(direction="reversed", name="front")}))
+    world.post(COUNTS, {"counts": [OWN]})
+    assert [row[1:] for row in world.rows()] == [["front", "2026-03-02T09:15:00Z", 2, 3]]
 
 
 def test_nothing_is_acknowledged_that_the_queue_does_not_have(world: World) -> None:
@@ -208,3 +273,32 @@ def test_no_bytes_at_all_are_our_fault(
     if status == 202:
         told = answer["accepted"] + answer["duplicates"] + answer["rejected_count"] + answer.get("ignored", 0)
         assert told > 0 or answer["vendor"]  # a device may well have nothing to say
+
+
+def test_silence_is_no_row_of_the_push_and_counts_as_none(world: World) -> None:
+    sensor = world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    world.rows_left = 1
+    answer = world.post(VENDORS, samples.XOVIS_LIVE)[1]
+    assert (answer["accepted"], answer["duplicates"], answer["rejected"]) == (1, 0, [])
+    assert [[row[0], row[1], *row[4:]] for row in world.rows()] == [
+        [str(sensor), "Door", 2, 0], [str(sensor), "Door", 0, 0], [str(sensor), "Hall", 0, 0],
+    ]  # fmt: skip
+
+
+def test_a_device_that_only_shows_that_it_is_there_is_heard_and_covers_its_lines_now(world: World) -> None:
+    sensor = world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    frames = [{"time": int(NOW.timestamp() * 1000), "tracked_objects": []}]
+    answer = world.post(VENDORS, {"live_data": {**samples.XOVIS_LIVE["live_data"], "frames": frames}})[1]
+    assert (answer["accepted"], answer["rejected"]) == (0, [])
+    (message,) = world.queue.messages
+    data = json.loads(message.encode())["data"]
+    assert [row[2:4] for row in data["rows"]] == [["2026-03-03T12:00:00Z", "2026-03-03T12:15:00Z"]]
+    assert [beat[:2] for beat in data["beats"]] == [[str(sensor), "2026-03-03T12:00:00Z"]]
+
+
+def test_what_covers_a_time_that_cannot_be_is_told_to_nobody(world: World) -> None:
+    world.add("00:6E:02:00:00:03", setup=Setup(counts_from="events", lines={"Hall": Line()}))
+    for moment in (NOW + timedelta(days=2), datetime(1999, 1, 1, tzinfo=UTC)):
+        frames = [{"time": int(moment.timestamp() * 1000), "tracked_objects": []}]
+        answer = world.post(VENDORS, {"live_data": {**samples.XOVIS_LIVE["live_data"], "frames": frames}})[1]
+        assert (answer["accepted"], answer["rejected"], world.rows()) == (0, [], [])

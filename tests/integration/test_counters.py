@@ -13,7 +13,9 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
-from shared.sites.model import Calibration, Setup
+from shared.measurements.repository.raw import RawRepository
+from shared.sites.model import Calibration, Device, SensorId, Setup
+from shared.sites.repository.sensors import SensorRepository
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
@@ -99,6 +101,105 @@ def test_a_corrected_standing_moves_both_its_intervals(database: Database, acme:
 def test_a_counter_that_is_lower_than_before_was_reset(database: Database, acme: TenantContext, sensor: UUID) -> None:
     process(database, acme, part([standing(sensor, 0, 900, 900), standing(sensor, 15, 7, 3)]))
     assert intervals(database, acme) == [(0, 15, 7, 3)]
+
+
+def test_a_reset_is_of_the_whole_device(database: Database, acme: TenantContext, sensor: UUID) -> None:
+    rows = [standing(sensor, 0, 50, 2), standing(sensor, 15, 10, 8), standing(sensor, 30, 12, 3)]
+    process(database, acme, part(rows))
+    assert intervals(database, acme) == [(0, 15, 10, 8), (15, 30, 12, 3)]
+
+
+def test_one_counter_that_goes_past_its_end_resets_nothing(
+    database: Database, acme: TenantContext, sensor: UUID
+) -> None:
+    set_up(database, acme, sensor, Setup(rollover_at=256))
+    rows = [standing(sensor, 0, 250, 20), standing(sensor, 15, 4, 26), standing(sensor, 30, 8, 10)]
+    process(database, acme, part(rows))
+    # The fall of the exits is no rollover, so the device was reset, and its entries with it.
+    assert intervals(database, acme) == [(0, 15, 10, 6), (15, 30, 8, 10)]
+
+
+MIDNIGHT = -9 * 60
+"""Of Monday, in minutes from nine o'clock."""
+
+
+def of_a_day(sensor: UUID, minute: int, entries: int, exits: int = 0) -> list[Any]:
+    """A standing of a counter that begins anew at midnight, as the door has it."""
+    at = MONDAY + timedelta(minutes=minute)
+    return [*standing(sensor, minute, entries, exits), Setup(resets="daily").begun("UTC", at).isoformat()]  # type: ignore[union-attr]
+
+
+NIGHT = [(MIDNIGHT - 120, 30), (MIDNIGHT - 60, 40), (MIDNIGHT + 60, 90), (MIDNIGHT + 120, 91)]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_counter_of_the_day_begins_anew_at_midnight_higher_or_not(
+    database: Database, acme: TenantContext, sensor: UUID, order: Sequence[int]
+) -> None:
+    for place in order:
+        process(database, acme, part([of_a_day(sensor, *NIGHT[place])], at=place))
+    assert intervals(database, acme) == [
+        (MIDNIGHT - 120, MIDNIGHT - 60, 10, 0),
+        (MIDNIGHT, MIDNIGHT + 60, 90, 0),
+        (MIDNIGHT + 60, MIDNIGHT + 120, 1, 0),
+    ]
+    assert footfall(database, acme) == (101, 0, 180)
+
+
+def test_a_day_is_counted_from_its_midnight_however_long_nothing_was_heard(
+    database: Database, acme: TenantContext, sensor: UUID
+) -> None:
+    process(database, acme, part([of_a_day(sensor, MIDNIGHT - 5 * 24 * 60, 40), of_a_day(sensor, 0, 90)]))
+    assert intervals(database, acme) == [(MIDNIGHT, 0, 90, 0)]
+
+
+def test_what_stands_at_midnight_is_of_the_day_before(database: Database, acme: TenantContext, sensor: UUID) -> None:
+    rows = [of_a_day(sensor, *one) for one in ((MIDNIGHT - 15, 48), (MIDNIGHT, 50), (MIDNIGHT + 15, 60))]
+    process(database, acme, part(rows))
+    assert intervals(database, acme) == [(MIDNIGHT - 15, MIDNIGHT, 2, 0), (MIDNIGHT, MIDNIGHT + 15, 60, 0)]
+
+
+def test_a_standing_that_comes_between_and_tells_its_day_leaves_nothing_of_what_was_told_without(
+    database: Database, acme: TenantContext, sensor: UUID
+) -> None:
+    process(database, acme, part([standing(sensor, MIDNIGHT - 60, 40), standing(sensor, MIDNIGHT + 120, 91)]))
+    process(database, acme, part([of_a_day(sensor, MIDNIGHT + 60, 90)], at=5))
+    assert [one for one in intervals(database, acme) if one[2]] == [
+        (MIDNIGHT, MIDNIGHT + 60, 90, 0), (MIDNIGHT + 60, MIDNIGHT + 120, 1, 0),
+    ]  # fmt: skip
+    assert footfall(database, acme) == (91, 0, 120)
+
+
+def replaced(database: Database, tenant: TenantContext, sensor: UUID, minute: int) -> None:
+    """Another device is the sensor since a minute of Monday."""
+    until = MONDAY + timedelta(minutes=minute)
+    with database.transaction(tenant) as tx:
+        device = Device("old", "", None, until - timedelta(days=9), until)
+        SensorRepository(database).add_device(tx, SensorId(sensor), uuid7(), device)
+        RawRepository(uuid7).part_devices(tx, sensor, until)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_nobody_came_between_what_the_old_device_stood_at_and_what_the_new_one_does(
+    database: Database, acme: TenantContext, sensor: UUID, order: Sequence[int]
+) -> None:
+    replaced(database, acme, sensor, 20)
+    told = [(0, 10), (15, 12), (30, 5_000), (45, 5_003)]
+    for place in order:
+        process(database, acme, part([standing(sensor, *told[place])], at=place))
+    assert [one for one in intervals(database, acme) if one[2]] == [(0, 15, 2, 0), (30, 45, 3, 0)]
+    assert footfall(database, acme) == (5, 0, 30)
+
+
+def test_a_replacement_that_is_told_later_takes_back_whom_it_made(
+    database: Database, acme: TenantContext, sensor: UUID
+) -> None:
+    process(database, acme, part([standing(sensor, *one) for one in ((0, 10), (15, 12), (30, 5_000), (45, 5_003))]))
+    assert footfall(database, acme) == (4_993, 0, 45)
+    replaced(database, acme, sensor, 30)
+    assert footfall(database, acme) == (5, 0, 30)
+    replaced(database, acme, sensor, 600)  # nobody told anything since
+    assert footfall(database, acme) == (5, 0, 30)
 
 
 def test_a_counter_that_has_an_end_goes_past_it(database: Database, acme: TenantContext, sensor: UUID) -> None:
@@ -196,7 +297,7 @@ def test_shuffled_repeated_late_and_corrected_standings_equal_a_recomputation(
     last = {minute: value for _, minute, value in sorted(told)}
     minutes = sorted(last)
     expected = [
-        (start, end, setup.risen(last[start], last[end]), 0)
+        (start, end, setup.risen((last[start], 0), (last[end], 0))[0], 0)
         for start, end in pairwise(minutes)
     ]  # fmt: skip
     assert intervals(database, acme) == expected

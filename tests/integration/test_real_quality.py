@@ -1,17 +1,15 @@
 """Real counters' data through the door and the processor: what is wrong with it is found, and nothing else is.
 
-Needs RMAP_DATA, a folder with `leeds/footfall.csv.gz` (Leeds City Council, Open Government Licence) and
-`calit2/CalIt2.data` (UCI).
+Needs a folder (RMAP_DATA, or ../shared/data) with `leeds/footfall.csv.gz` (Leeds City Council, Open Government
+Licence) and `calit2/CalIt2.data` (UCI).
 """
 
 import csv
 import gzip
 import io
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +17,10 @@ import pytest
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 from tests.integration.counted import Line, add_sensor, add_site, found, known
+from tests.real import DATA, MISSING
 
 Tenants = tuple[TenantContext, TenantContext]
-FOLDER = os.environ.get("RMAP_DATA", "")
-LEEDS, CALIT2 = Path(FOLDER) / "leeds" / "footfall.csv.gz", Path(FOLDER) / "calit2" / "CalIt2.data"
+LEEDS, CALIT2 = DATA / "leeds" / "footfall.csv.gz", DATA / "calit2" / "CalIt2.data"
 FORMATS = ("%d/%m/%Y", "%Y-%m-%d", "%d-%b-%y", "%d-%b-%Y")
 SINCE = date(2014, 1, 1)
 """All that is known to be wrong is after this; the years before are as long again as these."""
@@ -55,7 +53,7 @@ def pushes(rows: list[Any]) -> Iterator[list[Any]]:
         yield rows[start : start + A_PUSH]
 
 
-@pytest.mark.skipif(not LEEDS.is_file(), reason="RMAP_DATA names no folder with leeds/footfall.csv.gz")
+@pytest.mark.skipif(not LEEDS.is_file(), reason=MISSING + "leeds/footfall.csv.gz")
 def test_the_doubled_the_missing_and_the_leapt_of_leeds_are_found_and_no_others(
     database: Database, two_tenants: Tenants
 ) -> None:
@@ -95,7 +93,7 @@ def test_the_doubled_the_missing_and_the_leapt_of_leeds_are_found_and_no_others(
     assert found(database, acme, "clock_skew") == {}
 
 
-@pytest.mark.skipif(not CALIT2.is_file(), reason="RMAP_DATA names no folder with calit2/CalIt2.data")
+@pytest.mark.skipif(not CALIT2.is_file(), reason=MISSING + "calit2/CalIt2.data")
 def test_that_more_come_than_leave_at_calit2_is_found(database: Database, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     counts: dict[datetime, list[int]] = defaultdict(lambda: [0, 0])

@@ -1,5 +1,6 @@
 """A refused row is sent again: mended, or because its sensor is there by now; and taken once."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,14 @@ from shared.measurements.model import Resubmitted
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Resubmission
-from shared.sites.model import Known, Profile, Setup
+from shared.sites.model import Known, Line, Profile, Setup
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.errors import Invalid
 from tenant_context.postgres import Database
+from tests.functions.door import COUNTS, OWN, VENDORS, World
 from tests.integration.test_ingest_line import add_sensor, footfall, part, process
+from tests.shared.vendors import samples
 
 Tenants = tuple[TenantContext, TenantContext]
 ROW: dict[str, Any] = {
@@ -45,8 +48,10 @@ def resubmit(
     row: object = None,
     *,
     setup: Setup | None = None,
+    name: str = "door",
+    zone: str = "UTC",
 ) -> Resubmitted:
-    known = {"door": Known(sensor, Profile("UTC", 15, setup or Setup()))}
+    known = {name: Known(sensor, Profile(zone, 15, setup or Setup()))}
 
     def look(_: TenantContext, references: set[str]) -> dict[str, Known]:
         return {name: one for name, one in known.items() if name in references}
@@ -111,3 +116,118 @@ def test_whatever_was_kept_is_told_off_or_taken(
     with pytest.raises(Invalid):
         resubmit(database, acme, rejected, sensor)
     assert resubmit(database, acme, rejected, sensor, ROW).stored == 1
+
+
+def refused_at_the_door(
+    database: Database, tenant: TenantContext, push: object, path: str = VENDORS, world: World | None = None
+) -> list[UUID]:
+    """Have the door refuse what it refuses of a push, and the processor keep that; the rows' ids, the first first."""
+    world = world or World()
+    assert world.post(path, push)[1]["rejected"]
+    kept = {**part([]), "refused": world.queue.messages[-1].data["refused"]}
+    process(database, tenant, kept)
+    rows = BatchRepository(database).rejected(tenant, batch=UUID(kept["batch"]), after=None, limit=9)
+    return [found for _, found in sorted(rows, key=lambda one: msgspec.json.decode(one[0])["row"])]
+
+
+def sent_again(database: Database, tenant: TenantContext, push: object, name: str, sensor: UUID, setup: Setup) -> None:
+    """The same push once more, now that there is its sensor."""
+    world = World()
+    world.sensors[name] = Known(sensor, Profile("Europe/Berlin", 15, setup))
+    assert world.post(VENDORS, push)[1]["rejected"] == []
+    process(database, tenant, part(world.rows(), at=100))
+
+
+TURNED = Line(direction="reversed", name="front")
+UNKNOWN: list[tuple[Any, str, Setup, tuple[int, int]]] = [
+    (samples.VIVOTEK, "0002d1000006", Setup(lines={"Door": TURNED}), (2, 1)),
+    (samples.XOVIS_4, "006E02000004", Setup(lines={"7": TURNED}), (6, 5)),
+    (samples.IRISYS, "V4D-00000005", Setup(lines={"In": Line(direction="out"), "1": Line(direction="in")}), (1, 2)),
+]
+
+
+@pytest.mark.parametrize(("push", "name", "setup", "counted"), UNKNOWN)
+def test_a_vendors_row_is_read_by_the_setup_of_the_sensor_that_was_not_there(
+    database: Database, two_tenants: Tenants, sensor: UUID, push: Any, name: str, setup: Setup, counted: tuple[int, int]
+) -> None:
+    acme, _ = two_tenants
+    for rejected in refused_at_the_door(database, acme, push):
+        resubmit(database, acme, rejected, sensor, setup=setup, name=name, zone="Europe/Berlin")
+    assert footfall(database, acme)[:2] == counted
+    sent_again(database, acme, push, name, sensor, setup)
+    assert footfall(database, acme)[:2] == counted
+
+
+def test_standings_that_were_refused_are_standings_when_they_are_sent_again(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    for stamp, entries in (("20260301230000", 400), ("20260302100000", 440), ("20260302103000", 444)):
+        push = {**samples.AXIS_LIVE, "timestamp": stamp, "in": entries}
+        (rejected,) = refused_at_the_door(database, acme, push)
+        resubmit(database, acme, rejected, sensor, name="ACCC8E000001", zone="Europe/Berlin")
+    # 440 since the midnight of the store, and not 40 since the evening.
+    assert footfall(database, acme)[0] == 444
+
+
+def test_a_register_that_told_no_direction_is_taken_once_its_setup_does(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    world = World()
+    world.sensors["V4D-00000005"] = Known(sensor, Profile("UTC", 15, Setup()))
+    counts = [{"Name": "Line", "LogPeriodValue": 4}]
+    push = {**samples.IRISYS, "CountLogs": [{**samples.IRISYS["CountLogs"][0], "Counts": counts}]}
+    (rejected,) = refused_at_the_door(database, acme, push, world=world)
+    with pytest.raises(Invalid):
+        resubmit(database, acme, rejected, sensor, name="V4D-00000005")
+    told = Setup(lines={"Line": Line(direction="out")})
+    resubmit(database, acme, rejected, sensor, name="V4D-00000005", setup=told)
+    assert footfall(database, acme)[:2] == (0, 4)
+
+
+def test_what_was_turned_round_before_it_was_refused_is_not_turned_again(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    turned = Setup(lines={"": Line(direction="reversed")})
+    for path, push, name in ((COUNTS, {"counts": [OWN]}, "door"), (VENDORS, samples.AXIS_LIVE, "ACCC8E000001")):
+        world = World()
+        new = datetime(2026, 3, 2, 9, 16, tzinfo=UTC)
+        world.sensors[name] = Known(sensor, Profile("Europe/Berlin", 15, turned), since=new)
+        (rejected,) = refused_at_the_door(database, acme, push, path, world)
+        resubmit(database, acme, rejected, sensor, setup=turned, name=name)
+    assert footfall(database, acme)[:2] == (OWN["exits"], OWN["entries"])
+    assert database.read(acme, "SELECT entries, exits, since IS NULL FROM counter_readings") == [(9, 12, False)]
+
+
+@pytest.mark.parametrize(
+    ("setup", "code"),
+    [
+        (Setup(lines={"Door": Line(direction="ignored")}), "ignored-line"),
+        (Setup(lines={"Door": Line(name="all"), "Hall": Line(name="all")}), "shared-line"),
+    ],
+)
+@pytest.mark.parametrize("is_own", [False, True])
+def test_a_line_that_is_left_out_or_counted_with_others_is_told_off(
+    database: Database, two_tenants: Tenants, sensor: UUID, setup: Setup, code: str, *, is_own: bool
+) -> None:
+    acme, _ = two_tenants
+    push, name = (samples.VIVOTEK, "0002d1000006") if not is_own else ({"counts": [{**OWN, "line": "Door"}]}, "door")
+    (rejected,) = refused_at_the_door(database, acme, push, COUNTS if is_own else VENDORS)
+    with pytest.raises(Invalid) as raised:
+        resubmit(database, acme, rejected, sensor, setup=setup, name=name)
+    assert raised.value.errors[0].code == code
+
+
+def test_a_row_whose_sensor_vanished_is_taken_as_it_was_queued(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    gone, turned = uuid7(), Setup(lines={"": Line(direction="reversed")})
+    moments = ("2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z")
+    process(database, acme, part([[str(gone), "", *moments, 4, 1], [str(gone), "", moments[0], 3, 2, moments[0]]]))
+    for _, rejected in BatchRepository(database).rejected(acme, batch=None, after=None, limit=2):
+        resubmit(database, acme, rejected, sensor, setup=turned, name=str(gone))
+    assert footfall(database, acme)[:2] == (4, 1)
+    assert database.read(acme, "SELECT entries, exits FROM counter_readings") == [(3, 2)]

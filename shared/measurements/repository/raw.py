@@ -109,6 +109,10 @@ class RawRepository:
         """Counts of several parts in, by one statement; the same of each."""
         return gathered.write_each(tx, parts)
 
+    def part_devices(self, tx: Transaction, sensor: UUID, at: datetime) -> None:
+        """Nothing is counted from where a sensor's device before stood to where another one stands since a moment."""
+        readings.part_devices(tx, sensor, at, self._new_id())
+
     def recalibrate(
         self, tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID
     ) -> tuple[int, int]:

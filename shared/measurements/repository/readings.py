@@ -13,19 +13,17 @@ from shared.measurements.repository.writing import ensure_months, hold_tree, wri
 from shared.sites.model import Setup
 from tenant_context.postgres import Transaction
 
-_OF_A_READING = 5
-"""Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _WRITE_READINGS: LiteralString = """
     WITH input AS (
-        SELECT n, sensor_id, line, at, entries, exits
+        SELECT n, sensor_id, line, at, entries, exits, since
         FROM unnest(%(sensors)s::uuid[], %(lines)s::text[], %(times)s::timestamptz[], %(entries)s::bigint[],
-                    %(exits)s::bigint[])
-             WITH ORDINALITY AS t (sensor_id, line, at, entries, exits, n)
+                    %(exits)s::bigint[], %(begun)s::timestamptz[])
+             WITH ORDINALITY AS t (sensor_id, line, at, entries, exits, since, n)
     ), known AS (
         SELECT i.* FROM input i JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
     ), written AS (
-        INSERT INTO counter_readings AS r (tenant_id, sensor_id, line, at, entries, exits, received_at, batch_id)
-        SELECT %(tenant)s, sensor_id, line, at, entries, exits, %(received)s, %(batch)s
+        INSERT INTO counter_readings AS r (tenant_id, sensor_id, line, at, entries, exits, since, received_at, batch_id)
+        SELECT %(tenant)s, sensor_id, line, at, entries, exits, since, %(received)s, %(batch)s
         FROM known ORDER BY sensor_id, line, at
         ON CONFLICT (tenant_id, sensor_id, line, at) DO UPDATE
         SET entries = excluded.entries, exits = excluded.exits, received_at = excluded.received_at,
@@ -52,8 +50,14 @@ _FOLLOWING: LiteralString = """
     )
     SELECT EXISTS (SELECT FROM people_counts c
                    WHERE c.tenant_id = %(tenant)s AND c.sensor_id = e.sensor_id AND c.line = e.line
-                     AND c.starts_at = b.at),
-           e.sensor_id, e.line, b.at, r.at, b.entries, b.exits, r.entries, r.exits
+                     AND c.starts_at = s.at),
+           NOT EXISTS (SELECT FROM sensor_devices d
+                       WHERE d.tenant_id = %(tenant)s AND d.sensor_id = e.sensor_id
+                         AND d.until > s.at AND d.until <= r.at),
+           e.sensor_id, e.line, s.at, r.at, s.entries, s.exits, r.entries, r.exits,
+           CASE WHEN s.at > b.at AND EXISTS (SELECT FROM people_counts c
+                                             WHERE c.tenant_id = %(tenant)s AND c.sensor_id = e.sensor_id
+                                               AND c.line = e.line AND c.starts_at = b.at) THEN b.at END
     FROM ends e
     JOIN counter_readings r
       ON r.tenant_id = %(tenant)s AND r.sensor_id = e.sensor_id AND r.line = e.line AND r.at = e.at
@@ -61,17 +65,25 @@ _FOLLOWING: LiteralString = """
         SELECT b.at, b.entries, b.exits FROM counter_readings b
         WHERE b.tenant_id = %(tenant)s AND b.sensor_id = e.sensor_id AND b.line = e.line AND b.at < e.at
         ORDER BY b.at DESC LIMIT 1) b
-    WHERE r.at - b.at <= %(longest)s"""
+    CROSS JOIN LATERAL (
+        SELECT b.at, b.entries, b.exits WHERE r.since IS NULL OR r.since < b.at
+        UNION ALL
+        SELECT r.since, 0, 0 WHERE r.since >= b.at) s (at, entries, exits)
+    WHERE r.at - s.at <= %(longest)s"""
+
+_FIRST_SINCE: LiteralString = """
+    SELECT line, min(at) FROM counter_readings
+    WHERE tenant_id = %(tenant)s AND sensor_id = %(sensor)s AND at >= %(at)s GROUP BY line ORDER BY line"""
 
 
 def write_counts(tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
     """Counts in; answers what became of them and the places of rows whose sensor is not there.
 
-    Rows with a value less are counters' standings: each is kept, and makes intervals with its neighbours.
+    Some rows are counters' standings: each is kept, and makes intervals with its neighbours.
     """
     places: dict[bool, list[int]] = {True: [], False: []}
     for place, row in enumerate(data["rows"]):
-        places[len(row) == _OF_A_READING].append(place)
+        places[rules.is_standing(row)].append(place)
     if not places[True]:
         ensure_months(tx, "people_counts", [row[2] for row in data["rows"]])
         return write_intervals(tx, data, data["rows"])
@@ -102,10 +114,31 @@ def _write_readings(
     tx: Transaction, data: dict[str, Any], rows: Sequence[Sequence[Any]], setups: Mapping[UUID, Setup]
 ) -> tuple[Outcome, list[int]]:
     """Standings in, and the intervals that end or begin at them anew, whatever came in which order."""
-    sensors, lines, times, entries, exits = (list(column) for column in zip(*rows, strict=True))
+    padded = [(*row, None)[:6] for row in rows]
+    sensors, lines, times, entries, exits, begun = (list(column) for column in zip(*padded, strict=True))
     touched = {"sensors": sensors, "lines": lines, "times": times}
-    found = write(tx, _WRITE_READINGS, data, {**touched, "entries": entries, "exits": exits})
-    following = tx.all(_FOLLOWING, {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST})
-    intervals = [row for known, *one in following if (row := rules.interval(setups[one[0]], *one, known=known))]
-    write_intervals(tx, data, intervals, derived=True)
+    found = write(tx, _WRITE_READINGS, data, {**touched, "entries": entries, "exits": exits, "begun": begun})
+    _derive(tx, data, touched, setups)
     return found
+
+
+def _derive(tx: Transaction, data: dict[str, Any], touched: dict[str, Any], setups: Mapping[UUID, Setup]) -> None:
+    """The intervals that end or begin at standings, anew."""
+    intervals: list[list[Any]] = []
+    values = {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST}
+    for known, is_one, sensor, line, *told, before in tx.all(_FOLLOWING, values):
+        row = rules.interval(setups[sensor], sensor, line, *told, known=known, one=is_one)
+        # A counter began anew between the two: what begins at the one before ends at no standing.
+        over = rules.nothing(sensor, line, before) if before is not None else None
+        intervals += [one for one in (row, over) if one is not None]
+    write_intervals(tx, data, intervals, derived=True)
+
+
+def part_devices(tx: Transaction, sensor: UUID, at: datetime, batch: UUID) -> None:
+    """Make the intervals around a moment anew, at which another device took the sensor's place."""
+    setups = setups_locked(tx, [sensor])
+    following = tx.all(_FIRST_SINCE, {"tenant": tx.tenant.tenant, "sensor": sensor, "at": at})
+    if following:
+        lines, times = (list(column) for column in zip(*following, strict=True))
+        data = {"batch": str(batch), "received_at": tx.now.isoformat()}
+        _derive(tx, data, {"sensors": [sensor] * len(lines), "lines": lines, "times": times}, setups)

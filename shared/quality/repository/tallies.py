@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
+from shared.measurements.rules import is_standing
 from shared.quality.rules.tally import told
 from tenant_context.postgres import Transaction
 
-_OF_A_READING = 5
-"""Values of a counter's standing in the queue: sensor, line, moment, entries, exits."""
 _LATE: LiteralString = """
     i.received_at - i.ends_at > greatest(interval '1 hour', n.interval_minutes * interval '2 minutes')"""
 _ADDED: LiteralString = """
@@ -75,9 +74,7 @@ class TallyRepository:
         """
         values = {"tenant": tx.tenant.tenant, "now": tx.now}
         for standings in (False, True):
-            of_parts = [
-                (data, [row for row in data["rows"] if (len(row) == _OF_A_READING) == standings]) for data in parts
-            ]
+            of_parts = [(data, [row for row in data["rows"] if is_standing(row) == standings]) for data in parts]
             rows = [row for _, some in of_parts for row in some]
             if rows:
                 columns: dict[str, Any] = {

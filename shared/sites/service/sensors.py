@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -18,18 +19,26 @@ from tenant_context.postgres import Transaction
 
 Revoke = Callable[[Transaction, str], None]
 """Stops a device's key."""
+Part = Callable[[Transaction, UUID, datetime], None]
+"""Has nothing counted from what a sensor's device before told to what another one tells since a moment."""
 
 
 class Sensors:
     """Register, change, replace and read the caller's sensors."""
 
     def __init__(
-        self, sensors: SensorRepository, directory: Directory, new_id: NewId, revoke: Revoke | None = None
+        self,
+        sensors: SensorRepository,
+        directory: Directory,
+        new_id: NewId,
+        revoke: Revoke | None = None,
+        part: Part | None = None,
     ) -> None:
         self._sensors = sensors
         self._directory = directory
         self._new_id = new_id
         self._revoke = revoke
+        self._part = part
 
     def register(self, tx: Transaction, draft: SensorDraft) -> Sensor:
         """A new sensor, which may push at once; emits sensor.registered.
@@ -130,6 +139,8 @@ class Sensors:
         past = Device(before.serial, before.vendor, before.key_prefix, since, at)
         self._sensors.add_device(tx, sensor_id, self._new_id(), past)
         self._sensors.update(tx, after)
+        if self._part is not None:
+            self._part(tx, sensor_id, at)
         tell(tx, self._directory, self._sensors, sensor=sensor_id)
         self._stop_key(tx, before)
         data = _event("sensor.replaced", after).data

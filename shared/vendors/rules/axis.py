@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from shared.vendors.errors import Misshapen
+from shared.vendors.errors import Fault
 from shared.vendors.model import Push, Record
 from shared.vendors.rules.values import LARGEST_TOTAL, Reader, count, moment, name, references
 
@@ -23,6 +23,7 @@ def read_live(document: dict[str, Any]) -> Push:
             count(document.get("in"), "in", most=LARGEST_TOTAL),
             count(document.get("out"), "out", most=LARGEST_TOTAL),
             cumulative=True,
+            daily=True,
         )
 
     Reader(push).row("", document, record)
@@ -40,7 +41,7 @@ def read_retail(document: dict[str, Any]) -> Push:
         if measurement.get("kind") != _COUNTS:
             reader.ignore()
             continue
-        items = list(reader.parts(measurement, path, "items"))
+        items = list(reader.parts(measurement, "", "items"))
         reader.row(path, measurement, partial(_measured, measurement, items))
     return push
 
@@ -54,7 +55,7 @@ def _measured(measurement: dict[str, Any], items: list[tuple[str, dict[str, Any]
     for path, item in items:
         direction = item.get("direction")
         if direction not in ("in", "out"):
-            raise Misshapen("axis-retail-data", f"{path}/direction", "must be in or out")
-        sums[direction] += count(item.get("count"), "items/count")
+            raise Fault(f"{path}/direction", "direction", "must be in or out")
+        sums[direction] += count(item.get("count"), f"{path}/count")
     line = name(measurement.get("name", measurement.get("id")))
     return Record(row, line, moments["From"], moments["To"], sums["in"], sums["out"])

@@ -5,6 +5,7 @@ nor external ones, so that nothing can be blown up and nothing is fetched.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from xml.parsers import expat
 
@@ -69,20 +70,20 @@ def read(raw: bytes) -> Push:
         raise Misshapen(_FORM, "", f"the root is {root[0][:50]} and not EventNotificationAlert")
     push.references = references(_text(root, "macAddress"), _text(root, "deviceSerial"), _text(root, "deviceID"))
     event = (_text(root, "eventType") or "").lower()
-    found = _first(root, "peopleCounting")
-    if found is None:
+    found = list(_all(root, "peopleCounting"))
+    if not found:
         if event == _COUNTING:
             raise Misshapen(_FORM, "peopleCounting", "is missing")
         push.ignored = 1
         return push
-    counting = found
-    line = name(_text(root, "channelID"))
-    content = {one[0]: "".join(one[2]).strip() for one in counting[1]}
-    Reader(push).row("peopleCounting", content, lambda row: _counted(row, root, counting, line))
+    line, reader = name(_text(root, "channelID")), Reader(push)
+    for counting in found:
+        content = {one[0]: "".join(one[2]).strip() for one in counting[1]}
+        reader.row("peopleCounting", content, partial(_counted, root, counting, line))
     return push
 
 
-def _counted(row: int, root: Element, counting: Element, line: str) -> Record:
+def _counted(root: Element, counting: Element, line: str, row: int) -> Record:
     manner = (_text(counting, "statisticalMethods") or "").lower()
     ranged = _first(counting, "TimeRange")
     if manner == "timerange" or (not manner and ranged is not None):

@@ -7,6 +7,8 @@ from shared.vendors.model import Push, Record
 from shared.vendors.rules.values import LARGEST_TOTAL, Reader, count, moment, name, references
 
 _IN, _OUT = "direction=in", "direction=out"
+_PRESENT = ("occupancy", "zone", "queue")
+"""Types of registers that tell who is there, and not who came or went, unless they say which way they count."""
 
 
 def read(document: dict[str, Any]) -> Push:
@@ -20,6 +22,9 @@ def read(document: dict[str, Any]) -> Push:
     push.references = references(*named)
     for path, log in reader.parts(document, "", "CountLogs"):
         for place, register in reader.parts(log, path, "Counts"):
+            if str(register.get("RegisterType")).casefold() in _PRESENT and not _tags(register) & {_IN, _OUT}:
+                reader.ignore()
+                continue
             reader.row(place, register, partial(_register, log, register))
     histograms = document.get("HistogramLogs")
     reader.ignore(len(histograms) if isinstance(histograms, list) else 0)
@@ -30,8 +35,7 @@ def _register(log: dict[str, Any], register: dict[str, Any], row: int) -> Record
     cumulative = "LogPeriodValue" not in register
     field, most = ("Value", LARGEST_TOTAL) if cumulative else ("LogPeriodValue", 1_000_000)
     value = count(register.get(field), field, most=most)
-    found = register.get("Tags")
-    tags = {tag.strip().lower() for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
+    tags = _tags(register)
     out = _OUT in tags
     start = log.get("StartTimestamp", log.get("StartTimestampLocaltime"))
     return Record(
@@ -45,3 +49,8 @@ def _register(log: dict[str, Any], register: dict[str, Any], row: int) -> Record
         one_way=not out and _IN not in tags,
         aliases=(name(register.get("UUID")), name(register.get("RegisterId"))),
     )
+
+
+def _tags(register: dict[str, Any]) -> set[str]:
+    found = register.get("Tags")
+    return {tag.strip().lower() for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()

@@ -9,7 +9,7 @@ from shared.sites.model import Columns
 from shared.vendors.errors import VENDORS, Misshapen, UnknownVendor, UnreadablePush, Unrecognised
 from shared.vendors.model import Push
 from shared.vendors.rules import axis, irisys, vivotek, xovis
-from tenant_context.errors import FieldError
+from tenant_context.errors import FieldError, RmapError
 
 _PARTS = 16
 _FORMS: tuple[tuple[frozenset[str], Callable[[dict[str, Any]], Push]], ...] = (
@@ -29,7 +29,7 @@ def read(raw: bytes, vendor: str | None, columns: Columns | None = None) -> Push
     """A push of any vendor. Raises `UnknownVendor`, `UnreadablePush`, `Unrecognised`, `Misshapen`, SensorNeeded."""
     if vendor is not None and vendor not in VENDORS:
         raise UnknownVendor
-    push = _read(_only_part(raw), columns)
+    push = _first_of(_parts(raw), columns)
     if push.vendor and vendor not in {None, push.vendor}:
         raise Unrecognised(
             f"The address is for {vendor}, but this was recognised as {push.form}.",
@@ -37,6 +37,20 @@ def read(raw: bytes, vendor: str | None, columns: Columns | None = None) -> Push
         )
     push.vendor = push.vendor or vendor or ""
     return push
+
+
+def _first_of(parts: list[bytes], columns: Columns | None) -> Push:
+    """The first part that is a push; the others are ignored. Raises what is wrong with the first where none is."""
+    wrong: RmapError | None = None
+    for part in parts:
+        try:
+            push = _read(part, columns)
+        except RmapError as error:
+            wrong = wrong or error
+        else:
+            push.ignored += len(parts) - 1
+            return push
+    raise wrong or AssertionError("there is a part, or it is said that there is none")
 
 
 def _read(raw: bytes, columns: Columns | None) -> Push:
@@ -90,13 +104,15 @@ def _looks_like_a_table(raw: bytes) -> bool:
     return any(one in first for one in (b",", b";", b"\t", b"|"))
 
 
-def _only_part(raw: bytes) -> bytes:
-    """The first part of a multipart body that is not a picture; anything else as it is."""
+def _parts(raw: bytes) -> list[bytes]:
+    """The parts of a multipart body that are no pictures; anything else as it is."""
     if not raw.startswith(b"--"):
-        return raw
-    boundary = raw[:200].splitlines()[0].rstrip()
+        return [raw]
+    boundary, found = raw[:200].splitlines()[0].rstrip(), []
     for part in raw.split(boundary, _PARTS)[1:]:
         head, _, body = part.partition(b"\r\n\r\n")
-        if body and b"image/" not in head.lower():
-            return body.strip()
-    raise UnreadablePush("No part of the multipart body holds counts.")
+        if body.strip() and b"image/" not in head.lower():
+            found.append(body.strip())
+    if not found:
+        raise UnreadablePush("No part of the multipart body holds counts.")
+    return found

@@ -1,14 +1,16 @@
 """Xovis PC series: v5 (logics, live, status) and v4 (JSON). Forward is in, unless the sensor's setup says otherwise."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from shared.vendors.errors import Fault
 from shared.vendors.model import Push, Record
 from shared.vendors.rules.values import Reader, count, moment, name, references
 
-_IN, _OUT = ("fw", "forward", "in"), ("bw", "backward", "out")  # not sets: a label may be anything
+_IN, _OUT = ("fw", "forward", "in"), ("bw", "backward", "out")
 _CROSSINGS = {"LINE_CROSS_FORWARD": 0, "LINE_CROSS_BACKWARD": 1}
 _INSTANT = timedelta(milliseconds=1)
 
@@ -44,6 +46,7 @@ def read_v4(document: dict[str, Any]) -> Push:
 def read_live(document: dict[str, Any]) -> Push:
     """`live_data`: crossings one by one, each an interval of a millisecond; tracks are ignored.
 
+    The interval that a frame falls into is one in which the device counted, whoever came.
     They say what logics say as well, so they count only where the sensor's setup wants events instead of records.
     """
     push = Push("xovis", "xovis-5-live")
@@ -51,6 +54,9 @@ def read_live(document: dict[str, Any]) -> Push:
     data = reader.part(document, "", "live_data", dict)
     push.references = _device(data, "sensor_info", "serial_number")
     for path, frame in reader.parts(data, "live_data", "frames"):
+        with suppress(Fault):
+            at = moment(frame.get("time"), "time")
+            push.alive += [at] if at.tzinfo else []
         crossed: Counter[tuple[str, str, int]] = Counter()
         for _, event in reader.parts(frame, path, "events") if frame.get("events") else ():
             way = _CROSSINGS.get(str(event.get("type")))
@@ -88,13 +94,14 @@ def _interval(
     aliases: tuple[str, ...],
     values: list[tuple[Any, Any]],
 ) -> None:
+    values = [(label.casefold() if isinstance(label, str) else "", value) for label, value in values]
     if not any(label in _IN + _OUT for label, _ in values):
         reader.ignore()
         return
 
     def made(row: int) -> Record:
-        entries = sum(count(value, str(label)) for label, value in values if label in _IN)
-        exits = sum(count(value, str(label)) for label, value in values if label in _OUT)
+        entries = sum(count(value, label) for label, value in values if label in _IN)
+        exits = sum(count(value, label) for label, value in values if label in _OUT)
         start, end = moment(record.get("from"), "from"), moment(record.get("to"), "to")
         return Record(row, line, start, end, entries, exits, aliases=aliases)
 
@@ -103,4 +110,4 @@ def _interval(
 
 def _crossing(frame: dict[str, Any], line: str, alias: str, ways: tuple[int, int], row: int) -> Record:
     at: datetime = moment(frame.get("time"), "time")
-    return Record(row, line, at, at + _INSTANT, *ways, aliases=(alias,))
+    return Record(row, line, at, at + _INSTANT, *ways, instant=True, aliases=(alias,))

@@ -153,6 +153,47 @@ def test_lines_of_a_csv_make_receipts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "field", "code"),
+    [
+        ("mug,x,5.00", "quantity", "invalid"), ("mug,2", "unit_price", "invalid"), (",2,5.00", "sku", "invalid"),
+        ("mug,1e99,5.00", "quantity", "amount"), ("mug,2,0.00001", "unit_price", "too-fine"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", range(3))
+def test_a_line_that_cannot_be_read_refuses_its_whole_receipt_which_is_kept(
+    line: str, field: str, code: str, place: int
+) -> None:
+    head, lines = "r1,berlin,2026-03-02T10:00:00Z,EUR,", ["tea,3,2.00", "pot,1,9.00"]
+    lines.insert(place, line)
+    text = "id,site,time,currency,sku,quantity,unit_price\n" + "\n".join(head + one for one in lines)
+    found = rules.read_transactions_csv((text + "\nr2,berlin,2026-03-02T11:00:00Z,EUR,tea,1,2.00\n").encode())
+    assert [(receipt.id, str(receipt.total)) for _, receipt in found.taken] == [("r2", "2.00")]
+    refused = rules.refusals(found)
+    assert [one.row for one in refused] == [0, 1, 2]
+    assert [(one.field, one.code) for one in refused].count(("id", "receipt-refused")) == 2
+    bad = refused[place]
+    assert (bad.field, bad.code) == (field, code)
+    assert [one["sku"] for one in bad.content["lines"]] == [one.partition(",")[0] for one in lines]
+    assert {name: bad.content[name] for name in ("id", "site", "time", "currency")} == {
+        "id": "r1", "site": "berlin", "time": "2026-03-02T10:00:00Z", "currency": "EUR",
+    }  # fmt: skip
+    assert all(one.content == {"id": "r1", "site": "berlin"} for one in refused if one is not bad)
+
+
+def test_a_receipt_whose_particulars_are_wrong_is_kept_with_all_its_lines_once() -> None:
+    lines = "r1,berlin,today,EUR,tea,3,2.00\nr1,berlin,today,EUR,mug,1,5.00\n"
+    found = rules.read_transactions_csv(("id,site,time,currency,sku,quantity,unit_price\n" + lines).encode())
+    first, second = rules.refusals(found)
+    assert [one["sku"] for one in first.content["lines"]] == ["tea", "mug"]
+    assert second.content == {"id": "r1", "site": "berlin"}
+
+
+def test_a_line_that_ends_before_its_receipt_is_named_is_told_off() -> None:
+    found = rules.read_transactions_csv(b"sku,quantity,unit_price,time,currency,site,id\ntea,1,2.00\n")
+    assert [(one.row, one.code) for one in rules.refusals(found)] == [(0, "invalid")]
+
+
+@pytest.mark.parametrize(
     "raw",
     [b"", b"\xff\xfe", b"sensor,start\n", b'sensor,start,end,entries,exits\n"door-1,', bytes(range(256)),
      b"sensor,start,end,entries,exits\n" + b'"' + b"x" * 200_000 + b'",1,2,3,4\n',

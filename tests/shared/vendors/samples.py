@@ -117,6 +117,11 @@ VIVOTEK: dict[str, Any] = {
     ],
 }  # fmt: skip
 
+VIVOTEK_CSV = """RuleName,StartTime,EndTime,In,Out
+Door,2026-03-02 10:00:00,2026-03-02 10:15:00,1,2
+Hall,2026-03-02 10:00:00,2026-03-02 10:15:00,0,3
+"""
+
 
 def hikvision(method: str, times: str, enter: str = "3", leave: str = "1", head: str = "") -> bytes:
     return f"""<?xml version="1.0" encoding="UTF-8"?>{head}

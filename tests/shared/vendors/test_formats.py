@@ -1,7 +1,6 @@
 """Each vendor's push becomes rows like everybody's, and what it is not is told."""
 
 import json
-import os
 from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from shared.vendors.model import Push
 from shared.vendors.rules import recognise
 from shared.vendors.rules.settle import settle
 from tenant_context.errors import RmapError
+from tests.real import DATA, MISSING
 from tests.shared.vendors import samples
 
 Row = tuple[str, str, str, int, int]
@@ -91,8 +91,68 @@ def test_one_push_of_xovis_holds_several_minutes_of_several_lines() -> None:
 def test_xovis_counts_by_records_or_by_events_and_never_by_both() -> None:
     events = profile(counts_from="events")
     assert rows(read(samples.XOVIS_LIVE)) == ([], [])
-    assert rows(read(samples.XOVIS_LIVE), events)[0] == [("Door", "02 09:00:00", "02 09:00:00", 2, 0)]
+    assert rows(read(samples.XOVIS_LIVE), events)[0] == [
+        ("Door", "02 09:00:00", "02 09:00:00", 2, 0), ("Door", "02 09:00:00", "02 09:15:00", 0, 0),
+    ]  # fmt: skip
     assert rows(read(samples.XOVIS_LOGICS), events) == ([], [])
+
+
+def live(*frames: tuple[int, int]) -> Push:
+    """Crossings of the door: so many, so many milliseconds after nine."""
+    crossing = {"type": "LINE_CROSS_FORWARD", "attributes": {"geometry_id": 1, "geometry_name": "Door"}}
+    nine = samples.XOVIS_LIVE["live_data"]["frames"][0]["time"] - 7
+    told = [{"time": nine + at, "events": [crossing] * times} for at, times in frames]
+    return read({"live_data": {**samples.XOVIS_LIVE["live_data"], "frames": told}})
+
+
+def test_crossings_cover_the_interval_that_they_fall_into_once_and_for_every_line_that_is_known() -> None:
+    events = profile(counts_from="events", lines={"Hall": Line(), "2": Line(direction="ignored")})
+    found, _ = rows(live((0, 1), (1_000, 2), (900_001, 0), (86_400_000, 0)), events)
+    assert found == [
+        ("Door", "02 09:00:00", "02 09:00:00", 1, 0), ("Door", "02 09:00:01", "02 09:00:01", 2, 0),
+        ("Door", "02 09:00:00", "02 09:15:00", 0, 0), ("Door", "02 09:15:00", "02 09:30:00", 0, 0),
+        ("Door", "03 09:00:00", "03 09:15:00", 0, 0),
+        ("Hall", "02 09:00:00", "02 09:15:00", 0, 0), ("Hall", "02 09:15:00", "02 09:30:00", 0, 0),
+        ("Hall", "03 09:00:00", "03 09:15:00", 0, 0),
+    ]  # fmt: skip
+    intervals, _ = settle(live((0, 1)), "door", events)
+    assert len({row.start for _, row in intervals.taken if row.line == "Door"}) == 2  # none has another's place
+
+
+def test_frames_of_ages_cover_nothing() -> None:
+    events = profile(interval=1, counts_from="events", lines={str(one): Line() for one in range(64)})
+    push = live(*((60_000 * minute, 0) for minute in range(200)))
+    assert rows(push, events) == ([], [])
+
+
+def vivotek(*told: tuple[str, str, str]) -> Push:
+    """Counts of rules: one came in, none went out."""
+    info = [
+        {
+            "RuleName": rule,
+            "In": 1,
+            "Out": 0,
+            "StartTime": f"2026-03-02T{start}:00Z",
+            "EndTime": f"2026-03-02T{end}:00Z",
+        }
+        for rule, start, end in told
+    ]
+    return read({**samples.VIVOTEK, "Data": [{"RuleType": "Counting", "CountingInfo": info}]})
+
+
+def test_silence_is_zero_where_the_setup_says_so_and_missing_else() -> None:
+    told = (("Door", "09:00", "09:15"), ("Hall", "09:45", "10:00"))
+    lines = {"Door": Line(), "Hall": Line(name="hall"), "Yard": Line(direction="ignored")}
+    zero = profile(silence="zero", lines=lines)
+    found, _ = rows(vivotek(*told), zero)
+    assert sorted(found) == sorted(
+        (line, f"02 {start}:00", f"02 {end}:00", int((line, start) in {("Door", "09:00"), ("hall", "09:45")}), 0)
+        for line in ("Door", "hall")
+        for start, end in (("09:00", "09:15"), ("09:15", "09:30"), ("09:30", "09:45"), ("09:45", "10:00"))
+    )
+    assert len(rows(vivotek(*told), profile(lines=lines))[0]) == 2
+    far = rows(vivotek(("Door", "00:00", "00:15"), ("Door", "23:30", "23:45")), zero)[0]
+    assert len(far) == 2 * 95  # a day at most
 
 
 def test_xovis_4_is_read_with_its_offsets() -> None:
@@ -135,6 +195,53 @@ def test_hikvision_tells_an_interval_or_a_standing() -> None:
     at = "<RealTime><time>2026-03-02T10:14:30+01:00</time></RealTime>"
     assert rows(read(samples.hikvision("realTime", at))) == ([], [("1", "02 09:14:30", 3, 1)])
     assert rows(read(samples.hikvision("realTime", ""))) == ([], [("1", "02 09:15:00", 3, 1)])
+
+
+def test_every_count_of_a_hikvisions_push_is_read() -> None:
+    one = samples.hikvision("timeRange", samples.RANGE).decode()
+    counting = one[one.index("<peopleCounting>") : one.index("</EventNotificationAlert>")]
+    later = counting.replace("T10:15:00", "T10:30:00").replace("T10:00:00", "T10:15:00")
+    assert rows(read(one.replace(counting, counting + later).encode()))[0] == [
+        ("1", "02 09:00:00", "02 09:15:00", 3, 1), ("1", "02 09:15:00", "02 09:30:00", 3, 1),
+    ]  # fmt: skip
+
+
+def test_a_multipart_push_is_its_first_part_that_is_one_and_the_others_are_told() -> None:
+    xml = samples.hikvision("timeRange", samples.RANGE)
+    parts = [(b"text/plain", b"hello"), (b"image/jpeg", b"\xff\xd8"), (b"application/xml", xml), (b"text/xml", xml)]
+    body = b"".join(b"--b\r\nContent-Type: " + kind + b"\r\n\r\n" + raw + b"\r\n" for kind, raw in parts) + b"--b--\r\n"
+    push = read(body)
+    assert (len(push.records), push.ignored) == (1, 2)
+    with pytest.raises(UnreadablePush, match="neither JSON nor XML"):
+        read(b"--b\r\n\r\nhello\r\n--b\r\n\r\nworld\r\n--b--\r\n")
+
+
+def test_labels_of_xovis_are_read_in_capitals_too() -> None:
+    document = deepcopy(samples.XOVIS_4)
+    for value, label in zip(document["content"]["element"][0]["measurement"][0]["value"], ("FW", "Out"), strict=True):
+        value["label"] = label
+    assert rows(read(document))[0] == [("Line 1", "02 09:00:00", "02 09:15:00", 5, 6)]
+
+
+def test_an_axis_measurement_of_another_direction_is_refused_alone() -> None:
+    document = deepcopy(samples.AXIS_RETAIL)
+    first = document["data"]["measurements"][0]
+    document["data"]["measurements"].append({**first, "items": [{"direction": "past", "count": 4}]})
+    push = read(document)
+    assert len(rows(push)[0]) == 1
+    assert refusals(push) == [(1, "data/measurements/2/items/0/direction", "direction")]
+
+
+def test_registers_that_tell_who_is_there_are_ignored() -> None:
+    document = deepcopy(samples.IRISYS)
+    document["CountLogs"][0]["Counts"] += [
+        {"Name": "Inside", "LogPeriodValue": 4, "RegisterType": "Occupancy"},
+        {"Name": "Shop", "LogPeriodValue": 4, "RegisterType": "Zone", "Tags": ["direction=IN"]},
+    ]
+    push = read(document)
+    assert push.ignored == 2  # and the histogram
+    assert [row[0] for row in rows(push)[0]] == ["In", "Out", "Shop"]
+    assert refusals(push) == []
 
 
 def test_hikvisions_other_events_are_ignored() -> None:
@@ -317,9 +424,9 @@ def test_bytes_of_any_kind_are_a_push_or_told_off(head: bytes, raw: bytes) -> No
 
 
 def _real() -> Path:
-    folder = Path(os.environ.get("RMAP_DATA", "/nowhere")) / "vendor_payloads"
+    folder = DATA / "vendor_payloads"
     if not folder.is_dir():
-        pytest.skip("RMAP_DATA names no folder with vendor_payloads in it: real pushes are not part of the project")
+        pytest.skip(MISSING + "vendor_payloads: real pushes are not part of the project")
     return folder
 
 
