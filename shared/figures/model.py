@@ -8,7 +8,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere in the tree of sites, and what its days are: the hours are a store's, empty where none are kept."""
+    """Somewhere in the tree of sites, and what its days are.
+
+    The hours are a store's, empty where none are kept; a zone has its store's clock and hours.
+    """
 
     id: UUID
     kind: str

@@ -10,7 +10,13 @@ from shared.figures.model import Flow, Place, Sums
 from shared.hours.rules import first_shown
 from tenant_context.postgres import Transaction
 
-_PLACE: LiteralString = "SELECT id, kind, name, time_zone, hours FROM sites WHERE tenant_id = %s AND id = %s"
+# A zone's days are by its store's clock and hours, as its rollups are.
+_PLACE: LiteralString = """
+    SELECT s.id, s.kind, s.name, coalesce(h.time_zone, s.time_zone), coalesce(h.hours, s.hours)
+    FROM sites s
+    LEFT JOIN site_tree t ON t.tenant_id = s.tenant_id AND t.site_id = s.id AND t.kind = 'zone'
+    LEFT JOIN sites h ON h.tenant_id = t.tenant_id AND h.id = t.parent_id
+    WHERE s.tenant_id = %s AND s.id = %s"""
 # A place and, of regions and districts, the stores in it.
 _BELOW: LiteralString = """
     WITH RECURSIVE below AS (
@@ -74,7 +80,7 @@ class FigureRepository:
     """Reads sums of one tenant's places within a transaction."""
 
     def place(self, tx: Transaction, place: UUID) -> Place:
-        """A place. Errors: PlaceNotFound."""
+        """A place; of a zone the clock and the hours are its store's. Errors: PlaceNotFound."""
         row = tx.one(_PLACE, (tx.tenant.tenant, place))
         if row is None:
             raise PlaceNotFound
