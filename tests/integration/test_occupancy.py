@@ -49,6 +49,9 @@ class Store:
         self.limits = Limits(self.figures, known, self.occupancy)
         self.judging = Judging(Sources(RuleRepository(), AlertRepository(), self.figures, known), uuid7)
         watch = Watch(database, WatchedRepository(), self.limits, self.judging)
+        self.tills = Processor(
+            database, RawRepository(uuid7), "transactions", RawRepository.write_transactions, heeds=(watch,)
+        )
         self.processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=(watch,))
 
     def push(self, *counts: tuple[datetime, int, int], sensor: UUID | None = None, beat: bool = False) -> Message:
@@ -58,15 +61,26 @@ class Store:
             [who, "", start.isoformat(), (start + QUARTER).isoformat(), entries, exits]
             for start, entries, exits in counts
         ]
-        data = {
-            "batch": str(uuid7()), "received_at": self.now.isoformat(), "rows_in_batch": len(rows), "duplicates": 0,
-            "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": rows, "refused": [],
-        }  # fmt: skip
+        data = self._part(rows)
         if beat:
             data["beats"] = [[who, counts[-1][0].isoformat() if counts else None, None]]
         message = Message(self.tenant.tenant, "test", "counts", data)
         self.processor(self.tenant, message)
         return message
+
+    def sell(self, *sold: tuple[datetime, int, str], site: UUID | None = None) -> None:
+        """Receipts of one piece each: when, how much, in which currency."""
+        rows = [
+            [str(site or self.site), uuid7().hex, at.isoformat(), currency, str(total), None, [["sku", 1, str(total)]]]
+            for at, total, currency in sold
+        ]
+        self.tills(self.tenant, Message(self.tenant.tenant, "test", "transactions", self._part(rows)))
+
+    def _part(self, rows: list[Any]) -> dict[str, Any]:
+        return {
+            "batch": str(uuid7()), "received_at": self.now.isoformat(), "rows_in_batch": len(rows), "duplicates": 0,
+            "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": rows, "refused": [],
+        }  # fmt: skip
 
     def patrol(self) -> dict[str, Any]:
         """The job."""
