@@ -15,6 +15,7 @@ from shared.alerts.errors import AlertNotFound, AlertResolved, RuleNotFound, Too
 from shared.alerts.model import Condition, Kind, Quiet, Rule, RuleDraft
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.service import judging as watching
 from shared.alerts.service import rules as making
 from shared.alerts.service.rules import Alerts, Rules
 from shared.figures.errors import WrongCurrency
@@ -53,6 +54,11 @@ class Watched(Store):
         """Who came in whole hours, the last of them until a moment."""
         for back, entries in enumerate(reversed(people), start=1):
             self.push(*((until - back * HOUR + n * QUARTER, entries if n == 0 else 0, 0) for n in range(4)))
+
+    def turn(self) -> list[tuple[UUID, UUID]]:
+        """What the next run of the job judges."""
+        with self.database.transaction(self.tenant) as tx:
+            return self.judging._in_turn(tx)
 
     def kinds(self) -> list[str]:
         """What was told of alerts, in order."""
@@ -303,6 +309,19 @@ def test_conversion_of_a_region_is_of_stores_that_count_and_sell(store: Watched)
             for metric, currency in (("conversion_rate", None), ("sales_per_visitor", "EUR"))
         )
     assert (rate, spent) == (Decimal("0.2"), Decimal(1))
+
+
+def test_of_more_rules_than_a_run_judges_all_have_their_turn(store: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PAIRS_A_RUN", 3)
+    watched, store.processor._heeds = store.processor._heeds, ()
+    store.push((NOON - QUARTER, 500, 0))
+    store.processor._heeds = watched
+    made = {str(store.rule(Kind.THRESHOLD, 100, period="day").id) for _ in range(8)}
+    assert [store.patrol()["alerts"] for _ in range(4)] == [3, 3, 2, 0]
+    assert {data["rule_id"] for _, data in store.told("alert.opened")} == made
+    turns = [set(store.turn()) for _ in range(6)]
+    assert [len(turn) for turn in turns] == [3] * 6
+    assert all(len(turns[n] | turns[n + 1] | turns[n + 2]) == 8 for n in range(4))
 
 
 def test_many_who_judge_at_once_open_one_alert(store: Watched, clone: Clone) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from shared.alerts import rules
 from shared.alerts.model import Condition, Kind, Reading, Rule
 from shared.alerts.repository.alerts import AlertRepository
-from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.repository.rules import Pair, RuleRepository
 from shared.alerts.service.telling import resolve, tell
 from shared.figures.errors import PlaceNotFound
 from shared.figures.model import MONEY, PER_VISITOR, Place
@@ -51,10 +51,25 @@ class Judging:
         self._new_id = new_id
 
     def __call__(self, tx: Transaction, touched: Sequence[UUID] | None = None) -> int:
-        """Judge every rule, or those of places that something came for; answers how many alerts opened or resolved."""
-        pairs = self._from.rules.places(tx, touched, PAIRS_A_RUN)
+        """Judge every rule, or those of places that something came for; answers how many alerts opened or resolved.
+
+        Of more than are judged in one go, the next run judges those that follow, until all had their turn.
+        """
+        pairs = self._in_turn(tx) if touched is None else self._from.rules.places(tx, touched, PAIRS_A_RUN)
         held = self._from.rules.held(tx, sorted({rule for rule, _ in pairs})) if pairs else {}
         return sum(self._judge(tx, held[rule], place) for rule, place in pairs if rule in held)
+
+    def _in_turn(self, tx: Transaction) -> list[Pair]:
+        before = self._from.rules.turn(tx)
+        pairs = self._from.rules.places(tx, None, PAIRS_A_RUN, before)
+        if before is not None and len(pairs) < PAIRS_A_RUN:
+            # What is left of the end, and the beginning once more, up to where this run began.
+            start = self._from.rules.places(tx, None, PAIRS_A_RUN - len(pairs))
+            pairs += [pair for pair in start if pair <= before]
+            self._from.rules.keep_turn(tx, pairs[-1] if len(pairs) == PAIRS_A_RUN else None)
+        elif len(pairs) == PAIRS_A_RUN:
+            self._from.rules.keep_turn(tx, pairs[-1])
+        return pairs
 
     def _judge(self, tx: Transaction, rule: Rule, site: UUID) -> bool:
         try:
