@@ -121,13 +121,16 @@ def _raw_body(route: Route) -> dict[str, Any] | None:
 def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:
     more = ["ETag"] if _is_versioned(route.answer) else []
     more += ["X-Next-Cursor"] if route.lines else []
+    more += route.tells
     if route.writes:
         more += [*(["Location"] if route.status == 201 else []), "Idempotent-Replayed"]  # noqa: PLR2004  Created
     answer: dict[str, Any] = {
         "description": _REASONS.get(route.status, "OK."),
         "headers": problems.headers(*more),
     }
-    if route.answer is str:
+    if route.types:
+        answer["content"] = {kind: {"schema": _file(kind)} for kind in route.types}
+    elif route.answer is str:
         answer["content"] = {"text/plain": {"schema": {"type": "string"}}}
     elif route.answer is dict:
         answer["content"] = {"application/json": {"schema": {"type": "object"}}}
@@ -140,6 +143,11 @@ def _answer(route: Route, shapes: Shapes) -> dict[str, Any]:
         else:
             answer["content"] = {"application/json": {"schema": schema, "example": sample(schema, shapes)}}
     return answer
+
+
+def _file(kind: str) -> Schema:
+    """A file's schema: text is a string, and what is binary has none (OpenAPI 3.1)."""
+    return {"type": "string"} if kind.startswith("text/") else {}
 
 
 def _is_versioned(shape: Any) -> bool:

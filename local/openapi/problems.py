@@ -27,6 +27,11 @@ HEADERS: Parts = {
     "ETag": {"description": "The version, to be sent as If-Match with an update.", "schema": _TEXT, "example": '"3"'},
     "Location": {"description": "Where the new thing is.", "schema": _TEXT},
     "X-Next-Cursor": {"description": "Where to go on; missing where that was all.", "schema": _TEXT},
+    "X-Cache": {
+        "description": "Whether the answer was there already: in the sandbox, in what all sandboxes share, or not.",
+        "schema": {"type": "string", "enum": ["HIT sandbox", "HIT shared", "MISS"]},
+    },
+    "Content-Disposition": {"description": "The file's name.", "schema": _TEXT},
     "Idempotent-Replayed": {"description": "`true` where this is the answer to an earlier try.", "schema": _TEXT},
     "Retry-After": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer", "minimum": 1}},
     "WWW-Authenticate": {"description": "How to prove yourself.", "schema": _TEXT},

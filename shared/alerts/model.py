@@ -36,7 +36,8 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     `threshold`: a metric of a period is above or below `value`. `change`: it has risen or fallen by more than so many
     percent `against` the period before, or that of a week or a year (364 days, or twelve months) earlier.
     `missing_data`: nothing came for so many minutes. `capacity`: the place's limit is reached. `clear_at` is where an
-    alert that is open resolves: `value` unless it is said.
+    alert that is open resolves: `value` unless it is said. `currency`: of which amounts are, as they are never added;
+    None where nothing was sold yet.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     period: Literal["hour", "day", "week", "month"] = "day"
     against: Literal["previous", "week", "year"] = "previous"
     quiet: Quiet | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from shared.hours.rules import first_shown
 METRICS = frozenset(
     {
         "footfall", "exits", "transactions", "units", "revenue", "conversion_rate", "average_basket",
-        "sales_per_visitor",
+        "units_per_transaction", "sales_per_visitor",
     }
 )  # fmt: skip
 ADDITIVE = frozenset({"footfall", "exits", "transactions", "units", "revenue"})
@@ -21,6 +21,8 @@ _LARGEST = Decimal(10) ** 12
 _LONGEST_SILENCE = 60 * 24 * 30
 _NEWS = {"hour": timedelta(hours=6), "day": timedelta(days=3), "week": timedelta(days=14), "month": timedelta(days=62)}
 """How long ago a period may have ended to be told of: what comes months late raises nothing."""
+
+_PATIENCE, _PATIENCE_OF_HOURS = timedelta(hours=36), timedelta(hours=3)
 
 
 def check(condition: Condition) -> None:
@@ -46,6 +48,11 @@ def check(condition: Condition) -> None:
             raise WrongRule("/condition/clear_at", "order", f"must be {where}: an alert resolves on the way back")
     if condition.quiet is not None and condition.quiet.from_ == condition.quiet.to:
         raise WrongRule("/condition/quiet", "empty", "ends when it begins; disable the rule to hear nothing of it")
+
+
+def is_reckoned(condition: Condition) -> bool:
+    """Whether a metric of periods is looked at, which may be an amount."""
+    return condition.kind in {Kind.THRESHOLD, Kind.CHANGE}
 
 
 def is_alarming(condition: Condition, value: Decimal, *, opened: bool) -> bool:
@@ -97,6 +104,14 @@ def is_news(condition: Condition, end: datetime, now: datetime) -> bool:
     return now - end <= _NEWS[condition.period]
 
 
+def patience(condition: Condition) -> timedelta:
+    """How old somebody's newest may be before a period is judged without them: a dead sensor holds up nothing for long.
+
+    Files of a day come in the night after it; who tells of hours tells within them.
+    """
+    return _PATIENCE_OF_HOURS if condition.period == "hour" else _PATIENCE
+
+
 def change(value: Decimal | None, before: Decimal | None) -> Decimal | None:
     """By how many percent something has changed; None where that cannot be told."""
     if value is None or not before:
@@ -112,13 +127,14 @@ def message(condition: Condition, place: str, value: Decimal) -> str:
     if condition.kind is Kind.MISSING_DATA:
         return f"{place}: no {'counts' if condition.metric == 'footfall' else 'receipts'} came for {shown} minutes."
     what = condition.metric.replace("_", " ")
-    limit = f"{condition.value.normalize():f}"
+    of = f" {condition.currency}" if condition.currency else ""
+    limit = f"{condition.value.normalize():f}{of}"
     if condition.kind is Kind.CHANGE:
         way = "rose" if value > 0 else "fell"
         then = {"previous": f"the {condition.period} before", "week": "a week before", "year": "a year before"}
         against = then[condition.against]
         return f"{place}: {what} of the {condition.period} {way} by {abs(value).normalize():f} % against {against}."
-    return f"{place}: {what} of the {condition.period} is {shown}, {condition.direction} {limit}."
+    return f"{place}: {what} of the {condition.period} is {shown}{of}, {condition.direction} {limit}."
 
 
 def _midnight(zone: ZoneInfo, day: date) -> datetime:

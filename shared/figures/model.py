@@ -5,10 +5,18 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+MONEY = frozenset({"revenue", "average_basket", "sales_per_visitor"})
+"""Metrics that are amounts of a currency."""
+PER_VISITOR = frozenset({"conversion_rate", "sales_per_visitor"})
+"""Metrics that need both: who came, and what was sold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere in the tree of sites, and what its days are: the hours are a store's, empty where none are kept."""
+    """Somewhere in the tree of sites, and what its days are.
+
+    The hours are a store's, empty where none are kept; a zone has its store's clock and hours.
+    """
 
     id: UUID
     kind: str
@@ -41,6 +49,7 @@ class Sums:
             return None if found is None else Decimal(found)
         upper, lower = {
             "conversion_rate": (self.transactions, self.entries),
+            "units_per_transaction": (self.units, self.transactions),
             "average_basket": (self.revenue, self.transactions),
             "sales_per_visitor": (self.revenue, self.entries),
         }[metric]

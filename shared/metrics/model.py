@@ -1,7 +1,7 @@
 """The words of metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -27,6 +27,8 @@ class Metric(StrEnum):
 
 MONEY = frozenset({Metric.REVENUE, Metric.AVERAGE_BASKET, Metric.SALES_PER_VISITOR})
 """Metrics that are amounts of a currency."""
+PER_VISITOR = frozenset({Metric.CONVERSION_RATE, Metric.SALES_PER_VISITOR})
+"""Metrics that need both: who came, and what was sold."""
 ADDED = frozenset({Metric.FOOTFALL, Metric.EXITS, Metric.TRANSACTIONS, Metric.UNITS, Metric.REVENUE})
 """Metrics whose parts add up to the whole."""
 
@@ -146,6 +148,10 @@ class Facts:
     revenue: Decimal = Decimal(0)
     sold: bool = False
     imputed: bool = False
+    lone_entries: int = 0
+    lone_transactions: int = 0
+    lone_revenue: Decimal = Decimal(0)
+    """Of these, those of stores that did not both count and sell in the range: nothing is bought per visitor there."""
 
     def add(self, other: "Facts") -> None:
         """Add up."""
@@ -159,6 +165,9 @@ class Facts:
         self.revenue += other.revenue
         self.sold |= other.sold
         self.imputed |= other.imputed
+        self.lone_entries += other.lone_entries
+        self.lone_transactions += other.lone_transactions
+        self.lone_revenue += other.lone_revenue
 
     @property
     def coverage(self) -> float:
@@ -184,6 +193,8 @@ class Found:
     currencies: Sequence[str]
     longest: int = 0
     """Minutes of the longest interval that sensors count in."""
+    unpaired: Mapping[tuple[int, UUID], Mapping[date | datetime, Facts]] = field(default_factory=dict)
+    """What is not of stores that both count and sell, by which range it is of, and group."""
 
 
 @dataclass(frozen=True, slots=True)

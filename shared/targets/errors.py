@@ -10,9 +10,9 @@ class TargetNotFound(NotFound):
 
 
 class TargetExists(Conflict):
-    """The place has a target of the metric and the period."""
+    """The place has a target of the metric, the period and the currency."""
 
-    code, title = "target-exists", "The place has a target of this metric and period; change that one"
+    code, title = "target-exists", "The place has such a target (metric, period, currency); change that one"
 
 
 class TooManyTargets(Conflict):

@@ -35,11 +35,12 @@ class TargetDraft:
     period: Period
     first_day: date | None
     value: Decimal
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a place is to come to in a period."""
+    """What a place is to come to in a period; amounts in a currency, or without one where nothing was sold yet."""
 
     id: UUID
     site_id: UUID
@@ -51,6 +52,7 @@ class Target:
     version: int
     created_at: datetime
     updated_at: datetime
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
 _COLUMNS: LiteralString = """
-    id, site_id, metric, period, first_day, value, cascaded_from, version, created_at, updated_at"""
+    id, site_id, metric, period, first_day, value, cascaded_from, version, created_at, updated_at, currency"""
 _SHOW: LiteralString = f"SELECT {_COLUMNS} FROM targets WHERE tenant_id = %s AND id = %s"
 _LOCK: LiteralString = f"{_SHOW} FOR UPDATE"
 _PAGE: LiteralString = f"""
@@ -23,7 +23,8 @@ _PAGE: LiteralString = f"""
       AND (%(first_day)s::date IS NULL OR first_day = %(first_day)s)
     ORDER BY id DESC LIMIT %(limit)s"""
 _INSERT: LiteralString = f"""
-    INSERT INTO targets (tenant_id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING 1"""
+    INSERT INTO targets (tenant_id, {_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    RETURNING 1"""
 _UPDATE: LiteralString = """
     UPDATE targets SET value = %s, cascaded_from = %s, version = %s, updated_at = %s WHERE tenant_id = %s AND id = %s"""
 _DELETE: LiteralString = "DELETE FROM targets WHERE tenant_id = %s AND id = %s"
@@ -35,6 +36,7 @@ _CHILDREN: LiteralString = """
 _SAME: LiteralString = f"""
     SELECT {_COLUMNS} FROM targets
     WHERE tenant_id = %s AND site_id = ANY (%s) AND metric = %s AND period = %s AND first_day = %s
+      AND currency IS NOT DISTINCT FROM %s
     ORDER BY id FOR UPDATE"""
 
 
@@ -102,6 +104,6 @@ class TargetRepository:
         return [row[0] for row in tx.all(_CHILDREN, (tx.tenant.tenant, site))]
 
     def of_children(self, tx: Transaction, children: list[UUID], like: Target) -> dict[UUID, Target]:
-        """The targets that places have of the same metric and period, held."""
-        values = (tx.tenant.tenant, children, like.metric, like.period, like.first_day)
+        """The targets that places have of the same metric, period and currency, held."""
+        values = (tx.tenant.tenant, children, like.metric, like.period, like.first_day, like.currency)
         return {row[1]: Target(*row) for row in tx.all(_SAME, values)}

@@ -18,7 +18,7 @@ STEPS: dict[str, Decimal] = {
     "revenue": Decimal("0.01"),
 }
 """Metrics that are sums of what is below, and as fine as they are shared out."""
-RATES = frozenset({"conversion_rate", "average_basket", "sales_per_visitor"})
+RATES = frozenset({"conversion_rate", "average_basket", "units_per_transaction", "sales_per_visitor"})
 _RATE_STEP = Decimal("0.0001")
 LARGEST = Decimal(10) ** 12
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)

@@ -7,8 +7,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.figures.errors import PlaceNotFound
-from shared.figures.model import Place
+from shared.figures.model import MONEY, Place
 from shared.figures.repository import FigureRepository
+from shared.figures.rules import currency_of
 from shared.targets import rules
 from shared.targets.errors import TooManyTargets, WrongCascade, WrongTarget
 from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
@@ -39,11 +40,12 @@ class Targets:
         self._new_id = new_id
 
     def add(self, tx: Transaction, draft: TargetDraft) -> Target:
-        """A new target; emits target.created. Errors: WrongTarget, TargetExists, TooManyTargets."""
+        """A new target; emits target.created. Errors: WrongTarget, WrongCurrency, TargetExists, TooManyTargets."""
         first_day = draft.first_day or rules.begins(draft.period, self._today(tx, draft.site_id))
         rules.check(draft.metric, draft.period, first_day, draft.value)
+        currency = currency_of(draft.metric, draft.currency, self._figures.currencies(tx, draft.site_id), "/currency")
         self._room(tx, 1)
-        return self._add(tx, draft, first_day, None)
+        return self._add(tx, replace(draft, currency=currency), first_day, None)
 
     def amend(self, tx: Transaction, target_id: UUID, value: Decimal, version: int) -> Target:
         """Another value; it is nobody's share then. Emits target.updated.
@@ -106,7 +108,7 @@ class Targets:
             if child in present:
                 made.append(self._change(tx, present[child], value, target.id))
                 continue
-            draft = TargetDraft(child, target.metric, Period(target.period), None, value)
+            draft = TargetDraft(child, target.metric, Period(target.period), None, value, target.currency)
             made.append(self._add(tx, draft, target.first_day, target.id))
         tx.emit(Event("target.cascaded", f"target/{target.id}", {**_told(target), "by": how.by, "shares": len(made)}))
         return made
@@ -116,10 +118,11 @@ class Targets:
         target = self._targets.lock(tx, target_id)
         place = self._figures.place(tx, target.site_id)
         zone, period = ZoneInfo(place.time_zone), Period(target.period)
+        currency = self._currency(tx, target)
         last = rules.following(period, target.first_day)
         start, end = rules.midnight(zone, target.first_day), rules.midnight(zone, last)
-        sums = self._figures.sums(tx, place.id, zone, start, min(end, max(start, tx.now)))
-        actual = sums.value(target.metric)
+        until = min(end, max(start, tx.now))
+        actual = self._figures.value(tx, place, target.metric, start, until, currency)
         expected = self._expected(tx, target, place, zone)
         return Progress(
             target, start, end, actual, _part(actual, target.value), expected, _part(expected, target.value)
@@ -130,10 +133,10 @@ class Targets:
             return target.value
         length = (rules.following(Period(target.period), target.first_day) - target.first_day).days
         days = [target.first_day + timedelta(days=ahead) for ahead in range(length)]
-        until = min(target.first_day, tx.now.astimezone(zone).date())
+        until, currency = min(target.first_day, tx.now.astimezone(zone).date()), self._currency(tx, target)
         history = {
             day: sums.value(target.metric) or Decimal(0)
-            for day, sums in self._figures.days(tx, place.id, until - _USUAL, until).items()
+            for day, sums in self._figures.days(tx, place.id, until - _USUAL, until, currency=currency).items()
         }
         elapsed = rules.gone_by(days, zone, tx.now)
         return rules.expected(target.value, days, rules.weekdays(history), elapsed)
@@ -160,12 +163,21 @@ class Targets:
             (rules.midnight(zone, before), rules.midnight(zone, rules.following(period, before))),
             (lately - _LATELY, lately),
         )
+        currency = self._currency(tx, target)
         for start, end in spans:
-            found = [self._figures.sums(tx, child, zone, start, end).value(target.metric) for child in children]
+            sums = [self._figures.sums(tx, child, zone, start, end, currency=currency) for child in children]
+            found = [one.value(target.metric) for one in sums]
             weights = [max(Decimal(0), one or Decimal(0)) for one in found]
             if any(weights):
                 return weights
         raise WrongCascade("/by", "no-history", "nothing is known of these places to go by; share it out another way")
+
+    def _currency(self, tx: Transaction, target: Target) -> str | None:
+        """Of which a target's amounts are: of the only one there is, where it was set before any sale."""
+        if target.currency or target.metric not in MONEY:
+            return target.currency
+        known = self._figures.currencies(tx, target.site_id)
+        return known[0] if len(known) == 1 else None
 
     def _today(self, tx: Transaction, site: UUID) -> date:
         try:
@@ -190,6 +202,7 @@ class Targets:
             version=1,
             created_at=tx.now,
             updated_at=tx.now,
+            currency=draft.currency,
         )
         self._targets.insert(tx, target)
         tx.emit(_event("target.created", target))
@@ -209,7 +222,8 @@ def _part(value: Decimal | None, of: Decimal) -> Decimal | None:
 def _told(target: Target) -> dict[str, object]:
     about = {"id": str(target.id), "site_id": str(target.site_id), "metric": target.metric, "period": target.period}
     value = f"{target.value.normalize():f}"
-    return {**about, "first_day": target.first_day.isoformat(), "value": value, "version": target.version}
+    said = {"value": value, "currency": target.currency, "version": target.version}
+    return {**about, "first_day": target.first_day.isoformat(), **said}
 
 
 def _event(kind: str, target: Target) -> Event:

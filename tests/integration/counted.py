@@ -111,6 +111,31 @@ def add_site(tx: Transaction, zone: str = "UTC") -> UUID:
     return site
 
 
+def add_zone(tx: Transaction, store: UUID) -> UUID:
+    """A zone of a store, whose own clock is nobody's."""
+    zone = uuid7()
+    tx.run(
+        "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
+        " VALUES (%s, %s, 'Foyer', %s, 'UTC', 'zone', now(), now())",
+        (tx.tenant.tenant, zone, zone.hex),
+    )
+    tx.run("INSERT INTO site_tree VALUES (%s, %s, 'zone', %s, 'site', now())", (tx.tenant.tenant, zone, store))
+    return zone
+
+
+def add_region(tx: Transaction, *stores: UUID) -> UUID:
+    """A region with some stores."""
+    region = uuid7()
+    tx.run(
+        "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
+        " VALUES (%s, %s, 'North', %s, 'UTC', 'region', now(), now())",
+        (tx.tenant.tenant, region, region.hex),
+    )
+    for store in stores:
+        tx.run("INSERT INTO site_tree VALUES (%s, %s, 'site', %s, 'region', now())", (tx.tenant.tenant, store, region))
+    return region
+
+
 def add_sensor(tx: Transaction, site: UUID, serial: str, interval: int = 60, zone: UUID | None = None) -> UUID:
     """A people counter of a store."""
     sensor = uuid7()

@@ -39,6 +39,40 @@ class Reckoner:
         stores = [site for site, kind in self.kinds.items() if kind == "site"]
         return [store for store in stores if place == EVERYBODY or place in self._above(store)]
 
+    def paired(self, place: UUID, start: datetime, end: datetime, step: str, currency: str) -> list[UUID]:
+        """The stores of a place that both counted and sold in a range."""
+        times, counted, sold = self._told(place, start, end, step)
+        return [
+            store
+            for store in self.members(place)
+            if any((store, one) in counted for one in times)
+            and any((store, one, currency) in sold and sum(sold[store, one, currency][:2]) > 0 for one in times)
+        ]
+
+    def per_visitor(self, stores: list[UUID], place: UUID, start: datetime, step: str, currency: str) -> Any:
+        """What was bought per visitor of some stores in a step: conversion, and sales."""
+        times, counted, sold = self._told(place, start, self.end(place, start, step), step)
+        pairs = [(store, one) for store in stores for one in times]
+        entries = sum(counted[pair][0] for pair in pairs if pair in counted)
+        found = [sold[*pair, currency] for pair in pairs if (*pair, currency) in sold]
+        receipts, revenue = sum(one[0] for one in found), sum((one[3] for one in found), Decimal(0))
+        return _ratio(Decimal(receipts), entries), _ratio(revenue, entries)
+
+    def end(self, place: UUID, start: datetime, step: str) -> datetime:
+        """When a step of a place ends."""
+        if (length := LENGTHS.get(step)) is not None:
+            return start + length
+        return _midnight(following(start.astimezone(self.clock(place)).date(), step), self.clock(place))
+
+    def _told(self, place: UUID, start: datetime, end: datetime, step: str) -> tuple[list[Any], Any, Any]:
+        """The quarters, or days, of a time, and what was counted and sold by them."""
+        if step in LENGTHS:
+            quarters = [start + n * QUARTER for n in range((end - start) // QUARTER)]
+            return quarters, self.raw.quarters, self.raw.sold
+        first, last = (one.astimezone(self.clock(place)).date() for one in (start, end))
+        days = [first + timedelta(days=n) for n in range((last - first).days)]
+        return days, self.raw.days, self.raw.sales_days
+
     def point(self, place: UUID, start: datetime, step: str, currency: str) -> dict[str, Any]:
         """What a step of a place should tell."""
         if (length := LENGTHS.get(step)) is not None:

@@ -15,14 +15,16 @@ from shared.alerts.errors import AlertNotFound, AlertResolved, RuleNotFound, Too
 from shared.alerts.model import Condition, Kind, Quiet, Rule, RuleDraft
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.service import judging as watching
 from shared.alerts.service import rules as making
 from shared.alerts.service.rules import Alerts, Rules
+from shared.figures.errors import WrongCurrency
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-from tests.integration.counted import add_sensor, add_site
+from tests.integration.counted import add_region, add_sensor, add_site
 from tests.integration.test_occupancy import NOON, QUARTER, Store
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -35,7 +37,7 @@ class Watched(Store):
 
     def __init__(self, database: Database, tenant: TenantContext) -> None:
         super().__init__(database, tenant)
-        self.rules = Rules(database, RuleRepository(), AlertRepository(), uuid7)
+        self.rules = Rules(database, RuleRepository(), AlertRepository(), self.figures, uuid7)
         self.alerts = Alerts(database, AlertRepository())
 
     def draft(self, kind: Kind, value: int, *, site: UUID | None = None, each: bool = False, **how: Any) -> RuleDraft:
@@ -52,6 +54,11 @@ class Watched(Store):
         """Who came in whole hours, the last of them until a moment."""
         for back, entries in enumerate(reversed(people), start=1):
             self.push(*((until - back * HOUR + n * QUARTER, entries if n == 0 else 0, 0) for n in range(4)))
+
+    def turn(self) -> list[tuple[UUID, UUID]]:
+        """What the next run of the job judges."""
+        with self.database.transaction(self.tenant) as tx:
+            return self.judging._in_turn(tx)
 
     def kinds(self) -> list[str]:
         """What was told of alerts, in order."""
@@ -170,16 +177,10 @@ def test_in_quiet_hours_nothing_opens_and_what_is_still_so_opens_after(store: Wa
 
 def test_a_rule_of_a_region_is_of_all_of_it_or_of_each_store(store: Watched) -> None:
     with store.database.transaction(store.tenant) as tx:
-        region = uuid7()
-        tx.run(
-            "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
-            " VALUES (%s, %s, 'North', 'north', 'UTC', 'region', now(), now())", (store.tenant.tenant, region),
-        )  # fmt: skip
         other = add_site(tx)
         elsewhere = add_site(tx)
         sensors = [store.sensor, add_sensor(tx, other, "other", 15), add_sensor(tx, elsewhere, "elsewhere", 15)]
-        for site in (store.site, other):
-            tx.run("INSERT INTO site_tree VALUES (%s, %s, 'site', %s, 'region', now())", (store.tenant.tenant, site, region))  # fmt: skip  # noqa: E501
+        region = add_region(tx, store.site, other)
     whole = store.rule(Kind.THRESHOLD, 100, period="day", site=region)
     each = store.rule(Kind.THRESHOLD, 100, period="day", site=region, each=True)
     for sensor in sensors:
@@ -190,6 +191,137 @@ def test_a_rule_of_a_region_is_of_all_of_it_or_of_each_store(store: Watched) -> 
     assert {(one.rule_id, one.site_id) for one in store.open_now()} == {
         (whole.id, region), (each.id, store.site), (each.id, other),
     }  # fmt: skip
+
+
+def test_a_period_is_whole_once_the_slowest_door_told_of_it(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        back = add_sensor(tx, store.site, "back", 15)
+    store.push((NOON - 4 * QUARTER, 160, 0), (NOON - QUARTER, 0, 0), sensor=back)
+    store.rule(Kind.THRESHOLD, 100, period="hour", direction="below")
+    store.now += HOUR
+    store.push(*((NOON + n * QUARTER, 15, 0) for n in range(4)))
+    store.patrol()
+    assert store.kinds() == []  # sixty of a hundred, and the back door has not told yet
+    store.push(*((NOON + n * QUARTER, 15, 0) for n in range(4)), sensor=back)
+    assert store.kinds() == []
+    store.now += HOUR
+    store.push(*((NOON + n * QUARTER, 5, 0) for n in range(4, 8)))
+    assert store.kinds() == []
+    store.push(*((NOON + n * QUARTER, 5, 0) for n in range(4, 8)), sensor=back)
+    assert [data["value"] for _, data in store.told("alert.opened")] == ["40"]
+
+
+def test_a_dead_door_silences_nobody_for_long(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        back = add_sensor(tx, store.site, "back", 15)
+    store.rule(Kind.THRESHOLD, 100, period="hour", direction="below")
+    store.push((NOON - QUARTER, 200, 0), sensor=back)
+    for _ in range(3):
+        store.now += HOUR
+        store.hours(50, until=store.now)
+        store.patrol()
+    assert store.kinds() == []
+    store.now += QUARTER
+    store.patrol()
+    assert store.kinds() == ["alert.opened"]
+
+
+def test_a_region_falls_only_once_all_of_its_stores_told(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        other = add_site(tx)
+        far = add_sensor(tx, other, "far", 15)
+        region = add_region(tx, store.site, other)
+    today, day = NOON.replace(hour=0), timedelta(days=1)
+    for sensor in (store.sensor, far):
+        store.push((today - 2 * day, 100, 0), (today - day - QUARTER, 0, 0), sensor=sensor)
+    store.rule(Kind.CHANGE, 20, direction="below", period="day", site=region)
+    store.now = today + HOUR
+    store.push((today - day, 100, 0), (today - QUARTER, 0, 0))
+    store.patrol()
+    assert store.kinds() == []  # half of the day before, as the other store's file comes later
+    store.push((today - day, 50, 0), (today - QUARTER, 0, 0), sensor=far)
+    assert [data["value"] for _, data in store.told("alert.opened")] == ["-25"]
+
+
+def test_what_is_bought_per_visitor_waits_for_the_tills(store: Watched) -> None:
+    store.rule(Kind.THRESHOLD, 1, period="hour", direction="below", metric="conversion_rate")
+    store.push(*((NOON - n * QUARTER, 10, 0) for n in range(1, 9)))
+    store.sell(*((NOON - 2 * HOUR + n * QUARTER, 5, "EUR") for n in range(4) for _ in range(10)))
+    store.patrol()
+    assert store.kinds() == []  # the last hour's receipts are late, and those of the hour before are as they should be
+    store.sell(*((NOON - HOUR + n * QUARTER, 5, "EUR") for n in range(4) for _ in range(8)))
+    assert [data["value"] for _, data in store.told("alert.opened")] == ["0.8"]
+
+
+def test_amounts_of_several_currencies_are_never_added(store: Watched) -> None:
+    lone = store.rule(Kind.THRESHOLD, 100, metric="revenue")  # before anything is sold
+    assert lone.condition.currency is None
+    store.sell((NOON - HOUR, 60, "EUR"))
+    assert store.rule(Kind.THRESHOLD, 500, metric="revenue").condition.currency == "EUR"
+    store.sell((NOON - HOUR, 90, "USD"))
+    assert store.kinds() == []  # 150 of nothing
+    with pytest.raises(WrongCurrency) as refused:
+        store.rule(Kind.THRESHOLD, 100, metric="revenue")
+    assert [(one.pointer, one.code) for one in refused.value.errors] == [("/condition/currency", "several-currencies")]
+    for metric, kind in (("footfall", Kind.THRESHOLD), ("revenue", Kind.CAPACITY)):
+        with pytest.raises(WrongCurrency):
+            store.rule(kind, 1, metric=metric, currency="EUR")
+    store.rule(Kind.THRESHOLD, 80, metric="revenue", currency="EUR")
+    store.rule(Kind.THRESHOLD, 80, metric="average_basket", currency="USD")
+    store.push((NOON - QUARTER, 10, 0))
+    store.rule(Kind.THRESHOLD, 1, metric="transactions")
+    store.patrol()
+    told = {data["message"] for _, data in store.told("alert.opened")}
+    assert told == {"Main: transactions of the day is 2, above 1."}
+    store.sell((NOON - 2 * QUARTER, 30, "EUR"))
+    told = {data["message"] for _, data in store.told("alert.opened")}
+    assert "Main: revenue of the day is 90 EUR, above 80 EUR." in told
+    store.sell((NOON + timedelta(days=1), 1, "USD"))
+    store.now = NOON + timedelta(days=1, hours=1)
+    store.patrol()
+    told = {data["message"] for _, data in store.told("alert.opened")}
+    assert "Main: average basket of the day is 90 USD, above 80 USD." in told
+    assert all(data["rule_id"] != str(lone.id) for _, data in store.told("alert.opened"))
+
+
+def test_a_rule_of_before_any_sale_is_of_the_currency_that_came(store: Watched) -> None:
+    store.rule(Kind.THRESHOLD, 100, metric="revenue")
+    store.sell((NOON - HOUR, 160, "CHF"))
+    assert [data["message"] for _, data in store.told("alert.opened")] == [
+        "Main: revenue of the day is 160 CHF, above 100 CHF."
+    ]
+
+
+def test_conversion_of_a_region_is_of_stores_that_count_and_sell(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        uncounted = add_site(tx)
+        region = add_region(tx, store.site, uncounted)
+    store.rule(Kind.THRESHOLD, 1, period="hour", metric="conversion_rate", site=region)
+    store.push(*((NOON - n * QUARTER, 10, 0) for n in range(1, 5)))
+    for site, receipts in ((store.site, 2), (uncounted, 50)):
+        store.sell(*((NOON - n * QUARTER, 5, "EUR") for n in range(1, 5) for _ in range(receipts)), site=site)
+    store.patrol()
+    assert store.kinds() == []  # 8 of 40, and not 208
+    with store.database.transaction(store.tenant) as tx:
+        place = store.figures.place(tx, region)
+        rate, spent = (
+            store.figures.value(tx, place, metric, NOON - HOUR, NOON, currency)
+            for metric, currency in (("conversion_rate", None), ("sales_per_visitor", "EUR"))
+        )
+    assert (rate, spent) == (Decimal("0.2"), Decimal(1))
+
+
+def test_of_more_rules_than_a_run_judges_all_have_their_turn(store: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PAIRS_A_RUN", 3)
+    watched, store.processor._heeds = store.processor._heeds, ()
+    store.push((NOON - QUARTER, 500, 0))
+    store.processor._heeds = watched
+    made = {str(store.rule(Kind.THRESHOLD, 100, period="day").id) for _ in range(8)}
+    assert [store.patrol()["alerts"] for _ in range(4)] == [3, 3, 2, 0]
+    assert {data["rule_id"] for _, data in store.told("alert.opened")} == made
+    turns = [set(store.turn()) for _ in range(6)]
+    assert [len(turn) for turn in turns] == [3] * 6
+    assert all(len(turns[n] | turns[n + 1] | turns[n + 2]) == 8 for n in range(4))
 
 
 def test_many_who_judge_at_once_open_one_alert(store: Watched, clone: Clone) -> None:

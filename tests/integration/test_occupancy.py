@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
@@ -26,7 +27,7 @@ from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
-from tests.integration.counted import add_sensor, add_site
+from tests.integration.counted import add_sensor, add_site, add_zone
 
 Tenants = tuple[TenantContext, TenantContext]
 NOON = datetime(2026, 3, 16, 12, 0, tzinfo=UTC)
@@ -48,6 +49,9 @@ class Store:
         self.limits = Limits(self.figures, known, self.occupancy)
         self.judging = Judging(Sources(RuleRepository(), AlertRepository(), self.figures, known), uuid7)
         watch = Watch(database, WatchedRepository(), self.limits, self.judging)
+        self.tills = Processor(
+            database, RawRepository(uuid7), "transactions", RawRepository.write_transactions, heeds=(watch,)
+        )
         self.processor = Processor(database, RawRepository(uuid7), "counts", RawRepository.write_counts, heeds=(watch,))
 
     def push(self, *counts: tuple[datetime, int, int], sensor: UUID | None = None, beat: bool = False) -> Message:
@@ -57,15 +61,26 @@ class Store:
             [who, "", start.isoformat(), (start + QUARTER).isoformat(), entries, exits]
             for start, entries, exits in counts
         ]
-        data = {
-            "batch": str(uuid7()), "received_at": self.now.isoformat(), "rows_in_batch": len(rows), "duplicates": 0,
-            "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": rows, "refused": [],
-        }  # fmt: skip
+        data = self._part(rows)
         if beat:
             data["beats"] = [[who, counts[-1][0].isoformat() if counts else None, None]]
         message = Message(self.tenant.tenant, "test", "counts", data)
         self.processor(self.tenant, message)
         return message
+
+    def sell(self, *sold: tuple[datetime, int, str], site: UUID | None = None) -> None:
+        """Receipts of one piece each: when, how much, in which currency."""
+        rows = [
+            [str(site or self.site), uuid7().hex, at.isoformat(), currency, str(total), None, [["sku", 1, str(total)]]]
+            for at, total, currency in sold
+        ]
+        self.tills(self.tenant, Message(self.tenant.tenant, "test", "transactions", self._part(rows)))
+
+    def _part(self, rows: list[Any]) -> dict[str, Any]:
+        return {
+            "batch": str(uuid7()), "received_at": self.now.isoformat(), "rows_in_batch": len(rows), "duplicates": 0,
+            "rejected_in_batch": 0, "part": 0, "parts": 1, "rows": rows, "refused": [],
+        }  # fmt: skip
 
     def patrol(self) -> dict[str, Any]:
         """The job."""
@@ -126,14 +141,7 @@ def test_days_that_are_over_end_with_nobody_and_today_is_null_where_nothing_came
 
 def test_a_zone_is_counted_by_its_own_sensors(store: Store) -> None:
     with store.database.transaction(store.tenant) as tx:
-        zone = uuid7()
-        tx.run(
-            "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
-            " VALUES (%s, %s, 'Foyer', 'foyer', 'UTC', 'zone', now(), now())", (store.tenant.tenant, zone),
-        )  # fmt: skip
-        tx.run(
-            "INSERT INTO site_tree VALUES (%s, %s, 'zone', %s, 'site', now())", (store.tenant.tenant, zone, store.site)
-        )
+        zone = add_zone(tx, store.site)
         inner = add_sensor(tx, store.site, "inner", 15, zone)
     store.limit(30, 20, site=zone)
     store.push((NOON - QUARTER, 10, 0))
@@ -142,6 +150,28 @@ def test_a_zone_is_counted_by_its_own_sensors(store: Store) -> None:
     assert [(kind, data["site_id"], data["occupancy"]) for kind, data in store.told(*LIMITS)] == [
         ("occupancy.limit_reached", str(zone), 35)
     ]
+
+
+def test_a_zones_day_is_its_stores(store: Store) -> None:
+    hours = {"week": {day: [{"from": "10:00", "to": "02:00"}] for day in ("sat", "sun", "mon")}}
+    with store.database.transaction(store.tenant) as tx:
+        tx.run("UPDATE sites SET time_zone = 'Europe/Berlin', hours = %s", (Jsonb(hours),))
+        zone = add_zone(tx, store.site)
+        inner = add_sensor(tx, store.site, "inner", 15, zone)
+    store.limit(30, 20, site=zone)
+    # Sunday's people leave after midnight in Berlin; it closes at two, which is one o'clock of UTC.
+    midnight = NOON.replace(hour=0) - timedelta(hours=1)
+    store.push((midnight - QUARTER, 70, 0), (midnight + QUARTER, 0, 10), (NOON - QUARTER, 5, 0), sensor=inner)
+    now = store.inside(zone)
+    assert (now.time_zone, now.since, now.raw) == ("Europe/Berlin", NOON.replace(hour=1), 5)
+    with store.database.transaction(store.tenant) as tx:
+        _, points = store.occupancy.series(tx, zone, midnight, midnight + timedelta(hours=3), QUARTER)
+    assert [one.raw for one in points] == [70, *[60] * 7, *[0] * 4]
+    store.now = NOON.replace(hour=23) - QUARTER
+    store.push((store.now - QUARTER, 40, 0), sensor=inner)
+    store.now = NOON.replace(hour=23) + QUARTER  # past midnight in Berlin; Monday's opening goes on
+    store.patrol()
+    assert [kind for kind, _ in store.told(*LIMITS)] == ["occupancy.limit_reached"]
 
 
 def test_a_limit_is_told_once_as_it_is_reached_and_once_as_it_is_cleared(store: Store) -> None:

@@ -148,6 +148,41 @@ def test_days_without_anything_are_missing_up_to_yesterday_and_found_when_they_c
     assert reason == "mended"
 
 
+def test_incidents_are_told_once_as_they_open_and_once_as_they_close(database: Database, two_tenants: Tenants) -> None:
+    now = datetime(2026, 3, 5, 6, tzinfo=UTC)
+    database.clock = lambda: now
+    door = Door(database, two_tenants[0])
+
+    def told() -> list[tuple[str, str, str, str]]:
+        rows = door.database.read(
+            door.tenant, "SELECT type, data FROM outbox WHERE type LIKE 'sensor.incident%%' ORDER BY id"
+        )
+        assert {(data["sensor_id"], data["site_id"]) for _, data in rows} <= {(str(door.sensor), str(door.site))}
+        return [(kind[16:], data["kind"], data["last_day"][8:], data["reason"]) for kind, data in rows]
+
+    for ahead in (0, 1):
+        door.push_csv("door", door.day(ahead))
+    door.score()
+    assert told() == [("opened", "missing_day", "04", "")]
+    for _ in range(2):  # it goes on, and is scored again and again
+        now += timedelta(days=1)
+        door.score()
+        door.score()
+    assert len(told()) == 1
+    door.push_csv("door", door.day(5))
+    now += timedelta(days=1)
+    door.score()
+    assert told()[1:] == [("closed", "missing_day", "06", "ended")]
+    door.push_csv("door", door.day(2) + door.day(3) + door.day(4))
+    door.score()
+    assert len(told()) == 2
+    door.push_csv("door", door.day(6, range(12)))  # found once it is over: both at once
+    door.push_csv("door", door.day(7))
+    now += timedelta(days=2)
+    door.score()
+    assert told()[2:] == [("opened", "gap", "08", ""), ("closed", "gap", "08", "ended")]
+
+
 def test_a_sensor_that_was_away_for_years_missed_no_days(door: Door) -> None:
     with door.database.transaction(door.tenant) as tx:
         tx.run("UPDATE sensors SET status = 'retired'")

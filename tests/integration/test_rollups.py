@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.metrics.model import Compare
 from shared.sites.errors import SiteInUse, ZoneInUse
 from shared.sites.model import SiteId
 from shared.sites.repository.sites import SiteRepository
@@ -107,10 +108,53 @@ def agree(chain: Chain, reckoner: Reckoner, place: UUID, step: str, since: str, 
             local = following(one.astimezone(reckoner.clock(place)).date(), step)
             end = datetime(local.year, local.month, local.day, tzinfo=reckoner.clock(place)).astimezone(UTC)
         assert end == other if other else end >= datetime.fromisoformat(until).replace(tzinfo=UTC)
+    stores = reckoner.paired(place, starts[0], reckoner.end(place, starts[-1], step), step, "EUR")
+    larger = reckoner.kinds[place] not in {"site", "zone"}
     for number, start in enumerate(starts):
         shown = {metric: points[number]["value"] for metric, points in told.items()}
         shown["coverage"] = told["footfall"][number]["coverage"]
-        assert shown == reckoner.point(place, start, step, "EUR"), (place, step, start)
+        reckoned = reckoner.point(place, start, step, "EUR")
+        if larger and reckoned["transactions"] is not None:
+            rates = reckoner.per_visitor(stores, place, start, step, "EUR")
+            reckoned["conversion_rate"], reckoned["sales_per_visitor"] = rates
+        assert shown == reckoned, (place, step, start)
+
+
+@pytest.mark.parametrize("place", ["region", "everybody"])
+@pytest.mark.parametrize("step", ["day", "hour"])
+def test_what_is_bought_per_visitor_is_of_stores_that_count_and_sell(chain: Chain, place: str, step: str) -> None:
+    # Quarter 48 is noon of the 28th of March in UTC, and the same date in each store's zone.
+    chain.push([(0, 1, 48, 15, 40, 0), (0, 1, 52, 15, 10, 0), (2, 1, 48, 15, 500, 0)], at=0)  # alpha, and beta
+    chain.sell([("alpha", n, 48, "EUR", 5, False) for n in range(8)], at=1)
+    chain.sell([("gamma", n, 48, "EUR", 100, False) for n in range(9)], at=2)  # has no counter
+    where = chain.places.get(place)
+
+    def points(*metrics: str, **how: Any) -> list[Any]:
+        about = ("2026-03-28T12:00", "2026-03-28T14:00", step, *metrics)
+        said = asked(chain.database, chain.tenant, where, *about, currency="EUR", **how)
+        return [(one["total"], [point["value"] for point in one["points"]]) for one in said["series"]]
+
+    first, second = points("conversion_rate", "sales_per_visitor")
+    assert (first[0], second[0]) == (0.16, 0.8)  # 8 of 50 and 40 of 50, and not 17 of 550
+    assert [first[1], second[1]] == ([[0.16], [0.8]] if step == "day" else [[0.2, None], [1, None]])
+    # What is added up is of all of them, and they are in it again as soon as they tell both.
+    assert [total for total, _ in points("footfall", "transactions", "average_basket")] == [550, 17, 55.2941]
+    chain.sell([("beta", 0, 48, "EUR", 5, False)], at=3)
+    assert [total for total, _ in points("conversion_rate", "footfall")] == [0.0164, 550]
+
+
+def test_each_range_has_the_stores_that_told_both_in_it(chain: Chain) -> None:
+    chain.push([(0, start, 48, 15, 10, 0) for start in (0, 1)], at=0)
+    chain.sell([("alpha", n, 48, "EUR", 5, False) for n in range(5)], at=1)
+    chain.push([(2, 1, 48, 15, 90, 0)], at=2)
+    chain.sell([("beta", n, 48, "EUR", 5, False) for n in range(5)], at=3)
+    # In the three weeks before, beta has neither: its counters came later.
+    said = asked(
+        chain.database, chain.tenant, chain.places["region"], "2026-03-28", "2026-04-18", "day", "conversion_rate",
+        "sales_per_visitor", currency="EUR", compare=Compare.PERIOD,
+    )  # fmt: skip
+    told = {one["metric"]: (one["total"], one["previous"]) for one in said["series"]}
+    assert told == {"conversion_rate": (0.1, None), "sales_per_visitor": (0.5, None)}
 
 
 def test_an_hour_is_spread_over_its_quarters_and_nobody_is_lost(chain: Chain) -> None:

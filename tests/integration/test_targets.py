@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from shared.figures.errors import WrongCurrency
 from shared.figures.repository import FigureRepository
 from shared.targets import service as keeping
 from shared.targets.errors import TargetExists, TargetNotFound, TooManyTargets, WrongCascade, WrongTarget
@@ -17,7 +18,7 @@ from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
-from tests.integration.counted import add_sensor, add_site
+from tests.integration.counted import add_region, add_sensor, add_site
 from tests.integration.test_occupancy import NOON, QUARTER, Store
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -32,26 +33,19 @@ class Chain(Store):
         super().__init__(database, tenant)
         self.targets = Targets(database, TargetRepository(), FigureRepository(), uuid7)
         with database.transaction(tenant) as tx:
-            self.region = uuid7()
-            tx.run(
-                "INSERT INTO sites (tenant_id, id, name, code, time_zone, kind, created_at, updated_at)"
-                " VALUES (%s, %s, 'North', 'north', 'UTC', 'region', now(), now())", (tenant.tenant, self.region),
-            )  # fmt: skip
             self.stores = [self.site, add_site(tx), add_site(tx)]
             self.sensors = [
                 self.sensor,
                 add_sensor(tx, self.stores[1], "b", 15),
                 add_sensor(tx, self.stores[2], "c", 15),
             ]
-            for store in self.stores:
-                tx.run(
-                    "INSERT INTO site_tree VALUES (%s, %s, 'site', %s, 'region', now())",
-                    (tenant.tenant, store, self.region),
-                )
+            self.region = add_region(tx, *self.stores)
 
-    def target(self, value: str, *, site: UUID | None = None, metric: str = "footfall") -> Target:
+    def target(
+        self, value: str, *, site: UUID | None = None, metric: str = "footfall", currency: str | None = None
+    ) -> Target:
         """A target of March."""
-        draft = TargetDraft(site or self.region, metric, Period.MONTH, MARCH, Decimal(value))
+        draft = TargetDraft(site or self.region, metric, Period.MONTH, MARCH, Decimal(value), currency)
         with self.database.transaction(self.tenant) as tx:
             return self.targets.add(tx, draft)
 
@@ -182,3 +176,47 @@ def test_targets_are_the_tenants_own_and_no_more_than_there_may_be(
     assert len(chain.cascade(target, By.EQUALLY)) == 3
     with pytest.raises(TooManyTargets):
         chain.target("1", metric="exits")
+
+
+def test_amounts_of_several_currencies_are_never_added(chain: Chain) -> None:
+    early = chain.target("500", metric="revenue")  # before anything is sold
+    assert early.currency is None
+    chain.sell((NOON - QUARTER, 200, "EUR"))
+    assert chain.progress(early).actual == 200
+    one = chain.target("1000", site=chain.site, metric="revenue")
+    chain.sell((NOON - QUARTER, 300, "USD"), site=chain.stores[1])
+    chain.sell((NOON - QUARTER, 40, "EUR"), site=chain.stores[2])
+    assert (one.currency, chain.progress(one).actual) == ("EUR", Decimal(200))
+    assert chain.progress(early).actual is None  # of which, nobody said
+    with pytest.raises(WrongCurrency) as refused:
+        chain.target("1000", metric="revenue")
+    assert [(one.pointer, one.code) for one in refused.value.errors] == [("/currency", "several-currencies")]
+    with pytest.raises(WrongCurrency):
+        chain.target("1000", currency="EUR")
+    euros, dollars = (chain.target("1000", metric="revenue", currency=one) for one in ("EUR", "USD"))
+    assert (chain.progress(euros).actual, chain.progress(dollars).actual) == (Decimal(240), Decimal(300))
+    shares = chain.cascade(euros, By.EQUALLY)
+    assert sum(shares.values()) == 1000
+    kept = chain.targets.page(
+        chain.tenant, site=None, metric="revenue", period=None, first_day=None, after=None, limit=99
+    )
+    assert {target.currency for target in kept if target.cascaded_from == euros.id} == {"EUR"}
+    # The store's own target of before became its share, as it is of the same amount.
+    assert len([target for target in kept if target.site_id == chain.site]) == 1
+
+
+def test_shares_by_history_go_by_the_targets_currency(chain: Chain) -> None:
+    before = NOON - timedelta(days=30)
+    for store, total, currency in ((0, 30, "EUR"), (1, 10, "EUR"), (1, 900, "USD")):
+        chain.sell((before, total, currency), site=chain.stores[store])
+    shares = chain.cascade(chain.target("1000", metric="revenue", currency="EUR"), By.HISTORY)
+    assert [shares[store] for store in chain.stores] == [750, 250, 0]
+
+
+def test_conversion_of_a_region_is_of_stores_that_count_and_sell(chain: Chain) -> None:
+    chain.push((NOON - QUARTER, 40, 0))
+    chain.push((NOON - QUARTER, 500, 0), sensor=chain.sensors[1])  # has no till
+    chain.sell(*((NOON - QUARTER, 5, "EUR") for _ in range(8)))
+    chain.sell(*((NOON - QUARTER, 5, "EUR") for _ in range(90)), site=chain.stores[2])  # has no counter
+    assert chain.progress(chain.target("0.3", metric="conversion_rate")).actual == Decimal("0.2")
+    assert chain.progress(chain.target("2", metric="units_per_transaction")).actual == 1

@@ -10,33 +10,39 @@ from shared.metrics.rules.tables import as_csv, as_parquet
 from shared.metrics.service.metrics import Kept
 from tenant_context.routing import Answer, Call
 
+_KEPT, _FILE = ("X-Cache",), ("Content-Disposition",)
+_TYPES = {wire.Format.CSV: "text/csv; charset=utf-8", wire.Format.PARQUET: "application/vnd.apache.parquet"}
+
 
 def _answer(kept: Kept) -> Answer:
     return Answer(kept.content, headers={"x-cache": kept.level})
 
 
-@routes.read(SITE + "/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut)
+@routes.read(
+    SITE + "/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut, tells=_KEPT
+)
 def metrics(call: Call[None], stores: Stores) -> Answer:
     """Metrics of a store, zone, district or region over a range, in its own days; missing is null, not zero."""
     query: wire.MetricsQuery = call.query
     return _answer(stores.metrics.series(call.tenant, query.ask(call.id("site_id"))))
 
 
-@routes.read("/api/v1/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut)
+@routes.read(
+    "/api/v1/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut, tells=_KEPT
+)
 def organization_metrics(call: Call[None], stores: Stores) -> Answer:
     """Metrics of the whole organization over a range, likewise."""
     query: wire.MetricsQuery = call.query
     return _answer(stores.metrics.series(call.tenant, query.ask()))
 
 
-@routes.read("/api/v1/metrics/ranking", permission="analytics.read", query=wire.RankingQuery, answer=wire.RankingOut)
+@routes.read(
+    "/api/v1/metrics/ranking", permission="analytics.read", query=wire.RankingQuery, answer=wire.RankingOut, tells=_KEPT
+)
 def ranking(call: Call[None], stores: Stores) -> Answer:
     """Rank stores by a metric over whole days, each with how it changed against as many days before."""
     query: wire.RankingQuery = call.query
     return _answer(stores.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
-
-
-_TYPES = {wire.Format.CSV: "text/csv; charset=utf-8", wire.Format.PARQUET: "application/vnd.apache.parquet"}
 
 
 def _export(call: Call[None], stores: Stores, place: UUID) -> Answer:
@@ -47,13 +53,25 @@ def _export(call: Call[None], stores: Stores, place: UUID) -> Answer:
     return Answer(made, headers=named, content_type=_TYPES[query.format])
 
 
-@routes.read(SITE + "/metrics/export", permission="analytics.read", query=wire.ExportQuery, answer=str)
+@routes.read(
+    SITE + "/metrics/export",
+    permission="analytics.read",
+    query=wire.ExportQuery,
+    types=tuple(_TYPES.values()),
+    tells=_FILE,
+)
 def export_metrics(call: Call[None], stores: Stores) -> Answer:
     """Metrics of a place as a table, in CSV or Parquet: a row for each step (of each group)."""
     return _export(call, stores, call.id("site_id"))
 
 
-@routes.read("/api/v1/metrics/export", permission="analytics.read", query=wire.ExportQuery, answer=str)
+@routes.read(
+    "/api/v1/metrics/export",
+    permission="analytics.read",
+    query=wire.ExportQuery,
+    types=tuple(_TYPES.values()),
+    tells=_FILE,
+)
 def export_organization_metrics(call: Call[None], stores: Stores) -> Answer:
     """Metrics of the whole organization as a table, likewise."""
     return _export(call, stores, EVERYBODY)

@@ -17,7 +17,7 @@ def _answer(target: Target) -> Answer:
 
 @routes.write("POST", _ALL, permission="targets.write", body=wire.TargetIn, answer=wire.TargetOut, status=201)
 def add_target(call: Call[wire.TargetIn], tx: Transaction, stores: Stores) -> Answer:
-    """Say what a place is to come to in a period: one target of a place, a metric and a period."""
+    """Say what a place is to come to in a period: one target of a place, a metric, a period and a currency."""
     return _answer(stores.targets.add(tx, call.body.draft()))
 
 

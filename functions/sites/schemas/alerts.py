@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from shared.alerts.model import Alert, Condition, Kind, Quiet, Rule, RuleDraft
 from shared.metrics.model import Metric
-from tenant_context.wire import In, Name, Out, PageQuery, Text
+from tenant_context.wire import Currency, In, Name, Out, PageQuery, Text
 
 _Time = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["22:00"])]
 _Number = Annotated[Decimal, Field(ge=-(10**12), le=10**12, allow_inf_nan=False, max_digits=16, decimal_places=4)]
@@ -30,7 +30,11 @@ class ConditionIn(In):
     than `value` percent `against` the period before, the same a week before, or a year (364 days, or twelve months).
     `missing_data`: no counts (`footfall`), or receipts (`transactions`), came for `value` minutes, of which only those
     count in which the store is open. `capacity`: the limit of `sites/{id}/capacity` is reached. `clear_at`: an alert
-    that is open resolves only there; at `value` unless it is said.
+    that is open resolves only there; at `value` unless it is said. `currency`: of which `revenue`, `average_basket` and
+    `sales_per_visitor` are; where a place sells in one alone, that one is meant, and where in several, it must be said.
+
+    A period is judged once every sensor of the place, or every store that sells, told of all of it; who told nothing
+    for a day and a half (of hours: three hours) is not waited for. Sums that are `above` are told while they grow.
     """
 
     kind: Kind
@@ -41,12 +45,13 @@ class ConditionIn(In):
     period: Literal["hour", "day", "week", "month"] = "day"
     against: Literal["previous", "week", "year"] = "previous"
     quiet: QuietIn | None = None
+    currency: Currency | None = None
 
     def condition(self) -> Condition:
         """The domain's form."""
         quiet = Quiet(self.quiet.from_, self.quiet.to) if self.quiet else None
         how = (self.metric.value, self.direction, self.value, self.clear_at, self.period, self.against)
-        return Condition(self.kind, *how, quiet)
+        return Condition(self.kind, *how, quiet, self.currency)
 
 
 class RuleIn(In):

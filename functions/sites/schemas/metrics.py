@@ -162,8 +162,10 @@ class MetricsOut(Out):
     """Metrics over a range: of one its total and points, of several `series`, of groups `groups`.
 
     `freshness` is the newest interval that was counted at the place, `sales_freshness` the newest that something was
-    sold in; `coverage` is of the whole range. `spread`: sensors count in intervals longer than a step, which are spread
-    evenly over the steps that they cover.
+    sold in; `coverage` is of the whole range: minutes counted over minutes that sensors were in service, closed hours
+    included, as a counter tells zero at night as well (the score of `quality` asks of opening hours alone). Conversion
+    and sales per visitor of more than a store are of those stores that both counted and sold in the range. `spread`:
+    sensors count in intervals longer than a step, which are spread evenly over the steps that they cover.
     """
 
     site: UUID | None

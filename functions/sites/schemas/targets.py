@@ -10,7 +10,7 @@ from pydantic import Field
 from functions.sites.schemas.quality import Day
 from shared.metrics.model import Metric
 from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
-from tenant_context.wire import In, Out, PageQuery
+from tenant_context.wire import Currency, In, Out, PageQuery
 
 _Value = Annotated[Decimal, Field(ge=0, le=10**12, allow_inf_nan=False, max_digits=17, decimal_places=4)]
 _Weight = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False, max_digits=16, decimal_places=6)]
@@ -21,6 +21,10 @@ class TargetIn(In):
 
     Weeks begin on Monday.
     Counts are whole; revenue has two decimals, units three, rates four.
+
+    `currency`: of which `revenue`, `average_basket` and `sales_per_visitor` are; where a place sells in one alone, that
+    one is meant, and where in several, it must be said. Set before anything is sold, it is of the one that comes;
+    nothing is told where several come.
     """
 
     site_id: UUID
@@ -28,10 +32,11 @@ class TargetIn(In):
     period: Period = Period.MONTH
     first_day: Day | None = None
     value: _Value
+    currency: Currency | None = None
 
     def draft(self) -> TargetDraft:
         """The domain's form."""
-        return TargetDraft(self.site_id, self.metric.value, self.period, self.first_day, self.value)
+        return TargetDraft(self.site_id, self.metric.value, self.period, self.first_day, self.value, self.currency)
 
 
 class ValueIn(In):
@@ -53,6 +58,7 @@ class TargetOut(Out):
     version: int
     created_at: str
     updated_at: str
+    currency: str | None
 
 
 class TargetPage(Out):

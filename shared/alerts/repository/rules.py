@@ -55,7 +55,16 @@ _PLACES: LiteralString = """
     SELECT rule_id, place FROM below
     WHERE (NOT each_store OR kind IN ('site', 'zone'))
       AND (%(touched)s::uuid[] IS NULL OR place IN (SELECT place FROM touched))
+      AND (%(rule)s::uuid IS NULL OR (rule_id, place) > (%(rule)s, %(place)s))
     ORDER BY rule_id, place LIMIT %(limit)s"""
+_TURN: LiteralString = "SELECT rule_id, place_id FROM alert_turns WHERE tenant_id = %s FOR UPDATE"
+_NEXT_TURN: LiteralString = """
+    INSERT INTO alert_turns (tenant_id, rule_id, place_id) VALUES (%s, %s, %s)
+    ON CONFLICT (tenant_id) DO UPDATE SET rule_id = excluded.rule_id, place_id = excluded.place_id"""
+_FIRST_TURN: LiteralString = "DELETE FROM alert_turns WHERE tenant_id = %s"
+
+Pair = tuple[UUID, UUID]
+"""A rule and one of its places."""
 
 
 class RuleRepository:
@@ -86,14 +95,30 @@ class RuleRepository:
         """Rules that are enabled, held until the transaction ends."""
         return {row[0]: _rule(row) for row in tx.all(_JUDGED, (tx.tenant.tenant, list(rules)))}
 
-    def places(self, tx: Transaction, touched: Sequence[UUID] | None, limit: int) -> list[tuple[UUID, UUID]]:
-        """Each rule with each of its places, or those that something came for."""
+    def places(
+        self, tx: Transaction, touched: Sequence[UUID] | None, limit: int, after: Pair | None = None
+    ) -> list[Pair]:
+        """Each rule with each of its places, or those that something came for, in order; those after one of them."""
         values = {
             "tenant": tx.tenant.tenant,
             "touched": None if touched is None else list(touched),
             "limit": limit,
+            "rule": after[0] if after else None,
+            "place": after[1] if after else None,
         }
         return [(row[0], row[1]) for row in tx.all(_PLACES, values)]
+
+    def turn(self, tx: Transaction) -> Pair | None:
+        """The rule and place that the last run came to, held; None where the next begins at the beginning."""
+        row = tx.one(_TURN, (tx.tenant.tenant,))
+        return (row[0], row[1]) if row else None
+
+    def keep_turn(self, tx: Transaction, last: Pair | None) -> None:
+        """Queue what the next run goes on after."""
+        if last is None:
+            tx.run(_FIRST_TURN, (tx.tenant.tenant,))
+        else:
+            tx.run(_NEXT_TURN, (tx.tenant.tenant, *last))
 
     def count(self, tx: Transaction) -> int:
         """How many there are; nobody else adds any until the transaction ends."""

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,11 +16,11 @@ import msgspec
 from shared.alerts import rules
 from shared.alerts.model import Condition, Kind, Reading, Rule
 from shared.alerts.repository.alerts import AlertRepository
-from shared.alerts.repository.rules import RuleRepository
+from shared.alerts.repository.rules import Pair, RuleRepository
 from shared.alerts.service.telling import resolve, tell
 from shared.figures.errors import PlaceNotFound
-from shared.figures.model import Place
-from shared.figures.repository import FigureRepository
+from shared.figures.model import MONEY, PER_VISITOR, Place
+from shared.figures.repository import FigureRepository, Source
 from shared.hours.model import Hours
 from shared.hours.rules import open_at, openings
 from shared.occupancy.repository import LimitRepository
@@ -29,6 +28,7 @@ from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
 _QUARTER = timedelta(minutes=15)
+_MOMENT = timedelta(microseconds=1)
 PAIRS_A_RUN = 5_000
 """Rules with a place each that are judged in one go."""
 
@@ -51,42 +51,69 @@ class Judging:
         self._new_id = new_id
 
     def __call__(self, tx: Transaction, touched: Sequence[UUID] | None = None) -> int:
-        """Judge every rule, or those of places that something came for; answers how many alerts opened or resolved."""
-        pairs = self._from.rules.places(tx, touched, PAIRS_A_RUN)
+        """Judge every rule, or those of places that something came for; answers how many alerts opened or resolved.
+
+        Of more than are judged in one go, the next run judges those that follow, until all had their turn.
+        """
+        pairs = self._in_turn(tx) if touched is None else self._from.rules.places(tx, touched, PAIRS_A_RUN)
         held = self._from.rules.held(tx, sorted({rule for rule, _ in pairs})) if pairs else {}
         return sum(self._judge(tx, held[rule], place) for rule, place in pairs if rule in held)
+
+    def _in_turn(self, tx: Transaction) -> list[Pair]:
+        before = self._from.rules.turn(tx)
+        pairs = self._from.rules.places(tx, None, PAIRS_A_RUN, before)
+        if before is not None and len(pairs) < PAIRS_A_RUN:
+            # What is left of the end, and the beginning once more, up to where this run began.
+            start = self._from.rules.places(tx, None, PAIRS_A_RUN - len(pairs))
+            pairs += [pair for pair in start if pair <= before]
+            self._from.rules.keep_turn(tx, pairs[-1] if len(pairs) == PAIRS_A_RUN else None)
+        elif len(pairs) == PAIRS_A_RUN:
+            self._from.rules.keep_turn(tx, pairs[-1])
+        return pairs
 
     def _judge(self, tx: Transaction, rule: Rule, site: UUID) -> bool:
         try:
             place = self._from.figures.place(tx, site)
         except PlaceNotFound:
             return False  # gone since
+        condition = self._in_one_currency(tx, rule.condition, site)
         zone = ZoneInfo(place.time_zone)
-        reading = self._read(tx, rule.condition, place, zone)
-        if reading.value is None:
+        reading = self._read(tx, condition, place, zone) if condition else Reading(None, tx.now)
+        if condition is None or reading.value is None:
             return False
         current = self._from.alerts.current(tx, rule.id, site)
-        alarming = rules.is_alarming(rule.condition, reading.value, opened=bool(current))
+        alarming = rules.is_alarming(condition, reading.value, opened=bool(current))
         if current and not alarming:
             resolve(tx, self._from.alerts, current[0], "cleared")
             return True
-        if current or not alarming or rules.is_quiet(rule.condition.quiet, zone, tx.now):
+        if current or not alarming or rules.is_quiet(condition.quiet, zone, tx.now):
             return False
-        words = rules.message(rule.condition, place.name, reading.value)
+        words = rules.message(condition, place.name, reading.value)
         alert = self._new_id()
         if not self._from.alerts.open(tx, alert, rule.id, site, reading, words):
             return False
         tell(tx, "opened", self._from.alerts.lock(tx, alert))
         return True
 
+    def _in_one_currency(self, tx: Transaction, condition: Condition, site: UUID) -> Condition | None:
+        """A condition whose amounts are of a currency: of the one that there is, where it was made before any sale.
+
+        None where there are several since: nothing can be told until it says which.
+        """
+        if condition.currency or condition.metric not in MONEY or not rules.is_reckoned(condition):
+            return condition
+        known = self._from.figures.currencies(tx, site)
+        return msgspec.structs.replace(condition, currency=known[0]) if len(known) == 1 else None
+
     def _read(self, tx: Transaction, condition: Condition, place: Place, zone: ZoneInfo) -> Reading:
         if condition.kind is Kind.CAPACITY:
             limit = self._from.limits.find(tx, place.id)
             return Reading(None if limit is None else Decimal(limit.reached), tx.now)
-        newest = self._from.figures.newest(tx, place.id, tx.now + _QUARTER, source=_source(condition.metric))
-        if newest is None:
+        told = [self._from.figures.newest(tx, place.id, tx.now + _QUARTER, source=one) for one in _sources(condition)]
+        known = [one + _QUARTER for one in told if one is not None]
+        if len(known) < len(told):
             return Reading(None, tx.now)
-        fresh = newest + _QUARTER
+        fresh = min(known)
         if condition.kind is Kind.MISSING_DATA:
             return Reading(_silence(place, zone, fresh, tx.now), tx.now)
         return self._of_period(tx, condition, place, zone, fresh)
@@ -94,35 +121,45 @@ class Judging:
     def _of_period(
         self, tx: Transaction, condition: Condition, place: Place, zone: ZoneInfo, fresh: datetime
     ) -> Reading:
-        """The newest period of which everything was told; of what only grows, also the one under way."""
-        start, end = rules.period_of(condition.period, zone, fresh - timedelta(microseconds=1))
-        under_way = end > fresh
-        whole = (
-            rules.period_of(condition.period, zone, start - timedelta(microseconds=1)) if under_way else (start, end)
-        )
-        if not rules.is_news(condition, fresh if under_way else end, tx.now):
-            return Reading(None, end)
-        if not rules.is_news(condition, whole[1], tx.now):
-            return Reading(None, end)
-        value = self._value(tx, condition, (place, zone), *whole)
+        """The newest period of which everybody told everything; of what only grows, also the one under way."""
+        start, end = self._whole(tx, condition, place, zone, fresh)
+        value = None
+        if rules.is_news(condition, end, tx.now):
+            value = self._value(tx, condition, place, start, end)
         if condition.kind is Kind.CHANGE:
-            before = self._value(tx, condition, (place, zone), *rules.compared(condition, zone, whole[0]))
-            return Reading(rules.change(value, before), whole[1])
-        if under_way and condition.direction == "above" and condition.metric in rules.ADDITIVE:
-            growing = self._value(tx, condition, (place, zone), start, fresh)
-            if growing is not None and (value is None or growing > value):
-                return Reading(growing, fresh)
-        return Reading(value, whole[1])
+            before = self._value(tx, condition, place, *rules.compared(condition, zone, start))
+            return Reading(rules.change(value, before), end)
+        if condition.direction == "above" and condition.metric in rules.ADDITIVE:
+            since, _ = rules.period_of(condition.period, zone, fresh - _MOMENT)
+            if since >= end and rules.is_news(condition, fresh, tx.now):
+                growing = self._value(tx, condition, place, since, fresh)
+                if growing is not None and growing > (condition.value if value is None else value):
+                    return Reading(growing, fresh)
+        return Reading(value, end)
+
+    def _whole(
+        self, tx: Transaction, condition: Condition, place: Place, zone: ZoneInfo, fresh: datetime
+    ) -> tuple[datetime, datetime]:
+        """The newest period that is whole by the slowest of those who count, or sell, in a place."""
+        since = tx.now - rules.patience(condition)
+        slowest = [
+            self._from.figures.slowest(tx, place.id, since, tx.now + _QUARTER, one) for one in _sources(condition)
+        ]
+        told = min([fresh, *(one for one in slowest if one is not None)])
+        start, end = rules.period_of(condition.period, zone, told - _MOMENT)
+        return rules.period_of(condition.period, zone, start - _MOMENT) if end > told else (start, end)
 
     def _value(
-        self, tx: Transaction, condition: Condition, where: tuple[Place, ZoneInfo], start: datetime, end: datetime
+        self, tx: Transaction, condition: Condition, place: Place, start: datetime, end: datetime
     ) -> Decimal | None:
-        place, zone = where
-        return self._from.figures.sums(tx, place.id, zone, start, end).value(condition.metric)
+        return self._from.figures.value(tx, place, condition.metric, start, end, condition.currency)
 
 
-def _source(metric: str) -> Literal["traffic", "sales"]:
-    return "sales" if metric in {"transactions", "units", "revenue", "average_basket"} else "traffic"
+def _sources(condition: Condition) -> tuple[Source, ...]:
+    """Who has to have told before something is known."""
+    if condition.metric in PER_VISITOR:
+        return ("traffic", "sales")
+    return ("traffic",) if condition.metric in {"footfall", "exits"} else ("sales",)
 
 
 def _silence(place: Place, zone: ZoneInfo, fresh: datetime, now: datetime) -> Decimal | None:

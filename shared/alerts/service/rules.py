@@ -3,12 +3,16 @@
 from dataclasses import replace
 from uuid import UUID
 
+import msgspec
+
 from shared.alerts import rules
 from shared.alerts.errors import AlertResolved, TooManyRules
 from shared.alerts.model import Alert, Rule, RuleDraft
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
 from shared.alerts.service.telling import resolve, tell
+from shared.figures.repository import FigureRepository
+from shared.figures.rules import currency_of
 from tenant_context.clock import NewId
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
@@ -22,18 +26,26 @@ AT_MOST = 200
 class Rules:
     """Makes, changes and removes what is to be told."""
 
-    def __init__(self, database: Database, known: RuleRepository, alerts: AlertRepository, new_id: NewId) -> None:
+    def __init__(
+        self,
+        database: Database,
+        known: RuleRepository,
+        alerts: AlertRepository,
+        figures: FigureRepository,
+        new_id: NewId,
+    ) -> None:
         self._database = database
         self._rules = known
         self._alerts = alerts
+        self._figures = figures
         self._new_id = new_id
 
     def add(self, tx: Transaction, draft: RuleDraft) -> Rule:
         """A new rule, which is judged by as soon as something comes; emits alert.rule_created.
 
-        Errors: WrongRule, TooManyRules.
+        Errors: WrongRule, WrongCurrency, TooManyRules.
         """
-        rules.check(draft.condition)
+        draft = self._checked(tx, draft)
         if self._rules.count(tx) >= AT_MOST:
             raise TooManyRules(f"There are {AT_MOST} rules, which is as many as there may be.")
         said = {name: getattr(draft, name) for name in draft.__slots__}
@@ -45,9 +57,9 @@ class Rules:
     def amend(self, tx: Transaction, rule_id: UUID, draft: RuleDraft, version: int) -> Rule:
         """Other particulars; alerts of before are resolved, as they were of another rule. Emits alert.rule_updated.
 
-        Errors: RuleNotFound, PreconditionFailed, WrongRule.
+        Errors: RuleNotFound, PreconditionFailed, WrongRule, WrongCurrency.
         """
-        rules.check(draft.condition)
+        draft = self._checked(tx, draft)
         before = self._rules.lock(tx, rule_id)
         if before.version != version:
             raise PreconditionFailed(f"It is at version {before.version}; read it again.")
@@ -77,6 +89,14 @@ class Rules:
     def page(self, tenant: TenantContext, *, site: UUID | None, after: UUID | None, limit: int) -> list[Rule]:
         """Rules, newest first."""
         return self._rules.page(self._database, tenant, site=site, after=after, limit=limit)
+
+    def _checked(self, tx: Transaction, draft: RuleDraft) -> RuleDraft:
+        """A draft by which something can be told, its amounts in a currency."""
+        rules.check(draft.condition)
+        metric = draft.condition.metric if rules.is_reckoned(draft.condition) else draft.condition.kind
+        known = self._figures.currencies(tx, draft.site_id)
+        currency = currency_of(metric, draft.condition.currency, known, "/condition/currency")
+        return replace(draft, condition=msgspec.structs.replace(draft.condition, currency=currency))
 
 
 class Alerts:

@@ -36,9 +36,10 @@ def _target(name: str, description: str, **more: object) -> EventType:
         "first_day": "2026-03-01",
         "value": "12000",
         "version": 1,
+        "currency": None,
         **more,
     }
-    return EventType(f"target.{name}", description, "target/<id>", data)
+    return EventType(f"target.{name}", description, "target/<id>", data, nullable=frozenset({"currency"}))
 
 
 INSIGHT: tuple[EventType, ...] = (

@@ -31,14 +31,14 @@ _NUMERIC = """
     quarantined rejected revised rows shares stage stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
-    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id site_id user"),
+    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id sensor_id site_id user"),
     (_MOMENT, "disabled_from expires_at failing_since hour measured_at since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
     (_TEXTS, "permissions proofs scopes"),
     (_DECIMAL, "amount_due amount_paid budget total value"),
     ({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, "month"),
-    ({"type": "string", "format": "date"}, "first_day"),
+    ({"type": "string", "format": "date"}, "first_day last_day"),
     ({"type": "object", "additionalProperties": _NUMBER}, "counts"),
 )
 FIELDS: Mapping[str, Schema] = {name: schema for schema, names in _NAMES for name in names.split()}

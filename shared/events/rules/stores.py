@@ -4,6 +4,7 @@ from shared.events.model import EventType
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
 _SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
+_SENSOR = "0193a0c2-5454-7c11-8f5a-3d2e9b1c4a60"
 _BEFORE = "0193a0c2-5252-7c11-8f5a-3d2e9b1c4a60"
 
 
@@ -20,6 +21,20 @@ def _sensor(name: str, description: str, status: str) -> EventType:
 def _limit(name: str, description: str, more: dict[str, object]) -> EventType:
     data = {"site_id": _SITE, "capacity": 200, "clear_at": 180, **more}
     return EventType(f"occupancy.{name}", description, "site/<id>", data)
+
+
+def _incident(name: str, description: str, status: str, reason: str) -> EventType:
+    data = {
+        "id": _ID,
+        "sensor_id": _SENSOR,
+        "site_id": _SITE,
+        "kind": "missing_day",
+        "first_day": "2026-03-02",
+        "last_day": "2026-03-04",
+        "status": status,
+        "reason": reason,
+    }
+    return EventType(f"sensor.incident_{name}", description, "sensor/<id>", data)
 
 
 STORES: tuple[EventType, ...] = (
@@ -69,6 +84,10 @@ STORES: tuple[EventType, ...] = (
         {"id": _ID, "site_id": _SITE, "serial": "AX-1001", "from": "online", "to": "offline"},
         nullable=frozenset({"from"}),
     ),
+    _incident(
+        "opened", "Something is wrong with a people counter's data; told once, however its days grow.", "open", ""
+    ),
+    _incident("closed", "What was wrong has ended, or was mended by what came later.", "closed", "ended"),
     _sensor("retired", "A people counter was taken out of service.", "retired"),
     EventType(
         "sensor.recalibrated",

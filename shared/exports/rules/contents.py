@@ -7,6 +7,7 @@ from shared.exports.errors import Damaged
 from shared.exports.model import Column, Table
 
 LEFT_OUT = {
+    "alert_turns": "which rule is judged next",
     "exports": "the list of archives, this one included",
     "export_parts": "the list of archives, this one included",
     "erasures": "written when everything else has gone",

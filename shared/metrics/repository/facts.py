@@ -30,8 +30,63 @@ _SERVICE: LiteralString = """
         GROUP BY 1, 2, 3, 4) service)"""
 _MEMBERS: LiteralString = """
     members AS (SELECT key, member FROM unnest(%(keys)s::uuid[], %(members)s::uuid[]) m (key, member))"""
+# Stores that counted or sold in a time, and not both: of what is bought per visitor they tell nothing. The times are
+# those of the answer, without what is read around them; none, where it is not asked.
+_LONE_OF_DAYS: LiteralString = """
+    lone AS MATERIALIZED (
+        SELECT r.side, r.first, r.last, m.key, m.member, told.counted
+        FROM unnest(%(exact_firsts)s::date[], %(exact_lasts)s::date[]) WITH ORDINALITY r (first, last, side)
+        CROSS JOIN members m CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT FROM footfall_day f WHERE f.tenant_id = %(tenant)s AND f.place_id = m.member
+                           AND f.day >= r.first AND f.day < r.last AND (f.intervals > 0 OR f.minutes > 0)) AS counted,
+                   EXISTS (SELECT FROM sales_day f WHERE f.tenant_id = %(tenant)s AND f.place_id = m.member
+                           AND f.day >= r.first AND f.day < r.last AND f.transactions + f.cancellations > 0
+                           AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)) AS sold) told
+        WHERE told.counted <> told.sold
+    ), unpaired AS (
+        SELECT o.side, o.key, f.day AS moment, f.entries, 0 AS transactions, 0 AS revenue
+        FROM lone o JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
+                                       AND f.day >= o.first AND f.day < o.last
+        WHERE o.counted
+        UNION ALL
+        SELECT o.side, o.key, f.day, 0, f.transactions, f.revenue
+        FROM lone o JOIN sales_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
+                                    AND f.day >= o.first AND f.day < o.last
+        WHERE NOT o.counted AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)
+    )"""
+_LONE_OF_MOMENTS: LiteralString = """
+    lone AS MATERIALIZED (
+        SELECT r.side, r.first, r.last, m.key, m.member, told.counted
+        FROM unnest(%(exact_firsts)s::timestamptz[], %(exact_lasts)s::timestamptz[]) WITH ORDINALITY
+             r (first, last, side)
+        CROSS JOIN members m CROSS JOIN LATERAL (
+            SELECT EXISTS (SELECT FROM footfall_15m f WHERE f.tenant_id = %(tenant)s AND f.site_id = m.member
+                           AND f.bucket >= r.first AND f.bucket < r.last
+                           AND (f.intervals > 0 OR f.minutes > 0)) AS counted,
+                   EXISTS (SELECT FROM sales_15m f WHERE f.tenant_id = %(tenant)s AND f.site_id = m.member
+                           AND f.bucket >= r.first AND f.bucket < r.last AND f.transactions + f.cancellations > 0
+                           AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)) AS sold) told
+        WHERE told.counted <> told.sold
+    ), unpaired AS (
+        SELECT o.side, o.key, date_bin(%(length)s, f.bucket, %(origin)s) AS moment, f.entries, 0 AS transactions,
+               0 AS revenue
+        FROM lone o JOIN footfall_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
+                                       AND f.bucket >= o.first AND f.bucket < o.last
+        WHERE o.counted
+        UNION ALL
+        SELECT o.side, o.key, date_bin(%(length)s, f.bucket, %(origin)s), 0, f.transactions, f.revenue
+        FROM lone o JOIN sales_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
+                                    AND f.bucket >= o.first AND f.bucket < o.last
+        WHERE NOT o.counted AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)
+    )"""
+_UNPAIRED: LiteralString = """
+    'unpaired', (SELECT coalesce(json_agg(json_build_array(side - 1, key, moment, entries, transactions, revenue)),
+                                 '[]') FROM (
+        SELECT side, key, moment, sum(entries) AS entries, sum(transactions) AS transactions, sum(revenue) AS revenue
+        FROM unpaired GROUP BY 1, 2, 3) u)"""
 _DAYS: LiteralString = f"""
-    WITH {_MEMBERS}, spans AS (SELECT first, last FROM unnest(%(firsts)s::date[], %(lasts)s::date[]) r (first, last))
+    WITH {_MEMBERS}, {_LONE_OF_DAYS}, spans AS (
+        SELECT first, last FROM unnest(%(firsts)s::date[], %(lasts)s::date[]) r (first, last))
     SELECT json_build_object(
         'traffic', (SELECT coalesce(json_agg(json_build_array(place_id, day, entries, exits, minutes, counted)), '[]')
                     FROM (
@@ -49,9 +104,9 @@ _DAYS: LiteralString = f"""
                 SELECT * FROM sales_day q WHERE q.tenant_id = %(tenant)s AND q.place_id = p.id
                                                 AND q.day >= first AND q.day < last OFFSET 0) f
             GROUP BY 1, 2, 3) sales),
-        {_SERVICE})::text"""
+        {_UNPAIRED}, {_SERVICE})::text"""
 _MOMENTS: LiteralString = f"""
-    WITH {_MEMBERS}, spans AS (
+    WITH {_MEMBERS}, {_LONE_OF_MOMENTS}, spans AS (
         SELECT first, last FROM unnest(%(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) r (first, last))
     SELECT json_build_object(
         'traffic', (SELECT coalesce(json_agg(json_build_array(key, moment, entries, exits, minutes, counted)), '[]')
@@ -72,13 +127,14 @@ _MOMENTS: LiteralString = f"""
                 SELECT * FROM sales_15m q WHERE q.tenant_id = %(tenant)s AND q.site_id = m.member
                                                 AND q.bucket >= first AND q.bucket < last OFFSET 0) f
             GROUP BY 1, 2, 3) sales),
-        {_SERVICE})::text"""
+        {_UNPAIRED}, {_SERVICE})::text"""
 
 
 class _Rows(msgspec.Struct):
     traffic: list[tuple[UUID, str, int, int, int, bool]]
     sales: list[tuple[UUID, str, str, int, Decimal, Decimal, bool]]
     service: list[tuple[UUID, str, datetime, datetime, int, int]]
+    unpaired: list[tuple[int, UUID, str, int, int, Decimal]]
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -113,10 +169,15 @@ class FactRepository:
         spans: Sequence[tuple[date, date]],
         around: tuple[datetime, datetime],
         currency: str | None,
+        paired: Sequence[tuple[date, date]] = (),
     ) -> Found:
-        """Days of places, each place's own; sensors in service within a time around all of them."""
+        """Days of places, each place's own; sensors in service within a time around all of them.
+
+        Of the `paired` days, what stores have that did not both count and sell in them, by the place of each in order.
+        """
         values = {"places": list(places), "firsts": [one for one, _ in spans], "lasts": [one for _, one in spans]}
-        return _found(self._read(tenant, _DAYS, {**values, **scope.values()}, around), date.fromisoformat, currency)
+        told = {**values, **scope.values(), **_exact(paired), "currency": currency}
+        return _found(self._read(tenant, _DAYS, told, around), date.fromisoformat, currency)
 
     def moments(
         self,
@@ -125,11 +186,13 @@ class FactRepository:
         spans: Sequence[tuple[datetime, datetime]],
         length: object,
         currency: str | None,
+        paired: Sequence[tuple[datetime, datetime]] = (),
     ) -> Found:
-        """Steps of one length, each from a moment of the spans on."""
+        """Steps of one length, each from a moment of the spans on; `paired` likewise."""
         values = {"firsts": [one for one, _ in spans], "lasts": [one for _, one in spans], "length": length}
         around = (min(one for one, _ in spans), max(one for _, one in spans))
-        read = self._read(tenant, _MOMENTS, {**values, **scope.values(), "origin": around[0]}, around)
+        more = {**scope.values(), **_exact(paired), "currency": currency, "origin": around[0]}
+        read = self._read(tenant, _MOMENTS, {**values, **more}, around)
         return _found(read, datetime.fromisoformat, currency)
 
     def _read(
@@ -144,6 +207,10 @@ class FactRepository:
         return msgspec.json.decode(rows[0][0], type=_Rows)
 
 
+def _exact(paired: Sequence[tuple[date, date]]) -> dict[str, object]:
+    return {"exact_firsts": [one for one, _ in paired], "exact_lasts": [one for _, one in paired]}
+
+
 def _found(rows: _Rows, read: object, currency: str | None) -> Found:
     facts: dict[UUID, dict[date | datetime, Facts]] = {}
     for key, when, entries, exits, minutes, counted in rows.traffic:
@@ -156,5 +223,9 @@ def _found(rows: _Rows, read: object, currency: str | None) -> Found:
     services: dict[UUID, list[Service]] = {}
     for key, zone, since, until, lines, _ in rows.service:
         services.setdefault(key, []).append(Service(zone, since, until, lines))
+    unpaired: dict[tuple[int, UUID], dict[date | datetime, Facts]] = {}
+    for side, key, when, entries, transactions, revenue in rows.unpaired:
+        lone = Facts(lone_entries=entries, lone_transactions=transactions, lone_revenue=revenue)
+        unpaired.setdefault((side, key), {})[read(when)] = lone  # type: ignore[operator]
     currencies = sorted({row[2] for row in rows.sales if row[-1]})
-    return Found(facts, services, currencies, max((row[-1] for row in rows.service), default=0))
+    return Found(facts, services, currencies, max((row[-1] for row in rows.service), default=0), unpaired)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from shared.metrics.model import Facts, Service, Step
-from shared.metrics.rules.imputing import day_like, fill, moment_like
+from shared.metrics.rules.imputing import When, day_like, fill, moment_like
 from shared.metrics.rules.ranges import expected, midnight
 
 
@@ -43,6 +43,13 @@ def fill_days(every: dict[date, Facts], fresh: datetime | None, zone: str) -> No
 def fill_moments(every: dict[datetime, Facts], fresh: datetime | None, zone: str, length: timedelta) -> None:
     """Fill gaps among steps of absolute time, likewise."""
     fill(every, lambda moment: fresh is not None and moment + length <= fresh, moment_like(zone))
+
+
+def set_apart(every: Mapping[When, Facts], unpaired: Mapping[date | datetime, Facts]) -> None:
+    """Note what of each time is of stores that did not both count and sell."""
+    for when, one in every.items():
+        if (lone := unpaired.get(when)) is not None:
+            one.add(lone)
 
 
 def by_days(every: Mapping[date, Facts], steps: Sequence[Step]) -> list[Facts]:

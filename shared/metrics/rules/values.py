@@ -18,10 +18,14 @@ _OF: dict[Metric, Callable[[Facts], Decimal | None]] = {
     Metric.TRANSACTIONS: lambda f: Decimal(f.transactions) if f.sold else None,
     Metric.UNITS: lambda f: f.units if f.sold else None,
     Metric.REVENUE: lambda f: f.revenue if f.sold else None,
-    Metric.CONVERSION_RATE: lambda f: _ratio(Decimal(f.transactions), f.entries) if f.sold else None,
+    Metric.CONVERSION_RATE: lambda f: (
+        _ratio(Decimal(f.transactions - f.lone_transactions), f.entries - f.lone_entries) if f.sold else None
+    ),
     Metric.AVERAGE_BASKET: lambda f: _ratio(f.revenue, f.transactions) if f.sold else None,
     Metric.UNITS_PER_TRANSACTION: lambda f: _ratio(f.units, f.transactions) if f.sold else None,
-    Metric.SALES_PER_VISITOR: lambda f: _ratio(f.revenue, f.entries) if f.sold else None,
+    Metric.SALES_PER_VISITOR: lambda f: (
+        _ratio(f.revenue - f.lone_revenue, f.entries - f.lone_entries) if f.sold else None
+    ),
 }
 
 

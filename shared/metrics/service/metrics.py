@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shared.metrics.errors import WrongQuestion
-from shared.metrics.model import Ask, Compare, Granularity, GroupBy, Head, Impute, Range, RankAsk
+from shared.metrics.model import Ask, Granularity, GroupBy, Head, Impute, Range, RankAsk
 from shared.metrics.repository.heads import HeadRepository
 from shared.metrics.repository.ranking import RankingRepository
 from shared.metrics.rules import ranges
@@ -22,6 +21,8 @@ from tenant_context.context import TenantContext
 
 _WORTH = 400
 """Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
+_DEFINITIONS = 2
+"""Raised whenever answers are made otherwise of the same numbers: what was kept of before is void."""
 _ROUND = timedelta(days=2)
 """What a day of any calendar may begin before, or end after, the same day of UTC; and a week's or month's edge."""
 
@@ -61,7 +62,7 @@ class Metrics:
             or ask.impute is not Impute.NONE
             or days / _POINT[ask.span.granularity] > _WORTH
         )
-        version = f"{head.epoch}.{head.version}.{head.kind}.{head.name}.{head.time_zone}"
+        version = f"{_DEFINITIONS}.{head.epoch}.{head.version}.{head.kind}.{head.name}.{head.time_zone}"
         if ask.impute is not Impute.NONE:
             version += f".{head.fresh}"
         body, level = self._answers(
@@ -105,8 +106,6 @@ class Metrics:
 
     def _head(self, tenant: TenantContext, ask: Ask) -> tuple[Head, int]:
         ranges.check_range(ask.span)
-        if ask.group_by in {GroupBy.WEEKDAY, GroupBy.HOUR} and ask.compare is Compare.YEAR:
-            raise WrongQuestion("?compare", "weekdays and hours are compared with the period before")
         spans = _days_asked(ask)
         head = self._heads.head(tenant, ask.place, spans)
         return head, (spans[0][1] - spans[0][0]).days
@@ -118,11 +117,14 @@ _POINT = {"15m": 1 / 96, "hour": 1 / 24, "day": 1, "week": 7, "month": 30}
 def _days_asked(ask: Ask) -> list[tuple[date, date]]:
     """The days that an answer may depend on, whatever the place's calendar: rather some too many."""
     margin = _ROUND + (MARGIN if ask.impute is Impute.TYPICAL else timedelta())
-    steps = ranges.steps(ask.span, "UTC")
-    spans = [(steps[0].first - margin - _EDGE[ask.span.granularity], steps[-1].last + margin)]
+    span = ask.span
+    if ask.group_by in {GroupBy.WEEKDAY, GroupBy.HOUR}:
+        span = Range(span.start, span.end, Granularity.DAY)  # as they are read, whatever the granularity says
+    steps = ranges.steps(span, "UTC")
+    spans = [(steps[0].first - margin - _EDGE[span.granularity], steps[-1].last + margin)]
     if ask.compare is not None:
-        before = ranges.before(steps, ask.span, ask.compare, "UTC")
-        spans.append((before[0].first - margin - 2 * _EDGE[ask.span.granularity], before[-1].last + margin))
+        before = ranges.before(steps, span, ask.compare, "UTC")
+        spans.append((before[0].first - margin - 2 * _EDGE[span.granularity], before[-1].last + margin))
     return ranges.merged(spans)
 
 

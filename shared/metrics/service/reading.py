@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from shared.metrics.errors import RangeTooLong, SeveralCurrencies, WrongQuestion
 from shared.metrics.model import (
     MONEY,
+    PER_VISITOR,
     Ask,
     Facts,
     Found,
@@ -58,7 +59,7 @@ class Reading:
             found = self._days(tenant, ask, groups, scope, (steps, before))
             parts = [_of_days(ask, head, found, group, (steps, before)) for group in groups]
         else:
-            found = self._moments(tenant, ask, scope, (steps, before), length)
+            found = self._moments(tenant, ask, groups, scope, (steps, before), length)
             parts = [_of_moments(ask, head, found, group, (steps, before), length) for group in groups]
         currency = ask.currency
         if currency is None and found.currencies:
@@ -116,12 +117,14 @@ class Reading:
         if len(groups) * sum((last - first).days for first, last in spans) > MOST_READ:
             raise RangeTooLong(MOST_READ, "days of places")
         around = (_noon(spans[0][0]) - timedelta(days=2), _noon(spans[-1][1]) + timedelta(days=2))
-        return self._facts.days(tenant, [group.key for group in groups], scope, spans, around, ask.currency)
+        paired = [ranges.days_of(some) for some in steps if some] if _is_paired(ask, groups) else []
+        return self._facts.days(tenant, [group.key for group in groups], scope, spans, around, ask.currency, paired)
 
     def _moments(
         self,
         tenant: TenantContext,
         ask: Ask,
+        groups: Sequence[Group],
         scope: Scope,
         steps: tuple[Sequence[Step], Sequence[Step]],
         length: timedelta,
@@ -132,7 +135,8 @@ class Reading:
             raise RangeTooLong(MOST_READ, "steps of stores; ask for days, or for fewer of them")
         if len(spans) > 1 and spans[1][1] > spans[0][0]:
             spans = [(min(spans[0][0], spans[1][0]), max(spans[0][1], spans[1][1]))]
-        return self._facts.moments(tenant, scope, spans, length, ask.currency)
+        paired = [(some[0].start, some[-1].end) for some in steps if some] if _is_paired(ask, groups) else []
+        return self._facts.moments(tenant, scope, spans, length, ask.currency, paired)
 
 
 def _noon(day: date) -> datetime:
@@ -141,7 +145,7 @@ def _noon(day: date) -> datetime:
 
 def _of_days(ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]]) -> Part:
     folded: list[list[Facts]] = []
-    for some in steps:
+    for side, some in enumerate(steps):
         if not some:
             folded.append([])
             continue
@@ -149,6 +153,7 @@ def _of_days(ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequ
         every = folding.days(*_of(found, group.key), *ranges.days_of(some, margin))
         if ask.impute is Impute.TYPICAL:
             folding.fill_days(every, head.fresh, head.time_zone)
+        folding.set_apart(every, found.unpaired.get((side, group.key), {}))
         folded.append(folding.by_days(every, some))
     return Part(group, folded[0], folded[1])
 
@@ -157,7 +162,7 @@ def _of_moments(
     ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]], length: timedelta
 ) -> Part:
     folded: list[list[Facts]] = []
-    for some in steps:
+    for side, some in enumerate(steps):
         if not some:
             folded.append([])
             continue
@@ -167,8 +172,14 @@ def _of_moments(
         every = folding.moments(*_of(found, group.key), bounds)
         if ask.impute is Impute.TYPICAL:
             folding.fill_moments(every, head.fresh, head.time_zone, length)
+        folding.set_apart(every, found.unpaired.get((side, group.key), {}))
         folded.append(folding.by_moments(every, some))
     return Part(group, folded[0], folded[1])
+
+
+def _is_paired(ask: Ask, groups: Sequence[Group]) -> bool:
+    """Whether something is asked per visitor of more than a store: there are stores without counters, or tills."""
+    return bool(PER_VISITOR & set(ask.metrics)) and any(group.kind not in {_STORES, _ZONES} for group in groups)
 
 
 def _of(found: Found, key: UUID) -> tuple[dict[date | datetime, Facts], Sequence[Service]]:

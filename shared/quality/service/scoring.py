@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +15,7 @@ from shared.quality.repository.days import DayRepository
 from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.rules.incidents import reconcile
 from shared.quality.rules.scoring import BASELINE_DAYS, Judge
+from shared.quality.service.telling import tell
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
@@ -37,7 +37,8 @@ class Scoring:
     def __call__(self, tx: Transaction) -> dict[str, Any]:
         """Score what waits, and bring the incidents in line; answers how many days, and of how many sensors.
 
-        A day that was scored is scored again only once something more came for it.
+        A day that was scored is scored again only once something more came for it. Emits sensor.incident_opened and
+        sensor.incident_closed.
         """
         self._days.fill(tx)
         due = self._days.due(tx, DAYS_A_RUN)
@@ -45,7 +46,7 @@ class Scoring:
             for tallies in _chunks(due[sensor.id]):
                 verdicts = list(self._verdicts(tx, sensor, tallies))
                 self._days.keep(tx, sensor.id, tallies, verdicts)
-            self._reconcile(tx, sensor.id)
+            self._reconcile(tx, sensor)
         return {"days": sum(map(len, due.values())), "sensors": len(due)}
 
     def _verdicts(self, tx: Transaction, sensor: Watched, tallies: Sequence[Tally]) -> Iterator[Verdict]:
@@ -71,13 +72,15 @@ class Scoring:
             else:
                 judge.remember(one)
 
-    def _reconcile(self, tx: Transaction, sensor: UUID) -> None:
-        present = self._incidents.present(tx, sensor)
-        found, newest = self._incidents.found(tx, sensor)
+    def _reconcile(self, tx: Transaction, sensor: Watched) -> None:
+        present = self._incidents.present(tx, sensor.id)
+        found, newest = self._incidents.found(tx, sensor.id)
         if newest is None:
             return
-        pattern = Incident(self._new_id(), sensor, "", newest, newest, "open", "", tx.now, None)
-        self._incidents.keep(tx, reconcile(present, found, newest, tx.now, (pattern, self._new_id)))
+        pattern = Incident(self._new_id(), sensor.id, "", newest, newest, "open", "", tx.now, None)
+        changed = reconcile(present, found, newest, tx.now, (pattern, self._new_id))
+        self._incidents.keep(tx, changed)
+        tell(tx, sensor.site_id, present, changed)
 
 
 def _chunks(tallies: Sequence[Tally]) -> Iterator[list[Tally]]:

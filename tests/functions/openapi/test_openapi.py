@@ -18,6 +18,7 @@ from local.openapi import roles
 from local.openapi.__main__ import PLACE
 from local.openapi.discovery import discover
 from local.openapi.document import describe, written
+from shared.metrics.service.cache import Level
 
 METHODS = {"get", "put", "post", "delete", "patch"}
 ROUTES = [route for function in discover() for route in function.routes]
@@ -54,6 +55,16 @@ def test_every_route_is_described(document: dict[str, Any], route: Any) -> None:
     assert named == set(re.findall(r"\{(\w+)\}", route.path))
     if route.permission and "." in route.permission:
         assert operation["x-permission"] == route.permission
+
+
+@pytest.mark.parametrize("place", ["/api/v1/metrics", "/api/v1/sites/{site_id}/metrics"])
+def test_metrics_say_whether_they_were_kept_and_exports_what_they_are(document: dict[str, Any], place: str) -> None:
+    said = document["paths"][place]["get"]["responses"]["200"]
+    assert "X-Cache" in said["headers"]
+    exported = document["paths"][f"{place}/export"]["get"]["responses"]["200"]
+    assert set(exported["content"]) == {"text/csv; charset=utf-8", "application/vnd.apache.parquet"}
+    levels = document["components"]["headers"]["X-Cache"]["schema"]["enum"]
+    assert levels == [level.value for level in Level]
 
 
 def test_every_http_function_of_the_catalog_is_described() -> None:

@@ -129,6 +129,10 @@ class Route:
     """What it wants of its tenant's state, where its permission and method do not say it; its service asks for more."""
     lines: bool = False
     """Whether it answers JSON Lines, each of the answer's shape: for the OpenAPI document."""
+    types: tuple[str, ...] = ()
+    """The media types it answers in, where that is not JSON: for the OpenAPI document."""
+    tells: tuple[str, ...] = ()
+    """The headers of its answer beside those that follow from the declaration: for the OpenAPI document."""
 
     @property
     def operation(self) -> str:
@@ -157,6 +161,8 @@ class Routes:
         recent: bool = False,
         fails: tuple[int, ...] = (),
         lines: bool = False,
+        types: tuple[str, ...] = (),
+        tells: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare a GET."""
         return self._declare(
@@ -170,6 +176,8 @@ class Routes:
             recent=recent,
             fails=fails,
             lines=lines,
+            types=types,
+            tells=tells,
         )
 
     def write(
@@ -263,6 +271,8 @@ class Routes:
         owners: bool = False,
         need: Need | None = None,
         lines: bool = False,
+        types: tuple[str, ...] = (),
+        tells: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         if proof in {Proof.TOKEN, Proof.KEY} and permission is None:
             raise TypeError(f"{method} {path} declares no permission")
@@ -295,6 +305,8 @@ class Routes:
                 owners=owners,
                 need=need,
                 lines=lines,
+                types=types,
+                tells=tells,
             )
             self._add(route)
             return handler

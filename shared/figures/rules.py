@@ -1,0 +1,20 @@
+"""Which currency amounts are of: those of several are never added."""
+
+from collections.abc import Sequence
+
+from shared.figures.errors import WrongCurrency
+from shared.figures.model import MONEY
+
+
+def currency_of(metric: str, said: str | None, known: Sequence[str], pointer: str) -> str | None:
+    """The currency of what a caller wants: the one said, else the only one that a place sells in.
+
+    None, of what is no amount, and where nothing was sold yet. Errors: WrongCurrency.
+    """
+    if metric not in MONEY:
+        if said is not None:
+            raise WrongCurrency(pointer, "no-amount", f"is for amounts of money, which {metric} is not: leave it out")
+        return None
+    if said is None and len(known) > 1:
+        raise WrongCurrency(pointer, "several-currencies", f"must say which: {', '.join(known)}")
+    return said or next(iter(known), None)
