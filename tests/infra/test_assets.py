@@ -31,7 +31,7 @@ LAYER_BUDGETS_MB = {
     "migrations": 32.0,
     "tables": 32.0,
 }
-FUNCTION_BUDGET_MB = 1.3
+FUNCTION_BUDGET_MB = 1.5
 API_PAGE_MB = 2.5
 """Swagger UI, which only the function that serves it carries."""
 LAMBDA_LIMIT_MB = 250.0
