@@ -63,11 +63,11 @@ health = Health(targets, backlog, Bus(settings.bus), observability=kernel.observ
 lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 gate = Gate(targets, PaceRepository(table), order)
-replays = Replays(targets, deliveries, backlog, queue, slow, clock=kernel.clock)
+recovery = Recovery(targets, deliveries, lanes, backlog, queue, clock=kernel.clock)
+replays = Replays(targets, deliveries, recovery, backlog, queue, slow, clock=kernel.clock)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog, replays), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, slow, observability=kernel.observability, clock=kernel.clock)
-recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
 opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
 desk = Desk(proving, recovery, opener)
 handler = BatchEntry(

@@ -174,7 +174,7 @@ class Circuit:
 class Findings:
     """What the dispatcher found out about an endpoint; moments as RFC 3339 has them.
 
-    A change of the endpoint clears all but `challenged`.
+    A change of the endpoint clears all but `challenged` and `missed_since`.
     """
 
     gone_at: str | None = None
@@ -194,6 +194,8 @@ class Findings:
     slow_until: float = 0
     """Seconds since 1970: it let a call wait lately."""
     challenged: Challenged | None = None
+    missed_since: str | None = None
+    """Since when it had failed as the platform disabled it: what died from then on is still to be sent again."""
 
     @property
     def is_disabled(self) -> bool:
