@@ -134,6 +134,7 @@ class KeyOut(Out):
 class HealthOut(Out):
     """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, `resting`, or `disabled`.
 
+    Where it fails, `since` is its first failure in a row, and `reason` says what was wrong with the last one.
     After ten failures in a row it rests, for 30 seconds and up to 15 minutes, and is tried with one event then.
     """
 

@@ -183,6 +183,7 @@ class Findings:
     """When it was disabled for having failed for days."""
     failing_since: str | None = None
     failing_reason: str = ""
+    """Of the last failure: what is wrong now."""
     failures: int = 0
     """In a row."""
     circuit: Circuit | None = None

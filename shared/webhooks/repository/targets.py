@@ -134,8 +134,7 @@ class TargetRepository:
             item = self._of(tenant).update(
                 _key(target.id),
                 _SK,
-                "SET failing_since = if_not_exists(failing_since, :now), failing_reason = "
-                "if_not_exists(failing_reason, :reason) ADD failures :one",
+                "SET failing_since = if_not_exists(failing_since, :now), failing_reason = :reason ADD failures :one",
                 {":now": rfc3339(now), ":reason": reason, ":one": 1},
                 condition="attribute_exists(pk)",
             )
