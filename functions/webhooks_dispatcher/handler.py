@@ -21,6 +21,7 @@ from shared.webhooks.service.means import Desks, Stores
 from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
+from shared.webhooks.service.queue import KIND
 from shared.webhooks.service.recovery import Recovery
 from shared.webhooks.service.replays import Replays
 from tenant_context.bus import Bus
@@ -73,6 +74,7 @@ desk = Desk(proving, recovery, opener)
 handler = BatchEntry(
     dispatch.work,
     desk.work,
+    jointly=KIND,
     apart=APART,
     ahead=desk.ahead,
     observability=kernel.observability,

@@ -51,4 +51,10 @@ fanout = Fanout(
     clock=kernel.clock,
     api_url=settings.public_url,
 )
-handler = QueueEntry(fanout.work, observability=kernel.observability, read=read_bus_event, need=Need.PROCESS)
+handler = QueueEntry(
+    fanout.work,
+    observability=kernel.observability,
+    read=read_bus_event,
+    need=Need.PROCESS,
+    operation="webhooks.fan_out",
+)
