@@ -63,6 +63,7 @@ class Manner:
     """How an endpoint is called. Without a schedule of its own, by the platform's; without a number, without limit."""
 
     payload_version: int = 1
+    """Reserved: bodies have one form so far, and no other is taken."""
     retry_schedule: tuple[int, ...] | None = None
     """Seconds between the attempts."""
     timeout_seconds: int = 15
