@@ -39,6 +39,8 @@ API_PREFIXES: Final = ("/api/v1", "/api")
 
 LATE_S: Final = 60
 """Seconds: as late as an attempt that was planned for later may be."""
+EVENT_LATE_S: Final = 300
+"""Seconds: what a function could not publish itself comes by the relay, within two minutes."""
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
     Function(
@@ -163,6 +165,14 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
             *may(Access.SEND, Queue.MAILS),  # owners are told of endpoints that fail
         ),
         extra_settings=(Setting.PUBLIC_URL,),
+        bells=(
+            Bell(
+                "EventLag",
+                "webhooks.fan_out",
+                EVENT_LATE_S,
+                "Events come to their webhook endpoints' queue more than five minutes after what they tell of.",
+            ),
+        ),
     ),
     Function(
         name="webhooks_dispatcher",

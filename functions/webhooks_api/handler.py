@@ -44,7 +44,7 @@ targets, queue = TargetRepository(table), Queue(settings.queue_deliveries)
 lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 backlog = Backlog(targets, queue, clock=kernel.clock)
-recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
+recovery = Recovery(targets, deliveries, lanes, backlog, queue, clock=kernel.clock)
 stores = Stores(database, targets, deliveries, HistoryRepository(table), EndpointRepository(), order, recovery)
 endpoints = Endpoints(
     stores,

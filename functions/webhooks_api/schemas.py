@@ -47,6 +47,9 @@ class EndpointIn(In):
 
     Values of `headers` are sent with each delivery and never shown: null for a value keeps the one there is, null for
     all keeps all. Where the URL's scheme, host or port changes none is kept: each is given anew, or left out.
+
+    `payload_version` is reserved: bodies have one form, 1, and every other number is refused. A further form would be
+    an endpoint's own choice by it. Types of events have versions of their own, which `dataschema` names.
     """
 
     url: Annotated[str, StringConstraints(min_length=1, max_length=2048), Field(examples=["https://example.com/rmap"])]
@@ -134,6 +137,7 @@ class KeyOut(Out):
 class HealthOut(Out):
     """How an endpoint does: `ok`, `pending` (its URL is not verified), `failing`, `resting`, or `disabled`.
 
+    Where it fails, `since` is its first failure in a row, and `reason` says what was wrong with the last one.
     After ten failures in a row it rests, for 30 seconds and up to 15 minutes, and is tried with one event then.
     """
 

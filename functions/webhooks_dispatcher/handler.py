@@ -21,6 +21,7 @@ from shared.webhooks.service.means import Desks, Stores
 from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.order import Order
 from shared.webhooks.service.proving import Proving
+from shared.webhooks.service.queue import KIND
 from shared.webhooks.service.recovery import Recovery
 from shared.webhooks.service.replays import Replays
 from tenant_context.bus import Bus
@@ -64,16 +65,17 @@ lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 paces = PaceRepository(table)
 gate = Gate(targets, paces, order)
-replays = Replays(targets, deliveries, paces, backlog, queue, slow, clock=kernel.clock)
+recovery = Recovery(targets, deliveries, lanes, backlog, queue, clock=kernel.clock)
+replays = Replays(targets, deliveries, paces, recovery, backlog, queue, slow, clock=kernel.clock)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog, replays), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
 proving = Proving(targets, backlog, keys, receivers, slow, observability=kernel.observability, clock=kernel.clock)
-recovery = Recovery(deliveries, lanes, backlog, queue, clock=kernel.clock)
 opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
 desk = Desk(proving, recovery, opener)
 handler = BatchEntry(
     dispatch.work,
     desk.work,
+    jointly=KIND,
     apart=APART,
     ahead=desk.ahead,
     observability=kernel.observability,

@@ -56,5 +56,10 @@ fanout = Fanout(
 )
 turns = Turns(Queue(settings.queue_webhook_events))
 handler = QueueEntry(
-    fanout.work, observability=kernel.observability, read=read_event, need=Need.PROCESS, put_off=turns.put_off
+    fanout.work,
+    observability=kernel.observability,
+    read=read_event,
+    need=Need.PROCESS,
+    put_off=turns.put_off,
+    operation="webhooks.fan_out",
 )

@@ -63,6 +63,7 @@ class Manner:
     """How an endpoint is called. Without a schedule of its own, by the platform's; without a number, without limit."""
 
     payload_version: int = 1
+    """Reserved: bodies have one form so far, and no other is taken."""
     retry_schedule: tuple[int, ...] | None = None
     """Seconds between the attempts."""
     timeout_seconds: int = 15
@@ -174,7 +175,7 @@ class Circuit:
 class Findings:
     """What the dispatcher found out about an endpoint; moments as RFC 3339 has them.
 
-    A change of the endpoint clears all but `challenged`.
+    A change of the endpoint clears all but `challenged` and `missed_since`.
     """
 
     gone_at: str | None = None
@@ -183,6 +184,7 @@ class Findings:
     """When it was disabled for having failed for days."""
     failing_since: str | None = None
     failing_reason: str = ""
+    """Of the last failure: what is wrong now."""
     failures: int = 0
     """In a row."""
     circuit: Circuit | None = None
@@ -194,6 +196,8 @@ class Findings:
     slow_until: float = 0
     """Seconds since 1970: it let a call wait lately."""
     challenged: Challenged | None = None
+    missed_since: str | None = None
+    """Since when it had failed as the platform disabled it: what died from then on is still to be sent again."""
 
     @property
     def is_disabled(self) -> bool:

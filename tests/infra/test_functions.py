@@ -228,21 +228,22 @@ def test_people_hear_of_errors_and_throttles(prod: Templates, row: Function) -> 
     assert {"Errors", "Throttles"} <= heard
 
 
-def test_people_hear_of_attempts_that_are_made_late(prod: Templates) -> None:
+def test_people_hear_of_webhooks_that_are_late(prod: Templates) -> None:
     bells = {
         bell.properties["MetricName"]: bell.properties
         for bell in prod.all("AWS::CloudWatch::Alarm")
         if bell.properties.get("Namespace") == "RMAP"
     }
-    bells = {name: bell for name, bell in bells.items() if name.endswith("Lateness")}
-    assert set(bells) == {"AttemptLateness", "SweepLateness"}
-    for row, metric, operation in (
-        ("webhooks_dispatcher", "AttemptLateness", "webhooks.deliver"),
-        ("webhooks_sweeper", "SweepLateness", "webhooks_sweeper.sweep"),
+    bells = {name: bell for name, bell in bells.items() if name.endswith(("Lateness", "Lag"))}
+    assert set(bells) == {"AttemptLateness", "SweepLateness", "EventLag"}
+    for row, metric, operation, seconds in (
+        ("webhooks_dispatcher", "AttemptLateness", "webhooks.deliver", 60),
+        ("webhooks_sweeper", "SweepLateness", "webhooks_sweeper.sweep", 60),
+        ("webhooks_fanout", "EventLag", "webhooks.fan_out", 300),
     ):
         noted = {one["Name"]: one["Value"] for one in bells[metric]["Dimensions"]}
         assert noted == {"service": row, "operation": operation}
-        assert (bells[metric]["Threshold"], bells[metric]["Statistic"]) == (60, "Maximum")
+        assert (bells[metric]["Threshold"], bells[metric]["Statistic"]) == (seconds, "Maximum")
         assert bells[metric]["AlarmActions"]
 
 

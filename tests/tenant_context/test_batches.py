@@ -60,7 +60,15 @@ class Worker:
 
 def entry(worker: Worker, **more: Any) -> BatchEntry:
     seen = Observability(f"tests-{uuid4()}")
-    return BatchEntry(worker.together, worker.work, apart=APART, ahead=worker.look, observability=seen, **more)
+    return BatchEntry(
+        worker.together,
+        worker.work,
+        jointly="tests.jointly",
+        apart=APART,
+        ahead=worker.look,
+        observability=seen,
+        **more,
+    )
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -110,7 +118,7 @@ def test_the_batch_ends_with_one_line_and_counts_what_failed(capsys: pytest.Capt
     entry(Worker())(batch(message(13), message(14), message(1)), None)
     told = list(map(json.loads, filter(None, capsys.readouterr().out.splitlines())))
     [done] = [line for line in told if line.get("message") == "done"]
-    assert (done["records"], done["success"], done["operation"]) == (3, False, "joint")
+    assert (done["records"], done["success"], done["operation"]) == (3, False, "tests.jointly")
     [metrics] = [line for line in told if "_aws" in line]
     assert metrics["Failures"] == [2.0]
 

@@ -2,9 +2,9 @@
 
     endpoint#<id> / target    url, sealed keys and headers, how to call it, enabled, version; and what the dispatcher
                               found out: gone_at, given_up_at, failing_since, failing_reason, failures, trips,
-                              circuit_until, throttled_until, warned, warned_at, slow_until, challenged; and when its
-                              backlog is looked at: wake_at, in the index of what is due; and who replays it, until
-                              when: replay_by, replay_until
+                              circuit_until, throttled_until, warned, warned_at, slow_until, challenged, missed_since;
+                              and when its backlog is looked at: wake_at, in the index of what is due; and who
+                              replays it, until when: replay_by, replay_until
 
 A copy is only ever replaced by a later version, so writers may race. A deleted endpoint leaves a tombstone, so that
 a writer that still knew it cannot bring it back. What a challenge came to says of which URL, so that another one has to
@@ -126,14 +126,7 @@ class TargetRepository:
 
     def mark_gone(self, tenant: TenantContext, target: Target, now: datetime) -> None:
         """Stop deliveries until the endpoint is changed; nothing when it was changed meanwhile."""
-        with suppress(ConditionFailed):
-            self._of(tenant).update(
-                _key(target.id),
-                _SK,
-                "SET gone_at = :now",
-                {":now": rfc3339(now), ":version": target.version},
-                condition="version = :version",
-            )
+        self._disable(tenant, target, "gone_at", now)
 
     def mark_failing(self, tenant: TenantContext, target: Target, reason: str, now: datetime) -> Findings:
         """A delivery failed; what is known of the endpoint now, the failures in a row counted."""
@@ -141,8 +134,7 @@ class TargetRepository:
             item = self._of(tenant).update(
                 _key(target.id),
                 _SK,
-                "SET failing_since = if_not_exists(failing_since, :now), failing_reason = "
-                "if_not_exists(failing_reason, :reason) ADD failures :one",
+                "SET failing_since = if_not_exists(failing_since, :now), failing_reason = :reason ADD failures :one",
                 {":now": rfc3339(now), ":reason": reason, ":one": 1},
                 condition="attribute_exists(pk)",
             )
@@ -205,8 +197,15 @@ class TargetRepository:
 
     def give_up(self, tenant: TenantContext, target: Target, now: datetime) -> None:
         """Disable it for having failed for days, until it is changed."""
-        values = {":now": rfc3339(now), ":version": target.version}
-        self._did(tenant, target.id, "SET given_up_at = :now", values, "version = :version")
+        self._disable(tenant, target, "given_up_at", now)
+
+    def _disable(self, tenant: TenantContext, target: Target, moment: str, now: datetime) -> None:
+        """Note the moment, and since when it failed where it did: a change clears all that is known but this."""
+        values, expression = {":now": rfc3339(now), ":version": target.version}, f"SET {moment} = :now"
+        if (since := target.findings.failing_since) is not None:
+            values[":since"] = since
+            expression += ", missed_since = if_not_exists(missed_since, :since)"
+        self._did(tenant, target.id, expression, values, "version = :version")
 
     def wake(
         self, tenant: TenantContext, endpoint: EndpointId, at: float, now: float, *, late: float = 2 * _WAKE_SLACK
@@ -242,6 +241,11 @@ class TargetRepository:
             # What AWS was asked twice, because its answer was lost, finds its own name.
             "attribute_exists(pk) AND (attribute_not_exists(replay_until) OR replay_until < :now OR replay_by = :name)",
         )
+
+    def end_recovery(self, tenant: TenantContext, endpoint: EndpointId, name: str) -> None:
+        """What died before it was disabled is in its backlog, and so is the turn's end."""
+        expression = "REMOVE missed_since, replay_by, replay_until"
+        self._did(tenant, endpoint, expression, {":name": name}, "replay_by = :name")
 
     def end_turn(self, tenant: TenantContext, endpoint: EndpointId, name: str) -> None:
         """Have others replay what is left."""
@@ -346,6 +350,7 @@ def _findings(item: Item) -> Findings:
         warned=int(item.get("warned", 0)),
         warned_at=item.get("warned_at"),
         slow_until=float(item.get("slow_until", 0)),
+        missed_since=item.get("missed_since"),
         challenged=Challenged(challenged["url"], Proof(challenged["proof"]), challenged["reason"], challenged["at"])
         if challenged
         else None,

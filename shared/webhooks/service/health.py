@@ -4,6 +4,7 @@ All of it stands beside the dispatcher's copy of the endpoint, in DynamoDB. Owne
 it is noted that they were: rather twice than never.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from shared.events.rules.catalogue import ENDPOINT_DISABLED, ENDPOINT_FAILING
@@ -49,9 +50,9 @@ class Health:
         if known is None or known.version != target.version or known.findings.gone_at is not None:
             return
         self._tell(
-            tenant, target, ENDPOINT_DISABLED, {"reason": "gone", "failing_since": target.findings.failing_since}, now
+            tenant, target, ENDPOINT_DISABLED, {"reason": "gone", "failing_since": known.findings.failing_since}, now
         )
-        self._targets.mark_gone(tenant, target, now)
+        self._targets.mark_gone(tenant, known, now)
 
     def failed(self, tenant: TenantContext, target: Target, outcome: Outcome, probe: float | None) -> None:
         """A delivery failed; `probe` is the end of its time where it was the one that probed a circuit."""
@@ -80,7 +81,7 @@ class Health:
         what = {"failing_since": found.failing_since, "reason": found.failing_reason}
         if circuit.is_given_up(since, found.warned, warned_at, now):
             self._tell(tenant, target, ENDPOINT_DISABLED, {**what, "reason": "failing"}, now)
-            self._targets.give_up(tenant, target, now)
+            self._targets.give_up(tenant, replace(target, findings=found), now)
         elif (stage := circuit.stage(since, now)) > found.warned:
             ends = rfc3339(circuit.ends_at(since, now))
             self._tell(tenant, target, ENDPOINT_FAILING, {**what, "stage": stage, "disabled_from": ends}, now)

@@ -9,7 +9,7 @@ soon; one that a receiver never takes goes on by its own schedule, and keeps the
 from collections.abc import Sequence
 from time import monotonic
 
-from shared.webhooks.model import Target, Wait
+from shared.webhooks.model import EndpointId, Target, Wait
 from shared.webhooks.repository.attempts import LEASE
 from shared.webhooks.repository.deliveries import DeliveryRepository, Held
 from shared.webhooks.repository.paces import PaceRepository
@@ -17,6 +17,7 @@ from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import circuit
 from shared.webhooks.service.backlog import A_TURN, Backlog, resting_until
 from shared.webhooks.service.queue import RELEASE, about, by_slow, came_by_slow, read_about, to_message
+from shared.webhooks.service.recovery import Recovery
 from shared.webhooks.service.steps import Replay
 from tenant_context.clock import Clock, uuid7
 from tenant_context.context import TenantContext
@@ -47,6 +48,7 @@ class Replays:
         targets: TargetRepository,
         deliveries: DeliveryRepository,
         paces: PaceRepository,
+        recovery: Recovery,
         backlog: Backlog,
         queue: Queue,
         slow: Queue,
@@ -56,6 +58,7 @@ class Replays:
         self._targets = targets
         self._deliveries = deliveries
         self._paces = paces
+        self._recovery = recovery
         self._backlog = backlog
         self._queue = queue
         self._slow = slow
@@ -85,6 +88,9 @@ class Replays:
         if (later := resting_until(target)) > now:
             self._backlog.wake(tenant, target.id, later)
             return None
+        if target.findings.missed_since is not None and not target.is_deleted:
+            self._recover(tenant, target.id, target.findings.missed_since, now)
+            return None
         waiting = self._deliveries.held(tenant, target.id, _at_once(target))
         if not waiting and time == 1:
             self._queue.send([about(tenant, RELEASE, target.id, 2)], delay_seconds=_LAST_LOOK)
@@ -112,6 +118,14 @@ class Replays:
             return True
         self._paces.leave(tenant, _REPLAYED, name)
         return False
+
+    def _recover(self, tenant: TenantContext, endpoint: EndpointId, since: str, now: float) -> None:
+        """What died before it was disabled goes back into its backlog, before anything there is replayed."""
+        name = str(uuid7())
+        if self._targets.take_turn(tenant, endpoint, name, now, now + LEASE.total_seconds()):
+            self._recovery.begin_missed(tenant, endpoint, since, name)
+        else:
+            self._backlog.wake_again(tenant, endpoint, now + _BUSY_SECONDS)
 
     def _let_go(self, tenant: TenantContext, some: Sequence[Held]) -> None:
         """Queue deliveries, as many as their tenant's second has room for; the others are looked at again.

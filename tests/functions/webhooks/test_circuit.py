@@ -7,7 +7,10 @@ import pytest
 
 from shared.mail.model import Kind
 from shared.mail.rules import write
+from shared.webhooks.repository.attempts import LEASE
 from shared.webhooks.rules import circuit
+from shared.webhooks.service import recovery
+from shared.webhooks.service.queue import RECOVER
 from tenant_context.context import TenantContext
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver
@@ -149,11 +152,11 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
     line.endpoint(acme, f"{receiver.url}/owner", "webhook.endpoint_failing", "webhook.endpoint_disabled")
     failing = line.endpoint(acme, "http://127.0.0.1:9/", "campaign.launched", retry_schedule=[])
     line.settle()
-    send(line, acme)
+    died = send(line, acme)
     told: list[Any] = []
     for hours in (7, 18, 48, 37):
         line.forward(hours=hours)
-        send(line, acme)
+        died += send(line, acme)
         line.expect(1)
         line.settle()
         told = [json.loads(body) for _, _, body in receiver.received]
@@ -167,11 +170,11 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
         ("owner@acme.example", failing["id"], "127.0.0.1")
     }
     line.forward(hours=1)
-    send(line, acme)
+    died += send(line, acme)
     assert health(line, acme, failing) == "failing"  # five days are not over
 
     line.forward(hours=12)
-    send(line, acme)
+    died += send(line, acme)
     line.expect(1)
     line.settle()
     assert json.loads(receiver.received[-1][2])["type"] == "webhook.endpoint_disabled"
@@ -179,16 +182,17 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
     assert health(line, acme, failing) == "disabled"
     missed = send(line, acme, 3)
     assert [state(line, acme, one) for one in missed] == [("held", "endpoint", 0)] * 3
+    assert {state(line, acme, one)[0] for one in died} == {"dead"}
 
     before = len(receiver.received)
     line.prove(acme, failing["id"])
     body = {"url": f"{receiver.url}/mended", "event_types": ["campaign.launched"], "replay_per_second": 2}
     assert line.api(acme, "PUT", f"webhooks/endpoints/{failing['id']}", body, if_match='"1"').status == 200
     line.fan_out()
-    for _ in range(4):
+    for _ in range(len(died) + len(missed)):
         line.dispatch(seconds=3)
     flow(line)
-    assert ids(receiver, before) == [one["id"] for one in missed]
+    assert ids(receiver, before) == [one["id"] for one in (*died, *missed)]
     assert health(line, acme, failing) == "ok"
 
 
@@ -209,3 +213,80 @@ def test_what_an_owner_missed_while_an_endpoint_was_switched_off_is_replayed_in_
     line.dispatch(seconds=3)
     flow(line)
     assert ids(receiver) == [one["id"] for one in missed]
+
+
+class GivenUp:
+    """An endpoint that a receiver gave up by 410, after some of what it was sent had died."""
+
+    def __init__(self, line: Line, receiver: Receiver, tenant: TenantContext) -> None:
+        self.line, self.receiver, self.tenant = line, receiver, tenant
+        self.body: dict[str, Any] = {"url": receiver.url, "event_types": ["campaign.launched"], "retry_schedule": []}
+        self.endpoint = line.endpoint(tenant, receiver.url, "campaign.launched", retry_schedule=[])
+        line.settle()
+        receiver.answers.append((500, {}))
+        self.before = send(line, tenant)
+        send(line, tenant)  # it is well again
+        receiver.answers += [(500, {})] * 3 + [(410, {})]
+        self.died = send(line, tenant, 3)
+        self.missed = send(line, tenant) + send(line, tenant)
+        line.expect(1)
+        line.settle()
+        assert health(line, tenant, self.endpoint) == "disabled"
+        receiver.received.clear()
+
+    def comes_back(self) -> None:
+        """Its owner saves it as it is."""
+        address = f"webhooks/endpoints/{self.endpoint['id']}"
+        assert self.line.api(self.tenant, "PUT", address, self.body, if_match='"1"').status == 200
+        self.line.fan_out()
+
+
+def test_what_died_while_it_failed_comes_first_and_what_died_before_stays_dead(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    one = GivenUp(line, receiver, acme)
+    skipped = one.missed.pop()
+    address = f"webhooks/endpoints/{one.endpoint['id']}/messages/{skipped['id']}"
+    assert line.api(acme, "POST", f"{address}/skip").status == 200
+    one.comes_back()
+    for _ in range(6):
+        line.dispatch(seconds=2)
+    flow(line)
+    assert ids(receiver) == [one["id"] for one in (*one.died, *one.missed)]
+    assert [state(line, acme, envelope)[0] for envelope in (*one.before, skipped)] == ["dead"] * 2
+    assert line.target(acme, one.endpoint["id"]).findings.missed_since is None
+
+
+def test_a_recovery_of_what_died_whose_message_was_lost_is_begun_anew_and_nothing_goes_before_it(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    one = GivenUp(line, receiver, acme)
+    one.comes_back()
+    [look] = line.resources.receive(line.resources.deliveries, seconds=5)
+    assert line.dispatcher({"Records": [look]}, Context()) == {"batchItemFailures": []}
+    line.resources.done(line.resources.deliveries, look)
+    [lost] = line.resources.receive(line.resources.deliveries, seconds=5)
+    assert json.loads(lost["body"])["kind"] == RECOVER
+    line.resources.done(line.resources.deliveries, lost)
+    flow(line)
+    assert receiver.received == []
+    wake(line, seconds=LEASE.total_seconds() + 60)
+    for _ in range(4):
+        line.dispatch(seconds=2)
+    flow(line)
+    assert ids(receiver) == [one["id"] for one in (*one.died, *one.missed)]
+
+
+def test_what_died_while_it_failed_is_recovered_in_parts_before_anything_of_it_is_sent(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    monkeypatch.setattr(recovery, "A_TURN", 2)
+    one = GivenUp(line, receiver, acme)
+    one.comes_back()
+    for _ in range(6):
+        line.dispatch(seconds=2)
+    flow(line)
+    assert ids(receiver) == [one["id"] for one in (*one.died, *one.missed)]

@@ -1,22 +1,25 @@
 """Attempts that are due later than a queue can hold them back: found by the sweep, in time, and made once."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import get_ident
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from infra.catalog import LATE_S
-from shared.webhooks.model import State
+from shared.webhooks.model import EndpointId, State
 from shared.webhooks.repository.due import place
+from shared.webhooks.service.queue import RELEASE, about
 from shared.webhooks.service.sweep import Crew
 from tenant_context.clock import utc_now, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item, Table, TenantTable
-from tests.functions.webhooks.line import Line, fan_out, launched, message, moment
+from tests.functions.webhooks.line import Context, Line, campaign_event, fan_out, launched, message, moment
 from tests.functions.webhooks.stores import Receiver
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -243,3 +246,33 @@ def test_a_run_that_can_queue_nothing_of_what_it_may_read_ends(
         trouble.setattr(line.module("webhooks_sweeper").sweep, "_queue_theirs", broken)
         assert line.sweep_due() == 0
     assert line.sweep_due() == 100
+
+
+def test_a_batch_that_begins_with_a_look_at_a_backlog_tells_lateness_where_the_alarm_hears_it(
+    line: Line, receiver: Receiver, two_tenants: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, "campaign.*")
+    line.settle()
+    fan_out(line, launched(acme))
+    [record] = line.resources.receive(line.resources.deliveries, seconds=5)
+    late = json.loads(record["body"])
+    late["data"]["due"] = int(time.time()) - 100
+    look = about(acme, RELEASE, EndpointId(UUID(endpoint["id"]))).encode().decode()
+    first = {**record, "messageId": "look", "body": look}
+    capsys.readouterr()
+    batch = [first, {**record, "body": json.dumps(late)}]
+    assert line.dispatcher({"Records": batch}, Context()) == {"batchItemFailures": []}
+    told = [json.loads(text) for text in capsys.readouterr().out.splitlines() if "AttemptLateness" in text]
+    assert [(one["operation"], one["AttemptLateness"][0] >= 100) for one in told] == [("webhooks.deliver", True)]
+
+
+def test_how_late_events_come_is_told_under_one_name_whatever_they_are(
+    line: Line, two_tenants: Tenants, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acme, _ = two_tenants
+    for kind in ("campaign.launched", "campaign.paused"):
+        event = campaign_event(kind)
+        fan_out(line, event.envelope(acme.tenant, datetime.now(UTC) - timedelta(seconds=400)))
+    told = [json.loads(text) for text in capsys.readouterr().out.splitlines() if "EventLag" in text]
+    assert [(one["operation"], one["EventLag"][0] >= 400) for one in told] == [("webhooks.fan_out", True)] * 2

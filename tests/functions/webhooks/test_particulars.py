@@ -157,17 +157,19 @@ def test_a_wait_that_no_queue_can_hold_goes_back_until_its_time(
     assert len(receiver.received) == 2
 
 
-def test_failing_is_shown_until_it_is_over(line: Line, receiver: Receiver, two_tenants: Tenants) -> None:
+def test_failing_is_shown_with_what_is_wrong_now_until_it_is_over(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
     acme, _ = two_tenants
     endpoint = line.endpoint(acme, receiver.url, "campaign.*", retry_schedule=[])
     address = f"webhooks/endpoints/{endpoint['id']}"
     receiver.answers += [(500, {}), (501, {})]
     since = set()
-    for _ in range(2):
+    for status in (500, 501):
         fan_out(line, launched(acme))
         line.dispatch()
         health = line.api(acme, "GET", address).json["health"]
-        assert (health["state"], health["reason"]) == ("failing", "The receiver answered 500.")
+        assert (health["state"], health["reason"]) == ("failing", f"The receiver answered {status}.")
         since.add(health["since"])
     assert len(since) == 1
     fan_out(line, launched(acme))

@@ -53,6 +53,9 @@ class QueueEntry:
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
     transaction begins; a function without it asks `state_of`. `needs` names kinds of messages that want something else.
 
+    `operation` is the name of its log lines and metrics where that is one for all kinds of messages, each of which has
+    its `kind` then: an alarm watches one name. Else it is the kind.
+
     `together` is given messages of a tenant that come for the first time, of a bounded size in all. When that fails,
     each has its own turn as ever: so whichever of them is to blame fails alone.
 
@@ -72,8 +75,10 @@ class QueueEntry:
         state_of: Callable[[UUID], str] | None = None,
         together: Together | None = None,
         put_off: PutOff | None = None,
+        operation: str = "",
     ) -> None:
         self._work = work
+        self._operation = operation
         self._observability = observability
         self._read = read or read_message
         self._ahead = ahead
@@ -141,7 +146,7 @@ class QueueEntry:
         """Whether a group was worked on as one."""
         record, tenant, message = group[0]
         with self._observability.invocation(record, "queue") as invocation:
-            invocation.operation = message.kind
+            self._name(invocation, message)
             invocation.keys["messages"] = len(group)
             invocation.caller(tenant)
             try:
@@ -163,7 +168,7 @@ class QueueEntry:
 
     def _one(self, record: Mapping[str, Any], invocation: Invocation) -> None:
         message = self._read(record["body"])
-        invocation.operation = message.kind
+        self._name(invocation, message)
         tenant = from_message(message.tenant, message.id, self._permitting(message))
         invocation.caller(tenant)
         try:
@@ -175,6 +180,11 @@ class QueueEntry:
             # A deadlock or a lost connection is over by now; the queue would wait for its visibility time-out.
             self._observability.warning("once more", reason=error.detail)
             self._do(tenant, message)
+
+    def _name(self, invocation: Invocation, message: Message) -> None:
+        invocation.operation = self._operation or message.kind
+        if self._operation:
+            invocation.keys["kind"] = message.kind
 
     def _do(self, tenant: TenantContext, message: Message) -> None:
         self._judge(message)
@@ -246,13 +256,23 @@ class BatchEntry(QueueEntry):
 
     `together` is given their records and says of each what became of it; those that it says nothing of have failed.
     The others go to `work`, one after the other, afterwards: what those have `ahead` begins before.
+
+    `jointly` is the operation of what is worked on together, whichever kind of message comes first: an alarm on its
+    metrics watches one name. Each record's own line has its kind.
     """
 
     def __init__(
-        self, together: Callable[[Sequence[Record]], None], work: Work, *, apart: Collection[str], **more: Any
+        self,
+        together: Callable[[Sequence[Record]], None],
+        work: Work,
+        *,
+        jointly: str,
+        apart: Collection[str],
+        **more: Any,
     ) -> None:
         super().__init__(work, **more)
         self._batch = together
+        self._jointly = jointly
         self._apart = apart
 
     def __call__(self, event: Mapping[str, Any], _context: Any) -> dict[str, Any]:
@@ -279,7 +299,7 @@ class BatchEntry(QueueEntry):
             return None
 
     def _handle_together(self, records: Sequence[Record]) -> set[str]:
-        with self._observability.invocation(records[0].name, records[0].message.kind) as invocation:
+        with self._observability.invocation(records[0].name, self._jointly) as invocation:
             for record in records:
                 self._admit(record)
             try:
