@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.campaigns.rules import EVENT_OF
+from shared.events.rules import catalogue
 from shared.events.rules.bodies import catalogue_document, filters_of, is_filter
 from shared.events.rules.catalogue import CATALOGUE
 
@@ -31,6 +32,61 @@ def emitted() -> set[str]:
 
 def test_every_emitted_type_is_in_the_catalogue() -> None:
     assert emitted() <= NAMES
+
+
+class _Emitters(ast.NodeVisitor):
+    """Words that may be types or the ends of types, and what types begin with; not what is only compared with."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+        self.beginnings: set[str] = set()
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """Makes no event."""
+
+    def visit_MatchValue(self, node: ast.MatchValue) -> None:
+        """Makes no event."""
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and re.fullmatch(r"[a-z_.]+", node.value):
+            self.said.add(node.value)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.said.add(str(getattr(catalogue, node.id, "")))
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        first = node.values[0] if node.values else None
+        if isinstance(first, ast.Constant):
+            self.beginnings.add(str(first.value))
+        elif isinstance(first, ast.FormattedValue) and isinstance(first.value, ast.Name):
+            self.beginnings.add(str(getattr(catalogue, first.value.id, "")))
+
+
+def emitters(domain: Path) -> set[str]:
+    """The types that a domain's code says outright, by a word of the catalogue's, or as a beginning and an end."""
+    found = _Emitters()
+    for path in domain.rglob("*.py"):
+        found.visit(ast.parse(path.read_text()))
+    beginnings = {one for one in found.beginnings if "." in one and one.partition(".")[0] in AREAS}
+    return (found.said | {f"{beginning}{end}" for beginning in beginnings for end in found.said}) & NAMES
+
+
+def test_every_type_of_the_catalogue_is_emitted_by_a_domain() -> None:
+    domains = [folder for folder in (ROOT / "shared").iterdir() if folder.is_dir() and folder.name != "events"]
+    found = set().union(*map(emitters, domains))
+    assert NAMES - found == set()
+
+
+def test_what_no_domain_says_has_no_emitter(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("""
+        |def tell(tx, kind):
+        |    if kind == "campaign.paused":
+        |        tx.emit(Event(f"site.{kind}", "", {}))
+        |    tell(tx, "moved")
+        |    tx.emit(Event(TEST, "", {}))
+        |    tx.emit(Event("campaign.resumed", "", {}))
+    """.replace("        |", ""))  # fmt: skip
+    assert emitters(tmp_path) == {"site.moved", "webhook.test", "campaign.resumed"}
 
 
 def test_every_action_on_a_campaign_has_its_event() -> None:
