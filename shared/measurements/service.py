@@ -119,7 +119,13 @@ class Processor:
             self._raw.reject(tx, UUID(data["batch"]), refused)
             ended.append((tenant, data, replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))))
         self._raw.end_each(tx, [(data, outcome) for _, data, outcome in ended])
-        tx.emit_all([(tenant, _processed(self._kind, data, outcome)) for tenant, data, outcome in ended])
+        sites = self._raw.sites(tx, self._kind, [data for _, data, _ in ended])
+        tx.emit_all(
+            [
+                (tenant, _processed(self._kind, data, outcome, of))
+                for (tenant, data, outcome), of in zip(ended, sites, strict=True)
+            ]
+        )
         heard = [(data["received_at"], data["beats"]) for _, data, _ in ended if data.get("beats")]
         BeatRepository.hear_each(tx, heard)
         self._heed(tx, [(data, outcome) for _, data, outcome in ended])
@@ -273,7 +279,8 @@ class Resubmission:
             raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
         self._raw.end_each(tx, [(data, outcome)])
         self._raw.mark_resubmitted(tx, rejected, batch)
-        tx.emit(_processed(kept.kind, data, outcome))
+        [sites] = self._raw.sites(tx, kept.kind, [data])
+        tx.emit(_processed(kept.kind, data, outcome, sites))
         for heed in self._heeds if counts else ():
             heed(tx, [(data, outcome)])
         self._ledger.ingested(tx, (batch, 0, outcome.stored + outcome.revised))
@@ -343,7 +350,7 @@ def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
     return {"row": place, "field": field, "code": "vanished", "message": message, "content": content}
 
 
-def _processed(kind: str, data: dict[str, Any], outcome: Outcome) -> Event:
+def _processed(kind: str, data: dict[str, Any], outcome: Outcome, sites: Sequence[str]) -> Event:
     batch = str(UUID(data["batch"]))
     return Event(
         "batch.processed",
@@ -357,5 +364,6 @@ def _processed(kind: str, data: dict[str, Any], outcome: Outcome) -> Event:
             "unchanged": outcome.unchanged,
             "revised": outcome.revised,
             "quarantined": outcome.quarantined,
+            "site_ids": list(sites),
         },
     )

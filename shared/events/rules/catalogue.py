@@ -67,7 +67,9 @@ CATALOGUE: tuple[EventType, ...] = (
             "unchanged": 0,
             "revised": 2,
             "quarantined": 0,
+            "site_ids": ["0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"],
         },
+        optional=frozenset({"site_ids"}),
     ),
     EventType(
         "upload.finished",

@@ -35,6 +35,7 @@ _NAMES: tuple[tuple[Schema, str], ...] = (
     (_MOMENT, "disabled_from expires_at failing_since hour measured_at since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),
+    ({"type": "array", "items": _UUID}, "site_ids"),
     (_TEXTS, "permissions proofs scopes"),
     (_DECIMAL, "amount_due amount_paid budget total value"),
     ({"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"}, "month"),

@@ -49,6 +49,7 @@ _END_EACH: LiteralString = """
 _REJECT: LiteralString = """
     INSERT INTO rejected_rows (tenant_id, id, batch_id, row, field, code, message, content, at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+_SITES: LiteralString = "SELECT id, site_id FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[])"
 _TAKE_REJECTED: LiteralString = """
     SELECT b.kind, r.content, r.resubmitted_as
     FROM rejected_rows r JOIN ingest_batches b ON b.tenant_id = r.tenant_id AND b.id = r.batch_id
@@ -125,6 +126,16 @@ class RawRepository:
     def write_transactions(self, tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[int]]:
         """Receipts in, likewise."""
         return transactions.write_transactions(tx, data)
+
+    def sites(self, tx: Transaction, kind: str, parts: Sequence[dict[str, Any]]) -> list[list[str]]:
+        """The stores that the rows of each part are of, as their sensors stand now."""
+        named = [sorted({str(row[0]) for row in part["rows"]}) for part in parts]
+        if kind != "counts":
+            return named
+        sensors = sorted({sensor for some in named for sensor in some})
+        rows = tx.all(_SITES, (tx.tenant.tenant, sensors)) if sensors else []
+        of = {str(sensor): str(site) for sensor, site in rows}
+        return [sorted({of[sensor] for sensor in some if sensor in of}) for some in named]
 
     def reject(self, tx: Transaction, batch: UUID, refused: Sequence[dict[str, Any]]) -> None:
         """Keep refused rows, so that they can be listed and sent again after a fix."""

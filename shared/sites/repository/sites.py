@@ -41,7 +41,8 @@ _DELETE: LiteralString = """
     DELETE FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
         AND NOT EXISTS (SELECT FROM sales_15m r WHERE r.tenant_id = %(tenant)s AND r.site_id = %(site)s)
         AND NOT EXISTS (SELECT FROM footfall_15m f WHERE f.tenant_id = %(tenant)s AND f.site_id = %(site)s)
-    RETURNING s.kind, s.code"""
+    RETURNING s.kind, s.code,
+        (SELECT t.parent_id FROM site_tree t WHERE t.tenant_id = s.tenant_id AND t.site_id = s.id)"""
 _HOURS: LiteralString = "SELECT hours, time_zone, kind, version FROM sites WHERE tenant_id = %s AND id = %s"
 _KEEP_HOURS: LiteralString = "UPDATE sites SET hours = %s WHERE tenant_id = %s AND id = %s"
 
@@ -123,8 +124,8 @@ class SiteRepository:
         """A new version, where something about the site changed that is kept elsewhere."""
         tx.run(_TOUCH, (site.version, site.updated_at, tx.tenant.tenant, site.id))
 
-    def delete(self, tx: Transaction, site: SiteId) -> tuple[str, str]:
-        """Remove a site and answer its kind and code. Errors: SiteNotFound, SiteInUse."""
+    def delete(self, tx: Transaction, site: SiteId) -> tuple[str, str, UUID | None]:
+        """Remove a site and answer its kind, its code and what it was in. Errors: SiteNotFound, SiteInUse."""
         try:
             row = tx.one(_DELETE, {"tenant": tx.tenant.tenant, "site": site})
         except errors.ForeignKeyViolation as error:
@@ -132,7 +133,7 @@ class SiteRepository:
         if row is None:
             self.lock(tx, site)
             raise SiteInUse
-        return str(row[0]), str(row[1])
+        return str(row[0]), str(row[1]), row[2]
 
     def hours(self, tenant: TenantContext, site: SiteId) -> tuple[Hours, str, str, int]:
         """When a site is open, its zone and kind, and its version. Errors: SiteNotFound."""

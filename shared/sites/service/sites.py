@@ -101,10 +101,12 @@ class Sites:
 
         Errors: SiteInUse.
         """
-        kind, code = self._sites.delete(tx, site_id)
+        kind, code, parent = self._sites.delete(tx, site_id)
         if kind == Kind.SITE:
             tx.after_commit(lambda: self._directory.unlist_site(tx.tenant, site_id, code))
-        tx.emit(Event("site.removed", f"site/{site_id}", {"id": str(site_id), "code": code, "kind": kind}))
+        was_in = None if parent is None else str(parent)
+        data = {"id": str(site_id), "code": code, "kind": kind, "parent_id": was_in}
+        tx.emit(Event("site.removed", f"site/{site_id}", data))
 
     def show(self, tenant: TenantContext, site_id: SiteId) -> Site:
         """A site. Errors: SiteNotFound."""

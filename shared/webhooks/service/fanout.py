@@ -93,7 +93,8 @@ class Fanout:
             self._alerts.hear(tenant, kind, envelope["data"])
         audience = self._audience(tenant, kind, envelope["subject"])
         body = delivered(envelope)
-        wanted = [one for one in audience.endpoints if kind == TEST or filters.passes(one.filters, body)]
+        [places] = self._precedence.places(tenant, audience.endpoints, [body])
+        wanted = [one for one in audience.endpoints if kind == TEST or filters.passes(one.filters, body, places)]
         if not wanted:
             return
         now = self._clock()

@@ -135,8 +135,15 @@ def event(subject: str, **data: Any) -> dict[str, Any]:
 )
 def test_named_sites_and_campaigns_let_through_what_is_about_them(envelope: dict[str, Any], passes: bool) -> None:  # noqa: FBT001
     wanted = Filters(("*",), site_ids=(SITE,), campaign_ids=(CAMPAIGN,))
-    assert filters.passes(wanted, envelope) is passes
-    assert filters.passes(Filters(("*",)), envelope)
+    assert filters.passes(wanted, envelope, filters.sites_of(envelope)) is passes
+    assert filters.passes(Filters(("*",)), envelope, frozenset())
+
+
+def test_what_a_place_is_in_and_where_it_was_are_places_that_an_event_is_about() -> None:
+    moved = event(f"site/{SITE}", parent_id=str(OTHER), previous_parent_id=str(CAMPAIGN))
+    assert filters.sites_of(moved) == {str(SITE), str(OTHER), str(CAMPAIGN)}
+    assert filters.passes(Filters(("*",), site_ids=(OTHER,)), event(f"site/{SITE}"), {str(SITE), str(OTHER)})
+    assert filters.sites_of(event("site/nonsense", site_id="also")) == frozenset()
 
 
 def test_a_rotation_leaves_the_key_before_its_overlap_and_no_longer() -> None:
