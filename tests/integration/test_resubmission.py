@@ -231,3 +231,26 @@ def test_a_row_whose_sensor_vanished_is_taken_as_it_was_queued(
         resubmit(database, acme, rejected, sensor, setup=turned, name=str(gone))
     assert footfall(database, acme)[:2] == (4, 1)
     assert database.read(acme, "SELECT entries, exits FROM counter_readings") == [(3, 2)]
+
+
+def test_a_vendors_row_is_mended_in_its_own_words_or_written_anew(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    setup = Setup(lines={"7": TURNED})
+    rejected, anew = (refused_at_the_door(database, acme, samples.XOVIS_4)[0] for _ in range(2))
+    ((listed, _), *_) = BatchRepository(database).rejected(acme, batch=None, after=None, limit=1)
+    kept = msgspec.json.decode(listed)["content"]
+    for wrong, field in (
+        ({"read_as": {"form": 5}}, "/row/read_as"), ({"entries": -1}, "/row/entries"),
+        ({"start": "today"}, "/row/start"),
+        ({"sensor": "x", "read_as": {"form": "xovis-4"}}, "/row/sensor"),
+    ):  # fmt: skip
+        with pytest.raises(Invalid) as raised:
+            resubmit(database, acme, rejected, sensor, {**kept, **wrong}, setup=setup, name="006E02000004")
+        assert raised.value.errors[0].pointer == field
+    resubmit(database, acme, rejected, sensor, {**kept, "entries": 50}, setup=setup, name="006E02000004")
+    assert footfall(database, acme)[:2] == (6, 50)
+    own = {**ROW, "sensor": "006E02000004", "line": "front"}
+    resubmit(database, acme, anew, sensor, own, setup=setup, name="006E02000004")
+    assert footfall(database, acme)[:2] == (4, 1)

@@ -37,7 +37,11 @@ class RejectedOut(Out):
 
 
 class ResubmitIn(In):
-    """The row in the form of ingest/counts or ingest/transactions; left out, it is taken as it was kept."""
+    """The row in the form of ingest/counts or ingest/transactions; left out, it is taken as it was kept.
+
+    `read_as` of a row that was kept tells how it was to be read, by a vendor's format say: it stays where other
+    members are mended, and goes where the row is written anew.
+    """
 
     row: dict[str, Any] | None = None
 

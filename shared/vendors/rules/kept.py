@@ -97,6 +97,8 @@ def _record(said: _Said, read_as: ReadAs) -> Record:
 
 def _is_shared(setup: Setup, *names: str) -> bool:
     """Whether other lines of the device are counted together with this one, which alone would stand for all."""
+    if not any(name in setup.lines for name in names):
+        return False  # by the name that it is counted by
     wanted = setup.line(*names).name or names[0]
     return any((one.name or key) == wanted for key, one in setup.lines.items() if key not in names)
 
