@@ -18,6 +18,7 @@ STORES: Final[tuple[Function, ...]] = (
                     "sites",
                     "sensors",
                     "metrics",
+                    "occupancy",
                     "ingest/batches",
                     "ingest/rejected",
                     "quality",

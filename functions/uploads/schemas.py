@@ -1,10 +1,11 @@
 """The wire's shapes of uploads."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from shared.measurements.model import ShownRow
 from shared.uploads.model import MOST_BYTES
 from tenant_context.wire import In, Out, no_nul, plain_text
 
@@ -108,22 +109,8 @@ class UploadPage(Out):
     next_cursor: str | None
 
 
-class RefusedRowOut(Out):
-    """A row that was refused; `row` is its place in the file, from 0."""
-
-    id: UUID
-    batch: UUID
-    row: int
-    field: str
-    code: str
-    message: str
-    content: Any
-    at: str
-    resubmitted_as: UUID | None
-
-
 class RefusedRowPage(Out):
     """A page of refused rows, newest first."""
 
-    items: list[RefusedRowOut]
+    items: list[ShownRow]
     next_cursor: str | None

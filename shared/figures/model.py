@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
+Source = Literal["traffic", "sales"]
+"""Who tells: counters, or tills."""
 MONEY = frozenset({"revenue", "average_basket", "sales_per_visitor"})
 """Metrics that are amounts of a currency."""
 PER_VISITOR = frozenset({"conversion_rate", "sales_per_visitor"})

@@ -2,16 +2,15 @@
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Literal, LiteralString
+from typing import LiteralString
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.figures.errors import PlaceNotFound
-from shared.figures.model import MONEY, PER_VISITOR, Flow, Place, Sums
+from shared.figures.model import MONEY, PER_VISITOR, Flow, Place, Source, Sums
 from shared.hours.rules import first_shown
 from tenant_context.postgres import Transaction
 
-Source = Literal["traffic", "sales"]
 # A zone's days are by its store's clock and hours, as its rollups are.
 _PLACE: LiteralString = """
     SELECT s.id, s.kind, s.name, coalesce(h.time_zone, s.time_zone), coalesce(h.hours, s.hours)

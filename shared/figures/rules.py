@@ -1,9 +1,9 @@
-"""Which currency amounts are of: those of several are never added."""
+"""Which currency amounts are of, as those of several are never added; who tells of a metric."""
 
 from collections.abc import Sequence
 
 from shared.figures.errors import WrongCurrency
-from shared.figures.model import MONEY
+from shared.figures.model import MONEY, PER_VISITOR, Source
 
 
 def currency_of(metric: str, said: str | None, known: Sequence[str], pointer: str) -> str | None:
@@ -18,3 +18,10 @@ def currency_of(metric: str, said: str | None, known: Sequence[str], pointer: st
     if said is None and len(known) > 1:
         raise WrongCurrency(pointer, "several-currencies", f"must say which: {', '.join(known)}")
     return said or next(iter(known), None)
+
+
+def sources(metric: str) -> tuple[Source, ...]:
+    """Who has to have told before a metric is known."""
+    if metric in PER_VISITOR:
+        return ("traffic", "sales")
+    return ("traffic",) if metric in {"footfall", "exits"} else ("sales",)

@@ -25,6 +25,21 @@ class RejectedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row that was refused; `row` is its place in what was pushed, or in the file, from 0."""
+
+    id: UUID
+    batch: UUID
+    row: int
+    field: str
+    code: str
+    message: str
+    content: Any
+    at: str
+    resubmitted_as: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Resubmitted:
     """What became of a row that was sent again."""
 

@@ -4,9 +4,15 @@ from tenant_context.errors import Conflict, FieldError, Invalid
 
 
 class NotAStoreOrZone(Conflict):
-    """Only stores and zones have somebody inside: the days of others are not one."""
+    """Only stores and zones have a limit, and a course of their days: the days of others are not one."""
 
     code, title = "not-a-store", "Only a store or a zone has this"
+
+
+class TooManyStores(Conflict):
+    """So many stores are not added up at once."""
+
+    code, title = "too-many-stores", "There are too many stores in it; ask its districts"
 
 
 class WrongLimit(Invalid):

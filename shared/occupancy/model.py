@@ -43,17 +43,40 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Who is inside now. `bias`: which part of all who are counted the counters say came and did not leave."""
+    """Who is inside now. `bias`: which part of all who are counted the counters say came and did not leave.
 
-    site: UUID
+    Of what is larger than a store, the sum of its `stores`, of which so many are `known`: those that told something
+    today, each by its own day, and `as_of` by the slowest of them.
+    """
+
+    site: UUID | None
     time_zone: str
-    since: datetime
+    since: datetime | None
     entries: int
     exits: int
     raw: int
     occupancy: int
-    bias: float
+    bias: float | None
     as_of: datetime | None
     freshness: datetime | None
     capacity: int | None
-    limit_reached: bool
+    limit_reached: bool | None
+    coverage: float
+    stores: int | None = None
+    known: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What counters of a place told since its day began, up to the newest, and what was to be counted until then.
+
+    `came` and `left` are those of the two weeks before.
+    """
+
+    entries: int
+    exits: int
+    minutes: int
+    expected: float
+    newest: datetime | None
+    came: int
+    left: int

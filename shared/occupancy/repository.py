@@ -1,11 +1,12 @@
-"""Limits in PostgreSQL."""
+"""Limits, and what was counted today, in PostgreSQL."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
-from shared.occupancy.model import Limit
+from shared.figures.model import Place
+from shared.occupancy.model import Day, Limit, Today
 from tenant_context.postgres import Transaction
 
 _COLUMNS: LiteralString = (
@@ -38,6 +39,85 @@ _OF_SENSORS: LiteralString = f"""
     SELECT {_COLUMNS}, p.newest FROM pushed p
     JOIN occupancy_limits l ON l.tenant_id = %(tenant)s AND l.site_id = p.place
     ORDER BY l.site_id FOR NO KEY UPDATE OF l"""
+
+# The whole organization is the place of zeros.
+_STORES: LiteralString = """
+    WITH RECURSIVE below AS (
+        SELECT %(place)s::uuid AS id
+        UNION ALL
+        SELECT t.site_id FROM below b JOIN site_tree t ON t.tenant_id = %(tenant)s AND t.parent_id = b.id
+        WHERE t.kind <> 'zone'
+    )
+    SELECT s.id, s.kind, s.name, s.time_zone, s.hours FROM sites s
+    WHERE s.tenant_id = %(tenant)s AND s.kind = 'site'
+      AND (%(place)s = '00000000-0000-0000-0000-000000000000'::uuid OR s.id IN (SELECT id FROM below))
+    ORDER BY s.id LIMIT %(limit)s"""
+_CLOCK: LiteralString = """
+    SELECT coalesce((SELECT time_zone FROM tenant_settings WHERE tenant_id = %s), 'UTC')"""
+# The two weeks before from whole days, and from quarters at both of their ends.
+_TODAY: LiteralString = """
+    WITH spans AS MATERIALIZED (
+        SELECT s.id, s.start, s.start - %(before)s AS since, z.zone,
+               (s.start AT TIME ZONE z.zone)::date AS last,
+               ((s.start - %(before)s) AT TIME ZONE z.zone)::date + 1 AS first
+        FROM unnest(%(places)s::uuid[], %(starts)s::timestamptz[], %(zones)s::text[]) s (id, start, named)
+        CROSS JOIN LATERAL (SELECT app.known_zone(s.named) AS zone) z
+    ), service AS MATERIALIZED (
+        SELECT CASE WHEN v.zone_id = ANY (%(places)s) THEN v.zone_id ELSE v.site_id END AS id, v.since, v.until
+        FROM app.in_service(%(tenant)s, %(places)s, %(places)s) v
+    )
+    SELECT s.id, n.entries, n.exits, n.minutes, coalesce((
+               SELECT sum(extract(epoch FROM least(coalesce(v.until, n.until), n.until) - greatest(v.since, s.start)))
+               FROM service v
+               WHERE v.id = s.id AND v.since < n.until AND coalesce(v.until, n.until) > s.start), 0)::float8 / 60,
+           n.until - interval '15 minutes', b.came, b.gone
+    FROM spans s CROSS JOIN LATERAL (
+        SELECT coalesce(sum(f.entries), 0)::bigint AS entries, coalesce(sum(f.exits), 0)::bigint AS exits,
+               coalesce(sum(f.minutes), 0)::bigint AS minutes, max(f.bucket) + interval '15 minutes' AS until
+        FROM footfall_15m f
+        WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.start AND f.bucket < %(now)s) n
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(x.entries), 0)::bigint AS came, coalesce(sum(x.exits), 0)::bigint AS gone FROM (
+            SELECT d.entries, d.exits FROM footfall_day d
+            WHERE d.tenant_id = %(tenant)s AND d.place_id = s.id AND d.day >= s.first AND d.day < s.last
+            UNION ALL
+            SELECT f.entries, f.exits FROM footfall_15m f
+            WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.since
+                  AND f.bucket < s.first::timestamp AT TIME ZONE s.zone
+            UNION ALL
+            SELECT f.entries, f.exits FROM footfall_15m f
+            WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket < s.start
+                  AND f.bucket >= s.last::timestamp AT TIME ZONE s.zone) x) b"""
+EVERYBODY = UUID(int=0)
+"""The organization as a whole, as a place."""
+
+
+class InsideRepository:
+    """What is added up to who is inside, of many places at once."""
+
+    def stores(self, tx: Transaction, place: UUID, limit: int) -> list[Place]:
+        """The stores that are in a place, or all of them."""
+        values = {"tenant": tx.tenant.tenant, "place": place, "limit": limit}
+        return [Place(*row) for row in tx.all(_STORES, values)]
+
+    def clock(self, tx: Transaction) -> str:
+        """The organization's own time zone."""
+        row = tx.one(_CLOCK, (tx.tenant.tenant,))
+        return str(row[0]) if row else "UTC"
+
+    def today(
+        self, tx: Transaction, places: Sequence[Place], days: Sequence[Day], before: timedelta
+    ) -> dict[UUID, Today]:
+        """What was counted in stores and zones since their days began, and in a time before."""
+        values = {
+            "tenant": tx.tenant.tenant,
+            "places": [place.id for place in places],
+            "starts": [day.start for day in days],
+            "zones": [place.time_zone for place in places],
+            "before": before,
+            "now": tx.now,
+        }
+        return {row[0]: Today(*row[1:]) for row in tx.all(_TODAY, values)}
 
 
 class LimitRepository:

@@ -13,7 +13,7 @@ from shared.figures.model import Flow
 from shared.hours.model import Hours
 from shared.hours.rules import EARLIEST, LATEST, first_shown, openings
 from shared.occupancy.errors import WrongLimit, WrongSpan
-from shared.occupancy.model import Day, Inside
+from shared.occupancy.model import Day, Inside, Today
 
 _ONE_DAY = timedelta(days=1)
 QUARTER = timedelta(minutes=15)
@@ -63,6 +63,12 @@ def left_over(flows: Sequence[Flow]) -> float:
 def inside(entries: int, exits: int, bias: float) -> tuple[int, int]:
     """Who is inside by what was counted since the day began: raw and corrected, never below zero."""
     return max(0, entries - exits), max(0, round(entries - exits - bias * (entries + exits)))
+
+
+def coverage(told: Sequence[Today]) -> float:
+    """The minutes that were counted over those that there were, from each day's beginning to the newest."""
+    expected = sum(one.expected for one in told)
+    return round(min(1.0, sum(one.minutes for one in told) / expected), 3) if expected else 0.0
 
 
 def steps(flows: Sequence[Flow], day: Day, bias: float, step: timedelta, until: datetime) -> Iterator[Inside]:

@@ -12,9 +12,9 @@ from shared.figures.model import Place
 from shared.figures.repository import FigureRepository
 from shared.hours.model import Hours
 from shared.occupancy import rules
-from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits
+from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores
 from shared.occupancy.model import Day, Inside, Limit, Now
-from shared.occupancy.repository import LimitRepository
+from shared.occupancy.repository import EVERYBODY, InsideRepository, LimitRepository
 from tenant_context.clock import rfc3339
 from tenant_context.errors import PreconditionFailed
 from tenant_context.events import Event
@@ -22,38 +22,80 @@ from tenant_context.postgres import Transaction
 
 AT_MOST = 2_000
 """Limits of a tenant."""
+MOST_STORES = 5_000
+"""Stores that are added up at once."""
+_WITH_DAYS = frozenset({"site", "zone"})
+_BEFORE = timedelta(days=rules.BIAS_DAYS)
 
 
 class Occupancy:
-    """Reads who is inside the caller's stores and zones."""
+    """Reads who is inside the caller's places."""
 
     def __init__(self, figures: FigureRepository, limits: LimitRepository) -> None:
         self._figures = figures
         self._limits = limits
+        self._inside = InsideRepository()
 
     def now(self, tx: Transaction, site: UUID) -> Now:
-        """Who is inside, by the newest that was measured. Errors: PlaceNotFound, NotAStoreOrZone."""
-        place, hours, zone = self._place(tx, site)
+        """Who is inside, by the newest that was measured; of districts and regions, inside their stores.
+
+        Errors: PlaceNotFound, TooManyStores.
+        """
+        place = self._figures.place(tx, site)
+        if place.kind not in _WITH_DAYS:
+            return self._of_stores(tx, site, place.time_zone)
+        hours, zone = _hours(place), ZoneInfo(place.time_zone)
         day = rules.day_of(hours, zone, tx.now)
-        flows = self._figures.flows(tx, site, day.start, tx.now)
-        bias = self.bias(tx, site, zone, day)
-        entries, exits = sum(one.entries for one in flows), sum(one.exits for one in flows)
-        raw, corrected = rules.inside(entries, exits, bias)
-        newest = flows[-1].start if flows else self._figures.newest(tx, site, tx.now)
+        today = self._inside.today(tx, [place], [day], _BEFORE)[site]
+        bias = rules.bias_of(today.came, today.left)
+        raw, corrected = rules.inside(today.entries, today.exits, bias)
+        newest = today.newest or self._figures.newest(tx, site, tx.now)
         limit = self._limits.find(tx, site)
         return Now(
             site=place.id,
             time_zone=place.time_zone,
             since=day.start,
-            entries=entries,
-            exits=exits,
+            entries=today.entries,
+            exits=today.exits,
             raw=raw,
             occupancy=corrected,
             bias=round(bias, 4),
-            as_of=flows[-1].start + rules.QUARTER if flows else None,
+            as_of=today.newest + rules.QUARTER if today.newest else None,
             freshness=None if newest is None else newest + rules.QUARTER,
             capacity=limit.capacity if limit else None,
             limit_reached=limit.reached if limit else False,
+            coverage=rules.coverage([today]),
+        )
+
+    def everybody(self, tx: Transaction) -> Now:
+        """Who is inside all of the organization's stores. Errors: TooManyStores."""
+        return self._of_stores(tx, EVERYBODY, self._inside.clock(tx))
+
+    def _of_stores(self, tx: Transaction, place: UUID, time_zone: str) -> Now:
+        stores = self._inside.stores(tx, place, MOST_STORES + 1)
+        if len(stores) > MOST_STORES:
+            raise TooManyStores
+        days = [rules.day_of(_hours(store), ZoneInfo(store.time_zone), tx.now) for store in stores]
+        told = list(self._inside.today(tx, stores, days, _BEFORE).values()) if stores else []
+        known = [one for one in told if one.newest is not None]
+        sums = [rules.inside(one.entries, one.exits, rules.bias_of(one.came, one.left)) for one in known]
+        newest = sorted(one.newest + rules.QUARTER for one in known if one.newest)
+        return Now(
+            site=None if place == EVERYBODY else place,
+            time_zone=time_zone,
+            since=None,
+            entries=sum(one.entries for one in known),
+            exits=sum(one.exits for one in known),
+            raw=sum(raw for raw, _ in sums),
+            occupancy=sum(corrected for _, corrected in sums),
+            bias=None,
+            as_of=newest[0] if newest else None,
+            freshness=newest[-1] if newest else None,
+            capacity=None,
+            limit_reached=None,
+            coverage=rules.coverage(known),
+            stores=len(stores),
+            known=len(known),
         )
 
     def series(
@@ -76,7 +118,7 @@ class Occupancy:
 
     def bias(self, tx: Transaction, site: UUID, zone: ZoneInfo, day: Day) -> float:
         """What the counters of a place left over in the two weeks before a day."""
-        before = self._figures.sums(tx, site, zone, day.start - timedelta(days=rules.BIAS_DAYS), day.start)
+        before = self._figures.sums(tx, site, zone, day.start - _BEFORE, day.start)
         return rules.bias_of(before.entries or 0, before.exits or 0)
 
     def at(self, tx: Transaction, site: UUID, moment: datetime) -> tuple[Day, int]:
@@ -89,10 +131,13 @@ class Occupancy:
 
     def _place(self, tx: Transaction, site: UUID) -> tuple[Place, Hours | None, ZoneInfo]:
         place = self._figures.place(tx, site)
-        if place.kind not in {"site", "zone"}:
+        if place.kind not in _WITH_DAYS:
             raise NotAStoreOrZone
-        hours = msgspec.convert(place.hours, Hours) if place.hours else None
-        return place, hours, ZoneInfo(place.time_zone)
+        return place, _hours(place), ZoneInfo(place.time_zone)
+
+
+def _hours(place: Place) -> Hours | None:
+    return msgspec.convert(place.hours, Hours) if place.hours else None
 
 
 class Limits:
@@ -187,7 +232,7 @@ class Limits:
         return changed
 
     def _kind(self, tx: Transaction, site: UUID) -> None:
-        if self._figures.place(tx, site).kind not in {"site", "zone"}:
+        if self._figures.place(tx, site).kind not in _WITH_DAYS:
             raise NotAStoreOrZone
 
 

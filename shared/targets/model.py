@@ -65,7 +65,10 @@ class Cascade:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a place is. `expected`: what it would have by now, were it to come to the target as weeks usually go."""
+    """How far a place is. `expected`: what it would have by now, were it to come to the target as weeks usually go.
+
+    `freshness`: up to when something was told of it; of what needs counts and receipts, the older of both.
+    """
 
     target: Target
     starts_at: datetime
@@ -74,3 +77,4 @@ class Progress:
     share: Decimal | None
     expected: Decimal
     expected_share: Decimal | None
+    freshness: datetime | None

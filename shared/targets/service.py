@@ -1,7 +1,7 @@
 """Targets, as functions use them."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from shared.figures.errors import PlaceNotFound
 from shared.figures.model import MONEY, Place
 from shared.figures.repository import FigureRepository
-from shared.figures.rules import currency_of
+from shared.figures.rules import currency_of, sources
 from shared.targets import rules
 from shared.targets.errors import TooManyTargets, WrongCascade, WrongTarget
 from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
@@ -26,6 +26,7 @@ MOST_CHILDREN = 1_000
 """Places that a target is shared out among at once."""
 _USUAL = timedelta(weeks=8)
 """How long a usual week is looked for."""
+_QUARTER = timedelta(minutes=15)
 _LATELY = timedelta(days=91)
 """What shares go by where nothing happened a year before."""
 
@@ -124,9 +125,14 @@ class Targets:
         until = min(end, max(start, tx.now))
         actual = self._figures.value(tx, place, target.metric, start, until, currency)
         expected = self._expected(tx, target, place, zone)
-        return Progress(
-            target, start, end, actual, _part(actual, target.value), expected, _part(expected, target.value)
-        )
+        shares = _part(actual, target.value), _part(expected, target.value)
+        fresh = self._freshness(tx, place, target.metric)
+        return Progress(target, start, end, actual, shares[0], expected, shares[1], fresh)
+
+    def _freshness(self, tx: Transaction, place: Place, metric: str) -> datetime | None:
+        told = [self._figures.newest(tx, place.id, tx.now + _QUARTER, source=one) for one in sources(metric)]
+        known = [one + _QUARTER for one in told if one is not None]
+        return min(known) if len(known) == len(told) else None
 
     def _expected(self, tx: Transaction, target: Target, place: Place, zone: ZoneInfo) -> Decimal:
         if target.metric in rules.RATES:

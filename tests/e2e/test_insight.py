@@ -96,13 +96,17 @@ def test_a_limit_an_alert_and_a_target_follow_what_comes(shop: Shop) -> None:
     inside = shop.api.get(f"{path}/occupancy")
     assert (inside["raw"], inside["capacity"], inside["limit_reached"]) == (55, 50, True)
     assert inside["as_of"] == rfc3339(start + QUARTER)
+    assert inside["coverage"] > 0
+    for larger in (f"/api/v1/sites/{shop.region}/occupancy", "/api/v1/occupancy"):
+        told = shop.api.get(larger)
+        assert (told["raw"], told["stores"] >= 1, told["known"]) == (55, True, 1)
     span = f"from={rfc3339(start)}&to={rfc3339(start + QUARTER)}"
     (point,) = shop.api.get(f"{path}/occupancy?{span}")["points"]
     assert (point["entries"], point["raw"]) == (60, 55)
     seen = shop.api.post(f"/api/v1/alerts/{alert['id']}/acknowledge", {"note": "at the door"})
     assert (seen["status"], seen["note"]) == ("acknowledged", "at the door")
     far = shop.api.get(f"/api/v1/targets/{shares[0]['id']}/progress")
-    assert (far["actual"], far["share"]) == (60, 0.6)
+    assert (far["actual"], far["share"], far["freshness"]) == (60, 0.6, rfc3339(start + QUARTER))
     shop.push((start, 60, 40))
     wait_for("its end", lambda: shop.alerts("resolved"))
     assert shop.alerts("acknowledged") == []
@@ -124,7 +128,7 @@ def test_a_limit_an_alert_and_a_target_follow_what_comes(shop: Shop) -> None:
         ("GET", "/api/v1/sites/{site}/occupancy?from=2026-01-01T00:00:00Z&to=2026-03-01T00:00:00Z", None, 422),
         ("GET", "/api/v1/sites/{site}/occupancy?from=0001-01-01T00:00:00Z&to=0001-01-02T00:00:00Z", None, 422),
         ("GET", "/api/v1/sites/{site}/occupancy?from=9999-12-30T00:00:00Z&to=9999-12-31T00:00:00Z", None, 422),
-        ("GET", "/api/v1/sites/{region}/occupancy", None, 409),
+        ("GET", "/api/v1/sites/{region}/occupancy?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z", None, 409),
         ("GET", "/api/v1/sites/{missing}/occupancy", None, 404),
         ("PUT", "/api/v1/sites/{region}/capacity", {"capacity": 5}, 409),
         ("PUT", "/api/v1/sites/{missing}/capacity", {"capacity": 5}, 404),
@@ -157,6 +161,7 @@ def test_a_limit_an_alert_and_a_target_follow_what_comes(shop: Shop) -> None:
             {**RULE, "condition": {"kind": "threshold", "metric": "footfall", "currency": "EUR"}},
             422,
         ),
+        ("POST", "/api/v1/alerts/rules", {**RULE, "site_id": "{region}", "condition": {"kind": "capacity"}}, 422),
         ("PUT", "/api/v1/alerts/rules/{missing}", RULE, 404),
         ("POST", "/api/v1/alerts/{missing}/acknowledge", {"note": "\u0000"}, 422),
         ("POST", "/api/v1/alerts/{missing}/acknowledge", {}, 404),

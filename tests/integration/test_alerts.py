@@ -165,6 +165,18 @@ def test_capacity_is_told_by_an_alert_too(store: Watched) -> None:
     assert store.kinds() == ["alert.opened", "alert.resolved"]
 
 
+def test_a_region_has_no_limit_but_its_stores_have(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        region = add_region(tx, store.site)
+    with pytest.raises(WrongRule) as refused:
+        store.rule(Kind.CAPACITY, 0, site=region)
+    assert refused.value.errors[0].pointer == "/each_store"
+    store.rule(Kind.CAPACITY, 0, site=region, each=True)
+    store.limit(100, 80)
+    store.push((NOON - QUARTER, 100, 0))
+    assert store.kinds() == ["alert.opened"]
+
+
 def test_in_quiet_hours_nothing_opens_and_what_is_still_so_opens_after(store: Watched) -> None:
     store.rule(Kind.THRESHOLD, 100, period="day", quiet=Quiet("11:00", "13:00"))
     store.push((NOON - QUARTER, 500, 0))

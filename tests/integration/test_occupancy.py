@@ -18,7 +18,7 @@ from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from shared.occupancy import service as keeping
-from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, WrongLimit
+from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores, WrongLimit
 from shared.occupancy.model import Now
 from shared.occupancy.repository import LimitRepository
 from shared.occupancy.service import Limits, Occupancy
@@ -27,7 +27,7 @@ from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
-from tests.integration.counted import add_sensor, add_site, add_zone
+from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 
 Tenants = tuple[TenantContext, TenantContext]
 NOON = datetime(2026, 3, 16, 12, 0, tzinfo=UTC)
@@ -137,6 +137,44 @@ def test_days_that_are_over_end_with_nobody_and_today_is_null_where_nothing_came
     assert by_start[NOON - timedelta(hours=1)].occupancy == 5
     assert by_start[NOON - QUARTER].occupancy is None
     assert max(by_start) < NOON
+
+
+def test_larger_places_are_the_sum_of_their_stores_each_by_its_own_day(store: Store) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        far, quiet, elsewhere = add_site(tx, "Asia/Kolkata"), add_site(tx), add_site(tx)
+        sensors = [store.sensor, add_sensor(tx, far, "far", 15), add_sensor(tx, elsewhere, "elsewhere", 15)]
+        add_sensor(tx, quiet, "quiet", 15)
+        region = add_region(tx, store.site, far, quiet)
+    for ago in range(1, 11):
+        store.push((NOON - timedelta(days=ago), 107, 93))
+    midnight = NOON.replace(hour=18, minute=30) - timedelta(days=1)  # of Kolkata
+    store.push((NOON - timedelta(hours=2), 350, 250))
+    store.push((midnight - QUARTER, 900, 0), (midnight, 30, 0), (NOON - QUARTER, 0, 10), sensor=sensors[1])
+    store.push((NOON - QUARTER, 5, 0), sensor=sensors[2])
+    one, other, whole = store.inside(), store.inside(far), store.inside(region)
+    assert (one.raw, one.occupancy, other.raw) == (100, 58, 20)
+    assert (whole.raw, whole.occupancy, whole.entries, whole.exits) == (120, 78, 380, 260)
+    assert (whole.stores, whole.known, whole.site, whole.since) == (3, 2, region, None)
+    assert (whole.as_of, whole.freshness) == (NOON - timedelta(minutes=105), NOON)
+    with store.database.transaction(store.tenant) as tx:
+        everybody = store.occupancy.everybody(tx)
+    assert (everybody.raw, everybody.stores, everybody.known, everybody.site) == (125, 4, 3, None)
+
+
+def test_coverage_is_what_was_counted_of_the_day_up_to_the_newest(store: Store) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        back = add_sensor(tx, store.site, "back", 15)
+        region = add_region(tx, store.site)
+    start = NOON.replace(hour=0)
+    store.push(*((start + n * QUARTER, 1, 0) for n in range(40)))
+    store.push(*((start + n * QUARTER, 1, 0) for n in range(20)), sensor=back)
+    assert (store.inside().coverage, store.inside(region).coverage) == (0.75, 0.75)
+
+
+def test_too_many_stores_are_not_added_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "MOST_STORES", 0)
+    with pytest.raises(TooManyStores), store.database.transaction(store.tenant) as tx:
+        store.occupancy.everybody(tx)
 
 
 def test_a_zone_is_counted_by_its_own_sensors(store: Store) -> None:

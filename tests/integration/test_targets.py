@@ -144,13 +144,14 @@ def test_rates_leaves_and_strangers_are_refused(chain: Chain) -> None:
 def test_progress_tells_what_came_and_what_was_to_be_expected(chain: Chain) -> None:
     target = chain.target("3100")
     before = chain.progress(target)
-    assert (before.actual, before.share) == (None, None)
+    assert (before.actual, before.share, before.freshness) == (None, None, None)
     assert before.expected == 1550  # half past the sixteenth of thirty-one days that are alike
     chain.push((NOON - QUARTER, 310, 0))
     chain.push((NOON - timedelta(days=15), 155, 0), sensor=chain.sensors[1])
     chain.push((NOON - timedelta(days=16), 999, 0))  # of February
     now = chain.progress(target)
     assert (now.actual, now.share, now.expected_share) == (Decimal(465), Decimal("0.15"), before.expected_share)
+    assert now.freshness == NOON
     chain.now = NOON + timedelta(days=400)
     over = chain.progress(target)
     assert (over.actual, over.expected) == (Decimal(465), Decimal(3100))

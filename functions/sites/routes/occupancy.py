@@ -16,7 +16,7 @@ CAPACITY = SITE + "/capacity"
     fails=(409, 422),
 )
 def occupancy(call: Call[None], stores: Stores) -> Answer:
-    """Who is inside a store or a zone now, or was over a time, corrected for what counters miss."""
+    """Who is inside a place now, or a store or zone over a time, corrected for what counters miss."""
     query: wire.OccupancyQuery = call.query
     site = call.id("site_id")
     whole = query.whole()
@@ -24,6 +24,13 @@ def occupancy(call: Call[None], stores: Stores) -> Answer:
         if not whole or query.from_ is None or query.to is None:
             return Answer(stores.occupancy.now(tx, site))
         return Answer(wire.series(query, *stores.occupancy.series(tx, site, query.from_, query.to, query.step)))
+
+
+@routes.read("/api/v1/occupancy", permission="analytics.read", answer=wire.OccupancyOut, fails=(409,))
+def organization_occupancy(call: Call[None], stores: Stores) -> Answer:
+    """Who is inside all of the organization's stores now, corrected for what counters miss."""
+    with stores.database.transaction(call.tenant) as tx:
+        return Answer(stores.occupancy.everybody(tx))
 
 
 @routes.read(CAPACITY, permission="sites.read", answer=wire.CapacityOut, fails=(409,))

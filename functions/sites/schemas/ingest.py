@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from shared.measurements.model import ShownRow
 from tenant_context.wire import In, Out, PageQuery
 
 
@@ -20,20 +21,6 @@ class BatchOut(Out):
     unchanged: int
     revised: int
     quarantined: int
-
-
-class RejectedOut(Out):
-    """A row that was refused."""
-
-    id: UUID
-    batch: UUID
-    row: int
-    field: str
-    code: str
-    message: str
-    content: Any
-    at: str
-    resubmitted_as: UUID | None
 
 
 class ResubmitIn(In):
@@ -59,7 +46,7 @@ class ResubmittedOut(Out):
 class RejectedPage(Out):
     """A page of refused rows, newest first."""
 
-    items: list[RejectedOut]
+    items: list[ShownRow]
     next_cursor: str | None
 
 

@@ -17,7 +17,7 @@ _STEPS = {"15m": timedelta(minutes=15), "hour": timedelta(hours=1)}
 
 
 class OccupancyQuery(In):
-    """Now; or, with `from` and `to`, over a time of 31 days at most, in steps."""
+    """Now; or, of a store or a zone, with `from` and `to` over a time of 31 days at most, in steps."""
 
     from_: Annotated[Moment | None, Field(alias="from")] = None
     to: Moment | None = None
@@ -51,10 +51,14 @@ class OccupancyOut(Out):
 
     `raw` is entries less exits since the day began; `occupancy` is corrected for what counters miss: by `bias`, the
     part of all who are counted that came and did not leave. Neither is below zero. `as_of`: the end of the newest
-    quarter of an hour that was measured today; `freshness`: the same of any day.
+    quarter of an hour that was measured today; `freshness`: the same of any day. `coverage`: minutes that were counted
+    over those that sensors were in service, from `since` to `as_of`.
+
+    Of a district, a region or the organization it is the sum of its `stores`, of which so many are `known`: those that
+    told something today, each by its own day; `as_of` is the slowest of them, `freshness` the newest.
     """
 
-    site: UUID
+    site: UUID | None
     time_zone: str
     since: str | None = None
     entries: int | None = None
@@ -66,6 +70,9 @@ class OccupancyOut(Out):
     freshness: str | None = None
     capacity: int | None = None
     limit_reached: bool | None = None
+    coverage: float | None = None
+    stores: int | None = None
+    known: int | None = None
     from_: Annotated[str | None, Field(alias="from")] = None
     to: str | None = None
     points: list[PointOut] | None = None

@@ -101,7 +101,8 @@ class ProgressOut(Out):
     """How far a place is: what it came to by now, and the share of its target that is.
 
     `expected`: what it would have by now, were it to come to the target as its weekdays usually go (of a rate, the
-    target). Null, where nothing was counted or sold yet.
+    target). Null, where nothing was counted or sold yet. `freshness`: the end of the newest quarter of an hour that was
+    counted, or sold in, lately; of what needs both, the older one.
     """
 
     target: TargetOut
@@ -111,6 +112,7 @@ class ProgressOut(Out):
     share: float | None
     expected: float
     expected_share: float | None
+    freshness: str | None
 
 
 def shown(target: Target) -> dict[str, Any]:
@@ -122,4 +124,10 @@ def progress(of: Progress) -> dict[str, Any]:
     """The answer's form of how far a place is."""
     numbers = {name: getattr(of, name) for name in ("actual", "share", "expected", "expected_share")}
     plain = {name: None if value is None else float(value) for name, value in numbers.items()}
-    return {"target": shown(of.target), "starts_at": of.starts_at, "ends_at": of.ends_at, **plain}
+    return {
+        "target": shown(of.target),
+        "starts_at": of.starts_at,
+        "ends_at": of.ends_at,
+        "freshness": of.freshness,
+        **plain,
+    }

@@ -19,8 +19,9 @@ from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import Pair, RuleRepository
 from shared.alerts.service.telling import resolve, tell
 from shared.figures.errors import PlaceNotFound
-from shared.figures.model import MONEY, PER_VISITOR, Place
-from shared.figures.repository import FigureRepository, Source
+from shared.figures.model import MONEY, Place
+from shared.figures.repository import FigureRepository
+from shared.figures.rules import sources
 from shared.hours.model import Hours
 from shared.hours.rules import open_at, openings
 from shared.occupancy.repository import LimitRepository
@@ -109,7 +110,9 @@ class Judging:
         if condition.kind is Kind.CAPACITY:
             limit = self._from.limits.find(tx, place.id)
             return Reading(None if limit is None else Decimal(limit.reached), tx.now)
-        told = [self._from.figures.newest(tx, place.id, tx.now + _QUARTER, source=one) for one in _sources(condition)]
+        told = [
+            self._from.figures.newest(tx, place.id, tx.now + _QUARTER, source=one) for one in sources(condition.metric)
+        ]
         known = [one + _QUARTER for one in told if one is not None]
         if len(known) < len(told):
             return Reading(None, tx.now)
@@ -143,7 +146,7 @@ class Judging:
         """The newest period that is whole by the slowest of those who count, or sell, in a place."""
         since = tx.now - rules.patience(condition)
         slowest = [
-            self._from.figures.slowest(tx, place.id, since, tx.now + _QUARTER, one) for one in _sources(condition)
+            self._from.figures.slowest(tx, place.id, since, tx.now + _QUARTER, one) for one in sources(condition.metric)
         ]
         told = min([fresh, *(one for one in slowest if one is not None)])
         start, end = rules.period_of(condition.period, zone, told - _MOMENT)
@@ -153,13 +156,6 @@ class Judging:
         self, tx: Transaction, condition: Condition, place: Place, start: datetime, end: datetime
     ) -> Decimal | None:
         return self._from.figures.value(tx, place, condition.metric, start, end, condition.currency)
-
-
-def _sources(condition: Condition) -> tuple[Source, ...]:
-    """Who has to have told before something is known."""
-    if condition.metric in PER_VISITOR:
-        return ("traffic", "sales")
-    return ("traffic",) if condition.metric in {"footfall", "exits"} else ("sales",)
 
 
 def _silence(place: Place, zone: ZoneInfo, fresh: datetime, now: datetime) -> Decimal | None:

@@ -6,11 +6,12 @@ from uuid import UUID
 import msgspec
 
 from shared.alerts import rules
-from shared.alerts.errors import AlertResolved, TooManyRules
-from shared.alerts.model import Alert, Rule, RuleDraft
+from shared.alerts.errors import AlertResolved, TooManyRules, WrongRule
+from shared.alerts.model import Alert, Kind, Rule, RuleDraft
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
 from shared.alerts.service.telling import resolve, tell
+from shared.figures.errors import PlaceNotFound
 from shared.figures.repository import FigureRepository
 from shared.figures.rules import currency_of
 from tenant_context.clock import NewId
@@ -59,10 +60,10 @@ class Rules:
 
         Errors: RuleNotFound, PreconditionFailed, WrongRule, WrongCurrency.
         """
-        draft = self._checked(tx, draft)
         before = self._rules.lock(tx, rule_id)
         if before.version != version:
             raise PreconditionFailed(f"It is at version {before.version}; read it again.")
+        draft = self._checked(tx, draft)
         said = {name: getattr(draft, name) for name in draft.__slots__}
         after = replace(before, **said, version=version + 1, updated_at=tx.now)
         self._rules.update(tx, after)
@@ -90,9 +91,19 @@ class Rules:
         """Rules, newest first."""
         return self._rules.page(self._database, tenant, site=site, after=after, limit=limit)
 
+    def _has_a_limit(self, tx: Transaction, site: UUID) -> None:
+        try:
+            place = self._figures.place(tx, site)
+        except PlaceNotFound as error:
+            raise WrongRule("/site_id", "unknown-site", "names no site of this organization") from error
+        if place.kind not in {"site", "zone"}:
+            raise WrongRule("/each_store", "no-limit", "must be true: only stores and zones have a limit to be reached")
+
     def _checked(self, tx: Transaction, draft: RuleDraft) -> RuleDraft:
         """A draft by which something can be told, its amounts in a currency."""
         rules.check(draft.condition)
+        if draft.condition.kind is Kind.CAPACITY and not draft.each_store:
+            self._has_a_limit(tx, draft.site_id)
         metric = draft.condition.metric if rules.is_reckoned(draft.condition) else draft.condition.kind
         known = self._figures.currencies(tx, draft.site_id)
         currency = currency_of(metric, draft.condition.currency, known, "/condition/currency")
