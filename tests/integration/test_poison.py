@@ -91,7 +91,7 @@ def test_what_is_no_row_s_fault_is_tried_again(
     def away(*_: object) -> None:
         raise psycopg.errors.SerializationFailure("try again")
 
-    monkeypatch.setattr(RawRepository, "end", away)
+    monkeypatch.setattr(RawRepository, "end_each", away)
     data = part([count(sensor, 0, 5, 2)])
     with pytest.raises(Unavailable):
         process(database, acme, data)
