@@ -20,12 +20,12 @@ def tell(tx: Transaction, site: UUID, before: Sequence[Incident], after: Sequenc
         was = were.get(one.id, "closed")
         if one.id not in were or (was, one.status) == ("closed", "open"):
             was = "open"
-            tx.emit(_event("opened", site, replace(one, status="open", reason="")))
+            tx.emit(_event("sensor.incident_opened", site, replace(one, status="open", reason="")))
         if (was, one.status) == ("open", "closed"):
-            tx.emit(_event("closed", site, one))
+            tx.emit(_event("sensor.incident_closed", site, one))
 
 
-def _event(name: str, site: UUID, one: Incident) -> Event:
+def _event(kind: str, site: UUID, one: Incident) -> Event:
     data = {
         "id": str(one.id),
         "sensor_id": str(one.sensor_id),
@@ -36,4 +36,4 @@ def _event(name: str, site: UUID, one: Incident) -> Event:
         "status": one.status,
         "reason": one.reason,
     }
-    return Event(f"sensor.incident_{name}", f"sensor/{one.sensor_id}", data)
+    return Event(kind, f"sensor/{one.sensor_id}", data)
