@@ -7,6 +7,8 @@ index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of a
             held#<endpoint> / <message>                        its backlog, in order: ids of messages ascend
             dead#<endpoint> / <message>                        its dead letters, in order
             due#<hour>#<shard> / <time>#…                      attempts that are due later than a queue can hold them
+
+What has expired is read no more, whether or not DynamoDB has removed it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,8 @@ from shared.webhooks.model import Delivery, End, EndpointId, Message, MessageId,
 from shared.webhooks.repository import places
 from shared.webhooks.repository.cursors import cursor_of, start_of
 from shared.webhooks.rules.log import Search, Span
-from tenant_context.clock import rfc3339
+from shared.webhooks.rules.retention import is_kept
+from tenant_context.clock import Clock, rfc3339, utc_now
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
 from tenant_context.dynamo_many import Update
@@ -45,8 +48,9 @@ class Held:
 class DeliveryRepository:
     """The log of what was sent, what came of it, and what is still to do."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, clock: Clock = utc_now) -> None:
         self._table = table
+        self._clock = clock
 
     def open_message(self, tenant: TenantContext, message: Message, now: datetime) -> bool:
         """Record a message; answers whether its fan-out was complete already."""
@@ -123,7 +127,7 @@ class DeliveryRepository:
 
     def find(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Item | None:
         """A delivery as it stands."""
-        return self._of(tenant).get(places.of_message(message), places.of_delivery(endpoint))
+        return self._kept(self._of(tenant).get(places.of_message(message), places.of_delivery(endpoint)))
 
     def set_aside(
         self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, why: End, now: datetime
@@ -171,7 +175,7 @@ class DeliveryRepository:
     def with_messages(self, tenant: TenantContext, items: Sequence[Item]) -> list[Delivery]:
         """The next attempts of some deliveries; those whose message is kept no more are left out."""
         keys = [(places.of_message(message), _MESSAGE) for message in dict.fromkeys(item["message"] for item in items)]
-        heads = {item["message"]: item for item in self._of(tenant).get_many(keys)}
+        heads = {item["message"]: item for item in filter(self._kept, self._of(tenant).get_many(keys))}
         return [_next(item, heads[item["message"]]) for item in items if item["message"] in heads]
 
     def release(self, tenant: TenantContext, deliveries: Sequence[Delivery]) -> None:
@@ -183,7 +187,7 @@ class DeliveryRepository:
 
     def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
         """The whole event, whether or not it was short enough to be sent so. Errors: MessageNotFound."""
-        item = self._of(tenant).get(places.of_message(message), _MESSAGE)
+        item = self._kept(self._of(tenant).get(places.of_message(message), _MESSAGE))
         if item is None:
             raise MessageNotFound
         return str(item.get("whole") or item["payload"]).encode()
@@ -203,7 +207,7 @@ class DeliveryRepository:
                 key, index="gsi1", limit=limit, descending=True, start=start, between=search.span.times()
             )
             for number, item in enumerate(items):
-                found += [item] if search.fits(item) else []
+                found += [item] if search.fits(item) and self._kept(item) else []
                 if len(found) == limit and (start or number + 1 < len(items)):
                     return found, cursor_of(item)
             if start is None:
@@ -222,9 +226,15 @@ class DeliveryRepository:
     ) -> list[tuple[Item, Item | None]]:
         """Dead letters of an endpoint, oldest first, each with its last attempt, if there was one."""
         table, (low, high) = self._of(tenant), span.messages()
-        items, _ = table.query(
-            places.dead(endpoint), index="gsi1", limit=limit, between=(max(low, f"{after}~") if after else low, high)
-        )
+        span_of_ids, items, start = (max(low, f"{after}~") if after else low, high), list[Item](), None
+        for _ in range(_EXPIRED_PAGES):
+            page, start = table.query(
+                places.dead(endpoint), index="gsi1", limit=limit, between=span_of_ids, start=start
+            )
+            items += filter(self._kept, page)
+            if len(items) >= limit or start is None:
+                break
+        items = items[:limit]
         keys = [(places.of_message(one["message"]), places.of_attempt(endpoint, int(one["attempts"]))) for one in items]
         last = {item["message"]: item for item in table.get_many(keys)}
         return [(item, last.get(item["message"])) for item in items]
@@ -256,6 +266,9 @@ class DeliveryRepository:
             )
         except ConditionFailed:
             return None
+
+    def _kept(self, item: Item | None) -> Item | None:
+        return item if item and is_kept(item, self._clock()) else None
 
     def _of(self, tenant: TenantContext) -> TenantTable:
         return TenantTable(self._table, tenant)
