@@ -29,7 +29,10 @@ from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
 from tenant_context.dynamo_many import Update
 
 _MESSAGE = "message"
-_RELEASE = 'SET "state" = ? REMOVE gsi1pk REMOVE gsi1sk REMOVE held_for WHERE pk = ? AND sk = ? AND "state" = ?'
+_RELEASE = (
+    'SET "state" = ? SET updated_at = ? REMOVE gsi1pk REMOVE gsi1sk REMOVE held_for '
+    'WHERE pk = ? AND sk = ? AND "state" = ?'
+)
 _EXPIRED_PAGES = 100
 """Of a backlog that are read for what is still there."""
 _PAGES = 10
@@ -178,12 +181,13 @@ class DeliveryRepository:
         heads = {item["message"]: item for item in filter(self._kept, self._of(tenant).get_many(keys))}
         return [_next(item, heads[item["message"]]) for item in items if item["message"] in heads]
 
-    def release(self, tenant: TenantContext, deliveries: Sequence[Delivery]) -> None:
+    def release(self, tenant: TenantContext, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Held deliveries wait for their next attempts again, which are queued already."""
         table = self._of(tenant)
         held = [(table.key(places.of_message(one.message.id)), places.of_delivery(one.endpoint)) for one in deliveries]
         states = State.WAITING.value, State.HELD.value
-        self._table.update_many([Update(_RELEASE, (states[0], *place, states[1])) for place in held])
+        moment = rfc3339(now)
+        self._table.update_many([Update(_RELEASE, (states[0], moment, *place, states[1])) for place in held])
 
     def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
         """The whole event, whether or not it was short enough to be sent so. Errors: MessageNotFound."""
@@ -240,9 +244,19 @@ class DeliveryRepository:
         return [(item, last.get(item["message"])) for item in items]
 
     def replay(
-        self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, now: datetime, *, lane: str
+        self,
+        tenant: TenantContext,
+        message: MessageId,
+        endpoint: EndpointId,
+        now: datetime,
+        *,
+        lane: str,
+        overdue_since: str = "",
     ) -> Item | None:
-        """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway."""
+        """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway.
+
+        With the moment since which it stands as it does, one that is overdue, where nobody has come upon it since.
+        """
         table, kept = self._of(tenant), (", lane = :lane", "", {":lane": lane}) if lane else ("", "lane, ", {})
         try:
             return table.update(
@@ -260,8 +274,12 @@ class DeliveryRepository:
                     ":delivered": State.DELIVERED,
                     ":dead": State.DEAD,
                     ":stopped": State.STOPPED,
+                    ":waiting": State.WAITING,
+                    ":since": overdue_since,
+                    ":second": int(now.timestamp()),
                 },
-                condition="#state IN (:delivered, :dead, :stopped)",
+                condition="#state IN (:delivered, :dead, :stopped) OR (#state = :waiting AND updated_at = :since "
+                "AND (attribute_not_exists(claimed_until) OR claimed_until < :second))",
                 names={"#state": "state", "#first": "first"},
             )
         except ConditionFailed:

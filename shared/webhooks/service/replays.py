@@ -112,7 +112,7 @@ class Replays:
         """Queue deliveries. One that a run queued and did not mark as released is queued again, and attempted once."""
         if some:
             self._queue.send([to_message(tenant, one.delivery) for one in some])
-            self._deliveries.release(tenant, [one.delivery for one in some])
+            self._deliveries.release(tenant, [one.delivery for one in some], self._clock())
 
     def finish(self, replay: Replay) -> None:
         """The endpoint's turn is over; its backlog is looked at again."""
