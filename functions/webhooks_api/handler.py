@@ -39,13 +39,14 @@ kernel = Kernel("webhooks_api")
 settings = WebhookSettings.load()
 database = kernel.database(bus=settings.bus)
 table = Table(settings.table_deliveries)
-deliveries = DeliveryRepository(table)
+deliveries = DeliveryRepository(table, clock=kernel.clock)
 targets, queue = TargetRepository(table), Queue(settings.queue_deliveries)
 lanes = LaneRepository(table)
 order = Order(lanes, deliveries, queue, clock=kernel.clock)
 backlog = Backlog(targets, queue, clock=kernel.clock)
 recovery = Recovery(targets, deliveries, lanes, backlog, queue, clock=kernel.clock)
-stores = Stores(database, targets, deliveries, HistoryRepository(table), EndpointRepository(), order, recovery)
+history = HistoryRepository(table, clock=kernel.clock)
+stores = Stores(database, targets, deliveries, history, EndpointRepository(), order, recovery)
 endpoints = Endpoints(
     stores,
     SecretKeys(settings.field_key, Table(settings.table_data_keys)),

@@ -174,7 +174,7 @@ def recover(call: Call[RecoverIn], tx: Transaction, endpoints: Endpoints) -> Ans
 
 @routes.write("POST", _SENT + "/resend", permission="webhooks.write", answer=DeliveryOut, status=202)
 def resend(call: Call[None], tx: Transaction, endpoints: Endpoints) -> Answer:
-    """Send one message once more, whatever came of it; its attempts begin anew."""
+    """Send one message once more, whatever came of it, or where it is overdue; its attempts begin anew."""
     return Answer(sent.delivery(endpoints.resend(tx, _id(call), MessageId(call.id("message_id")))))
 
 

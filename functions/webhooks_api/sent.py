@@ -10,6 +10,8 @@ from pydantic import Field, StringConstraints
 
 from shared.webhooks.model import End, State, Wait, What
 from shared.webhooks.rules.log import Search, Span, explained
+from shared.webhooks.rules.overdue import is_overdue
+from tenant_context.clock import utc_now
 from tenant_context.wire import In, Moment, Out, PageQuery
 
 
@@ -91,7 +93,11 @@ class AttemptPage(Out):
 
 
 class DeliveryOut(Out):
-    """Where a message stands with one endpoint; `attempts` counts those that have ended."""
+    """Where a message stands with one endpoint; `attempts` counts those that have ended.
+
+    One that is `overdue` waits for an attempt that should have begun more than an hour ago: something went wrong with
+    us. It comes again when that is mended, and at once by `resend`.
+    """
 
     endpoint_id: UUID
     state: State
@@ -103,6 +109,7 @@ class DeliveryOut(Out):
     created_at: str
     updated_at: str
     next_attempt_at: str | None
+    overdue: bool
 
 
 class DeadLetterOut(Out):
@@ -167,6 +174,7 @@ def delivery(item: Mapping[str, Any]) -> dict[str, Any]:
         "created_at": item["created_at"],
         "updated_at": item["updated_at"],
         "next_attempt_at": item.get("next_attempt_at"),
+        "overdue": is_overdue(item, utc_now()),
     }
 
 

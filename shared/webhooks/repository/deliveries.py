@@ -7,6 +7,8 @@ index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of a
             held#<endpoint> / <message>                        its backlog, in order: ids of messages ascend
             dead#<endpoint> / <message>                        its dead letters, in order
             due#<hour>#<shard> / <time>#…                      attempts that are due later than a queue can hold them
+
+What has expired is read no more, whether or not DynamoDB has removed it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +22,17 @@ from shared.webhooks.model import Delivery, End, EndpointId, Message, MessageId,
 from shared.webhooks.repository import places
 from shared.webhooks.repository.cursors import cursor_of, start_of
 from shared.webhooks.rules.log import Search, Span
-from tenant_context.clock import rfc3339
+from shared.webhooks.rules.retention import is_kept
+from tenant_context.clock import Clock, rfc3339, utc_now
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Item, Table, TenantTable
 from tenant_context.dynamo_many import Update
 
 _MESSAGE = "message"
-_RELEASE = 'SET "state" = ? REMOVE gsi1pk REMOVE gsi1sk REMOVE held_for WHERE pk = ? AND sk = ? AND "state" = ?'
+_RELEASE = (
+    'SET "state" = ? SET updated_at = ? REMOVE gsi1pk REMOVE gsi1sk REMOVE held_for '
+    'WHERE pk = ? AND sk = ? AND "state" = ?'
+)
 _EXPIRED_PAGES = 100
 """Of a backlog that are read for what is still there."""
 _PAGES = 10
@@ -45,8 +51,9 @@ class Held:
 class DeliveryRepository:
     """The log of what was sent, what came of it, and what is still to do."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, clock: Clock = utc_now) -> None:
         self._table = table
+        self._clock = clock
 
     def open_message(self, tenant: TenantContext, message: Message, now: datetime) -> bool:
         """Record a message; answers whether its fan-out was complete already."""
@@ -123,7 +130,7 @@ class DeliveryRepository:
 
     def find(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> Item | None:
         """A delivery as it stands."""
-        return self._of(tenant).get(places.of_message(message), places.of_delivery(endpoint))
+        return self._kept(self._of(tenant).get(places.of_message(message), places.of_delivery(endpoint)))
 
     def set_aside(
         self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, why: End, now: datetime
@@ -171,19 +178,20 @@ class DeliveryRepository:
     def with_messages(self, tenant: TenantContext, items: Sequence[Item]) -> list[Delivery]:
         """The next attempts of some deliveries; those whose message is kept no more are left out."""
         keys = [(places.of_message(message), _MESSAGE) for message in dict.fromkeys(item["message"] for item in items)]
-        heads = {item["message"]: item for item in self._of(tenant).get_many(keys)}
+        heads = {item["message"]: item for item in filter(self._kept, self._of(tenant).get_many(keys))}
         return [_next(item, heads[item["message"]]) for item in items if item["message"] in heads]
 
-    def release(self, tenant: TenantContext, deliveries: Sequence[Delivery]) -> None:
+    def release(self, tenant: TenantContext, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Held deliveries wait for their next attempts again, which are queued already."""
         table = self._of(tenant)
         held = [(table.key(places.of_message(one.message.id)), places.of_delivery(one.endpoint)) for one in deliveries]
         states = State.WAITING.value, State.HELD.value
-        self._table.update_many([Update(_RELEASE, (states[0], *place, states[1])) for place in held])
+        moment = rfc3339(now)
+        self._table.update_many([Update(_RELEASE, (states[0], moment, *place, states[1])) for place in held])
 
     def payload(self, tenant: TenantContext, message: MessageId) -> bytes:
         """The whole event, whether or not it was short enough to be sent so. Errors: MessageNotFound."""
-        item = self._of(tenant).get(places.of_message(message), _MESSAGE)
+        item = self._kept(self._of(tenant).get(places.of_message(message), _MESSAGE))
         if item is None:
             raise MessageNotFound
         return str(item.get("whole") or item["payload"]).encode()
@@ -203,7 +211,7 @@ class DeliveryRepository:
                 key, index="gsi1", limit=limit, descending=True, start=start, between=search.span.times()
             )
             for number, item in enumerate(items):
-                found += [item] if search.fits(item) else []
+                found += [item] if search.fits(item) and self._kept(item) else []
                 if len(found) == limit and (start or number + 1 < len(items)):
                     return found, cursor_of(item)
             if start is None:
@@ -222,17 +230,33 @@ class DeliveryRepository:
     ) -> list[tuple[Item, Item | None]]:
         """Dead letters of an endpoint, oldest first, each with its last attempt, if there was one."""
         table, (low, high) = self._of(tenant), span.messages()
-        items, _ = table.query(
-            places.dead(endpoint), index="gsi1", limit=limit, between=(max(low, f"{after}~") if after else low, high)
-        )
+        span_of_ids, items, start = (max(low, f"{after}~") if after else low, high), list[Item](), None
+        for _ in range(_EXPIRED_PAGES):
+            page, start = table.query(
+                places.dead(endpoint), index="gsi1", limit=limit, between=span_of_ids, start=start
+            )
+            items += filter(self._kept, page)
+            if len(items) >= limit or start is None:
+                break
+        items = items[:limit]
         keys = [(places.of_message(one["message"]), places.of_attempt(endpoint, int(one["attempts"]))) for one in items]
         last = {item["message"]: item for item in table.get_many(keys)}
         return [(item, last.get(item["message"])) for item in items]
 
     def replay(
-        self, tenant: TenantContext, message: MessageId, endpoint: EndpointId, now: datetime, *, lane: str
+        self,
+        tenant: TenantContext,
+        message: MessageId,
+        endpoint: EndpointId,
+        now: datetime,
+        *,
+        lane: str,
+        overdue_since: str = "",
     ) -> Item | None:
-        """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway."""
+        """Put a delivery that has ended back into its endpoint's backlog; None for one that waits anyway.
+
+        With the moment since which it stands as it does, one that is overdue, where nobody has come upon it since.
+        """
         table, kept = self._of(tenant), (", lane = :lane", "", {":lane": lane}) if lane else ("", "lane, ", {})
         try:
             return table.update(
@@ -250,12 +274,19 @@ class DeliveryRepository:
                     ":delivered": State.DELIVERED,
                     ":dead": State.DEAD,
                     ":stopped": State.STOPPED,
+                    ":waiting": State.WAITING,
+                    ":since": overdue_since,
+                    ":second": int(now.timestamp()),
                 },
-                condition="#state IN (:delivered, :dead, :stopped)",
+                condition="#state IN (:delivered, :dead, :stopped) OR (#state = :waiting AND updated_at = :since "
+                "AND (attribute_not_exists(claimed_until) OR claimed_until < :second))",
                 names={"#state": "state", "#first": "first"},
             )
         except ConditionFailed:
             return None
+
+    def _kept(self, item: Item | None) -> Item | None:
+        return item if item and is_kept(item, self._clock()) else None
 
     def _of(self, tenant: TenantContext) -> TenantTable:
         return TenantTable(self._table, tenant)

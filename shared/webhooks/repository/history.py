@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from shared.webhooks.errors import MessageNotFound
 from shared.webhooks.model import EndpointId, MessageId
+from shared.webhooks.rules.retention import is_kept
+from tenant_context.clock import Clock, utc_now
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item, Table, TenantTable
 
@@ -24,8 +26,9 @@ class MessageLog:
 class HistoryRepository:
     """Reads it."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, clock: Clock = utc_now) -> None:
         self._table = table
+        self._clock = clock
 
     def of_message(self, tenant: TenantContext, message: MessageId, endpoint: EndpointId) -> list[Item]:
         """The attempts of a message at an endpoint, newest first."""
@@ -35,7 +38,7 @@ class HistoryRepository:
     def log(self, tenant: TenantContext, message: MessageId) -> MessageLog:
         """What became of a message. Errors: MessageNotFound."""
         head = TenantTable(self._table, tenant).get(f"message#{message}", "message")
-        if head is None:
+        if head is None or not is_kept(head, self._clock()):
             raise MessageNotFound
         deliveries, all_of_these = self._some(tenant, message, "delivery#")
         attempts, all_of_those = self._some(tenant, message, "attempt#")
@@ -50,4 +53,4 @@ class HistoryRepository:
         while start and len(found) < _MOST:
             items, start = table.query(key, between=(begin, f"{begin}~"), limit=_MOST - len(found), start=start)
             found += items
-        return found, start is None
+        return [item for item in found if is_kept(item, self._clock())], start is None

@@ -22,6 +22,7 @@ from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.lanes import LaneRepository, again
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules.log import Span
+from shared.webhooks.rules.overdue import is_overdue
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.queue import RECOVER
 from tenant_context.clock import Clock
@@ -124,7 +125,11 @@ class Recovery:
     def _again(self, tenant: TenantContext, delivery: Item) -> Item | None:
         """Put a delivery into the backlog; None for one that waits anyway."""
         message, endpoint = MessageId(UUID(delivery["message"])), EndpointId(UUID(delivery["endpoint"]))
-        now, lane = self._clock(), again(str(delivery.get("lane", "")))
+        now, lane = self._clock(), str(delivery.get("lane", ""))
+        if is_overdue(delivery, now):  # it has its place in its lane, and others wait behind it
+            seen = str(delivery["updated_at"])
+            return self._deliveries.replay(tenant, message, endpoint, now, lane=lane, overdue_since=seen)
+        lane = again(lane)
         if lane and delivery["state"] not in {State.WAITING, State.HELD}:
             keep_until = int(delivery["expires_at"])
             self._lanes.join(tenant, lane, message, until=now.timestamp(), keep_until=keep_until)

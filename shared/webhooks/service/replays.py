@@ -136,7 +136,7 @@ class Replays:
             some = some[: self._paces.grant(tenant, _LET_GO, len(some), TENANTS_A_SECOND, self._clock())]
         if some:
             self._queue.send([to_message(tenant, one.delivery) for one in some])
-            self._deliveries.release(tenant, [one.delivery for one in some])
+            self._deliveries.release(tenant, [one.delivery for one in some], self._clock())
 
     def finish(self, replay: Replay) -> None:
         """The endpoint's turn is over; its backlog is looked at again."""

@@ -1,6 +1,7 @@
 """The log of attempts: what it keeps, how it is searched and exported, and what is sent again."""
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -236,3 +237,37 @@ def test_one_event_to_very_many_endpoints_is_opened_in_parts(
     assert sorted(one["endpoint_id"] for one in shown["deliveries"]) == sorted(made)
     assert {one["state"] for one in shown["deliveries"]} == {"delivered"}
     assert len(receiver.received) == 5
+
+
+def test_what_has_expired_is_shown_no_more_though_it_is_there_still(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, "campaign.*", retry_schedule=[])["id"]
+    line.settle()
+    receiver.answers += [(500, {})] * 3
+    envelopes = [launched(acme) for _ in range(3)]
+    for envelope in envelopes:
+        fan_out(line, envelope)
+    while line.dispatch():
+        pass
+    *over, kept = envelopes
+    table = TenantTable(Table(line.resources.table), acme)
+    for envelope in over:
+        for item in table.query(f"message#{envelope['id']}")[0]:
+            table.update(f"message#{envelope['id']}", item["sk"], "SET expires_at = :now", {":now": int(time.time())})
+    ours = f"webhooks/endpoints/{endpoint}"
+    for path in ("attempts", "dead-letters?limit=1"):
+        found = line.api(acme, "GET", f"{ours}/{path}").json
+        assert [one["message_id"] for one in found["items"]] == [kept["id"]], path
+        assert found["next_cursor"] is None, path
+    for envelope in over:
+        there, at_it = f"webhooks/messages/{envelope['id']}", f"{ours}/messages/{envelope['id']}"
+        for path in (there, f"{there}/payload", at_it, f"{ours}/attempts?message={envelope['id']}"):
+            assert line.api(acme, "GET", path).status == 404
+        for path in (f"{at_it}/resend", f"{at_it}/skip"):
+            assert line.api(acme, "POST", path).status == 404
+    assert line.api(acme, "POST", f"{ours}/recover", {"since": "2026-01-01T00:00:00Z"}).status == 202
+    while line.dispatch(seconds=2):
+        pass
+    assert [json.loads(body)["id"] for _, _, body in receiver.received[3:]] == [kept["id"]]

@@ -48,6 +48,9 @@ _BYTES_TOGETHER = 1_000_000
 class QueueEntry:
     """`handler(event, context)` of a function that a queue triggers.
 
+    `operation` is the name of its log lines and metrics where that is one for all kinds of messages, each of which has
+    its `kind` then: an alarm watches one name. Else it is the kind.
+
     `ahead` is given every message of a batch before the first is worked on: the place to start slow calls that then
     run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
