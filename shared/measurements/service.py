@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
 import msgspec
@@ -40,8 +40,15 @@ Touch = Callable[[Transaction, UUID, datetime, datetime], None]
 """Told of a sensor and a time whose counts are others now."""
 
 
-_Written = tuple[TenantContext, dict[str, Any], Outcome, Sequence[int]]
-"""A part, whose it is, what became of its rows, and the places of those that nobody is known for."""
+class _Written(NamedTuple):
+    """A part, whose it is, what became of its rows, and the places of those that nobody is known for."""
+
+    tenant: TenantContext
+    data: dict[str, Any]
+    outcome: Outcome
+    unknown: Sequence[int]
+
+
 _FEW = 150
 """Rows of a part that shares a transaction in which nobody else writes."""
 
@@ -95,7 +102,7 @@ class Processor:
             self._note(
                 tx,
                 [
-                    (tenant, message.data, outcome, unknown)
+                    _Written(tenant, message.data, outcome, unknown)
                     for (tenant, message), (outcome, unknown) in zip(written, outcomes, strict=True)
                 ],
             )
@@ -109,7 +116,7 @@ class Processor:
             BeatRepository.hear(tx, data["received_at"], beats)
             self._heed(tx, [(data, None)])
         elif self._raw.begin(tx, self._kind, data):
-            self._note(tx, [(tx.tenant, data, *self._write(self._raw, tx, data))])
+            self._note(tx, [_Written(tx.tenant, data, *self._write(self._raw, tx, data))])
 
     def _note(self, tx: Transaction, written: Sequence[_Written]) -> None:
         """Note what became of parts whose rows are written; the ledger comes last, as everybody waits for its sums."""

@@ -9,7 +9,7 @@ at the same pace: a queue of ours holds only what our own functions wrote.
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import msgspec
@@ -35,7 +35,6 @@ class Message(msgspec.Struct, frozen=True):
 
 
 Work = Callable[[TenantContext, Message], None]
-_Named = tuple[str, TenantContext, Message]
 Together = Callable[[Sequence[tuple[TenantContext, Message]]], None]
 """Works on some messages of one tenant as one: all of them, or none and it raises."""
 PutOff = Callable[[Sequence[Message]], Collection[int]]
@@ -43,6 +42,14 @@ PutOff = Callable[[Sequence[Message]], Collection[int]]
 MOST_TOGETHER = 50
 _BYTES_TOGETHER = 1_000_000
 """Of messages that share a transaction: enough for its plan to cost little, and little enough for any sandbox."""
+
+
+class _Named(NamedTuple):
+    """A message that may share a transaction, and the record it came as."""
+
+    record: str
+    tenant: TenantContext
+    message: Message
 
 
 class QueueEntry:
@@ -55,9 +62,6 @@ class QueueEntry:
     run side by side. It says nothing about success; a message's own turn does. `need` is what the work wants of its
     tenant: a message for one whose state does not permit it, or that is gone, is let go. PostgreSQL judges it where a
     transaction begins; a function without it asks `state_of`. `needs` names kinds of messages that want something else.
-
-    `operation` is the name of its log lines and metrics where that is one for all kinds of messages, each of which has
-    its `kind` then: an alarm watches one name. Else it is the kind.
 
     `together` is given messages of a tenant that come for the first time, of a bounded size in all. When that fails,
     each has its own turn as ever: so whichever of them is to blame fails alone.
@@ -136,7 +140,7 @@ class QueueEntry:
             with suppress(msgspec.MsgspecError, KeyError, ValueError):
                 message = self._read(record["body"])
                 tenant = from_message(message.tenant, message.id, self._permitting(message))
-                tenants.setdefault(message.tenant, []).append((record["messageId"], tenant, message))
+                tenants.setdefault(message.tenant, []).append(_Named(record["messageId"], tenant, message))
                 sizes[record["messageId"]] = len(record["body"])
         done: set[str] = set()
         for waiting in tenants.values():
@@ -339,10 +343,10 @@ def _bounded(waiting: Sequence[_Named], sizes: Mapping[str, int]) -> Iterator[li
     group: list[_Named] = []
     size = 0
     for one in waiting:
-        size += sizes[one[0]]
+        size += sizes[one.record]
         if group and (len(group) == MOST_TOGETHER or size > _BYTES_TOGETHER):
             yield group
-            group, size = [], sizes[one[0]]
+            group, size = [], sizes[one.record]
         group.append(one)
     if group:
         yield group
