@@ -201,6 +201,7 @@ class Fanout:
     def _begin(self) -> None:
         self._line.module("webhooks_fanout").fanout._database.close()
         self._line.restart("webhooks_fanout")
+        self._line.module("webhooks_fanout").handler._put_off = None  # nobody takes from its queue here
         fanout = self._line.module("webhooks_fanout").fanout
         for owner, name in (
             (fanout._deliveries, "open_message"),
