@@ -67,12 +67,8 @@ class Bus:
 
     def _entry(self, envelope: dict[str, object]) -> _Entry:
         detail, kind = msgspec.json.encode(envelope), str(envelope["type"])
-        wire: dict[str, object] = {
-            "EventBusName": self._name,
-            "Source": SOURCE,
-            "DetailType": kind,
-            "Detail": detail.decode(),
-        }
+        wire: dict[str, object] = {"EventBusName": self._name, "Source": SOURCE}
+        wire |= {"DetailType": kind, "Detail": detail.decode()}
         return _Entry(str(envelope["id"]), wire, len(detail) + len(kind.encode()) + len(SOURCE))
 
     def _give(self, part: Sequence[_Entry], given: Given) -> None:
