@@ -36,7 +36,7 @@ class Message(msgspec.Struct, frozen=True):
 
 Work = Callable[[TenantContext, Message], None]
 Together = Callable[[Sequence[tuple[TenantContext, Message]]], None]
-"""Works on some messages of one tenant as one: all of them, or none and it raises."""
+"""Works on some messages of one tenant as one, or raises: what it did before that is known when they come again."""
 PutOff = Callable[[Sequence[Message]], Collection[int]]
 """Sends back what is to wait; answers which of the messages that was."""
 MOST_TOGETHER = 50
