@@ -23,9 +23,11 @@ NAMES = (
     "arrival",
     "pushes",
     "bulk",
+    "memory",
     "crowds",
     "fanout",
     "processor",
+    "growth",
     "queries",
 )
 RESULTS = Path(__file__).parent / "results"

@@ -2,12 +2,12 @@
 
 import gzip
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from bench.harness.cpu import peak_mb
 from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
 from shared.sites.model import Known, Profile
@@ -78,7 +78,7 @@ def read(size: int, *, packed: bool, answer: "multiprocessing.SimpleQueue[Figure
         rows += piece.rows
         mark = Mark(piece.offset, mark.piece + 1, rows, mark.head)
     spent = time.process_time() - began - waited[0]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     answer.put({"rows_s": rows / spent, "memory_mb": peak, "mb": size / _MB})
 
 
@@ -112,7 +112,7 @@ def _turn(size: int, *, packed: bool) -> Callable[[], Figures]:
 
 def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
     """Measure."""
-    rounds, small, large = (1, 10, 60) if quick else (1, 10, 300)
+    rounds, small, large = (1, 10, 60) if quick else (1, 10, 1000)
     rows = compete(
         [
             Contestant("small", "a plain CSV", _turn(small * _MB, packed=False)),

@@ -56,7 +56,7 @@ class Line:
             "RMAP_QUEUE_COUNTS": self.queue,
             "RMAP_QUEUE_TRANSACTIONS": self.queue,
         }
-        self.key = _key(keys, place.tenant)
+        self.key = door_key(keys, place.tenant)
         with place.database() as admin:
             admin.execute(_SENSOR, (place.tenant, self.sensor, place.tenant))
         TenantTable(Table(devices), self.tenant).put("sensors", "door", {"id": str(self.sensor)})
@@ -117,7 +117,8 @@ class Line:
             sqs.call("SendMessageBatch", {"QueueUrl": self.queue, "Entries": [entry]})
 
 
-def _key(keys: str, tenant: UUID) -> str:
+def door_key(keys: str, tenant: UUID) -> str:
+    """A key that may push, in a table of keys."""
     made = make_key("bench")
     digest = key_hash(made.text, secret("rmap/local/pepper"))
     item: dict[str, Any] = {

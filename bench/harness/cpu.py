@@ -1,4 +1,4 @@
-"""Processor time of this process and of the others that work for it, in microseconds."""
+"""Processor time of this process and of the others that work for it, in microseconds; and its memory, in MB."""
 
 import os
 import time
@@ -18,6 +18,12 @@ def process_us(pid: int) -> float:
     except (OSError, IndexError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) * _TICK_US
+
+
+def peak_mb() -> float:
+    """The most memory that this process had; what getrusage says is its parent's, if that had more when it forked."""
+    found = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(found.split()[1]) / 1024
 
 
 def processes_us(pids: Iterable[int]) -> float:
