@@ -19,6 +19,8 @@ _SECURITY: dict[Proof, list[dict[str, list[str]]]] = {
     Proof.OPERATOR: [{"operator": []}],
     Proof.PUBLIC: [],
 }
+_TITLE = 40
+"""Letters of a docstring that only says what its class is."""
 _ABOUT_QUERY = {
     "limit": "How many items at most.",
     "cursor": "`next_cursor` of the page before.",
@@ -59,7 +61,13 @@ def operation(route: Route, tag: str, shapes: Shapes) -> dict[str, Any]:
 def _description(route: Route) -> str:
     text = inspect.getdoc(route.handler) or ""
     rest = text.partition("\n")[2].strip()
-    return "\n\n".join(part for part in (rest, problems.needed(route)) if part)
+    return "\n\n".join(part for part in (rest, _asked(route), problems.needed(route)) if part)
+
+
+def _asked(route: Route) -> str:
+    """What a query's own words tell, where that is more than what it is a query of."""
+    text = inspect.cleandoc((route.query.__doc__ if route.query is not None else None) or "")
+    return text if len(text) > _TITLE else ""
 
 
 def _parameters(route: Route, shapes: Shapes) -> list[dict[str, Any]]:
@@ -90,6 +98,8 @@ def _in_query(name: str, field: Schema, *, required: bool) -> dict[str, Any]:
     elif choices:
         schema["anyOf"] = choices
     parameter: dict[str, Any] = {"name": name, "in": "query", "required": required, "schema": schema}
+    if schema.get("type") == "array":  # one parameter, commas between
+        parameter |= {"style": "form", "explode": False}
     return parameter | ({"description": about} if about else {})
 
 

@@ -7,6 +7,7 @@ import msgspec
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from local.openapi.words import Wording
 from tenant_context.routing import Route
 
 Schema = dict[str, Any]
@@ -67,7 +68,7 @@ class Shapes:
 def _schemas(
     models: Mapping[tuple[type[BaseModel], JsonSchemaMode], None], structs: Mapping[type[msgspec.Struct], None]
 ) -> tuple[dict[tuple[Any, JsonSchemaMode], Schema], dict[str, Schema]]:
-    references, defined = models_json_schema(list(models), ref_template=PLACE + "{model}")
+    references, defined = models_json_schema(list(models), ref_template=PLACE + "{model}", schema_generator=Wording)
     struct_references, struct_schemas = msgspec.json.schema_components(structs, ref_template=PLACE + "{name}")
     schemas: dict[str, Schema] = {**defined.get("$defs", {})}
     if twice := schemas.keys() & struct_schemas.keys():

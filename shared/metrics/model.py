@@ -15,14 +15,23 @@ class Metric(StrEnum):
     """What is measured; amounts in one currency, rates per entry or per transaction."""
 
     FOOTFALL = "footfall"
+    """Entries that sensors counted."""
     EXITS = "exits"
+    """Exits that they counted."""
     TRANSACTIONS = "transactions"
+    """Receipts of something sold."""
     UNITS = "units"
+    """Pieces sold, without those brought back."""
     REVENUE = "revenue"
+    """What was sold for, without what was given back."""
     CONVERSION_RATE = "conversion_rate"
+    """Transactions over entries: 0.25 is one in four."""
     AVERAGE_BASKET = "average_basket"
+    """Revenue over transactions."""
     UNITS_PER_TRANSACTION = "units_per_transaction"
+    """Units over transactions."""
     SALES_PER_VISITOR = "sales_per_visitor"
+    """Revenue over entries."""
 
 
 MONEY = frozenset({Metric.REVENUE, Metric.AVERAGE_BASKET, Metric.SALES_PER_VISITOR})
@@ -47,16 +56,22 @@ class Compare(StrEnum):
     """What a range is compared with."""
 
     PERIOD = "previous_period"
+    """As long, right before."""
     YEAR = "previous_year"
+    """52 weeks before, so that weekdays meet; of months twelve months."""
 
 
 class GroupBy(StrEnum):
     """What numbers are told apart by."""
 
     ZONE = "zone"
+    """Zones of a store."""
     CHILD = "child"
+    """What is right within the place."""
     WEEKDAY = "weekday"
+    """Monday is 1."""
     HOUR = "hour"
+    """Of the place's own clock."""
 
 
 class Impute(StrEnum):

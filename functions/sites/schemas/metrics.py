@@ -31,6 +31,9 @@ def _split(said: Any) -> Any:
 class MetricsQuery(In):
     """Which metrics (one, or several with commas between), over what range (`from` included, `to` excluded).
 
+    Steps are whole: the first is the one that `from` lies in, the last the one before `to` or that `to` lies in; totals
+    are of these steps. Days, weeks (from Monday) and months begin at the place's own midnight.
+
     `compare` adds what was before: the period right before, or the one 52 weeks ago (of months: twelve months ago), so
     that Mondays are compared with Mondays. `group_by` tells numbers apart: by what is right within the place, by the
     zones of a store, by weekday, or by the hour of the place's clock. `impute` fills what is typical into gaps, marked.
@@ -39,13 +42,17 @@ class MetricsQuery(In):
     metric: Annotated[tuple[Metric, ...], BeforeValidator(_split), Field(min_length=1, max_length=len(Metric))] = (
         Metric.FOOTFALL,
     )
+    """One, or several with commas between."""
     from_: Annotated[Moment, Field(alias="from")]
+    """The first step is the one that this lies in."""
     to: Moment
+    """The last step ends here, or is the one that this lies in."""
     granularity: Granularity = Granularity.DAY
     compare: Compare | None = None
     group_by: GroupBy | None = None
     impute: Impute = Impute.NONE
     currency: Currency | None = None
+    """Wanted of amounts where receipts are of several."""
 
     @field_validator("metric")
     @classmethod

@@ -19,6 +19,7 @@ from shared.sensors.model import (
     TransactionRow,
 )
 from shared.sensors.rules.bounds import MONEY_STEP, QUANTITY_STEP, amount_fault
+from shared.sensors.rules.words import in_words
 from tenant_context.errors import BadRequest, FieldError, Invalid
 
 MOST_COLUMNS = 1_000
@@ -58,7 +59,8 @@ def _outer(raw: bytes, shape: type[Row]) -> Row:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        raise Invalid(errors=(FieldError(*_where(error)[:1], "type", _where(error)[1]),)) from error
+        place, message = _where(error)
+        raise Invalid(errors=(FieldError(f"/{place}" if place else "", "type", message),)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is not JSON: {error}.") from error
 
@@ -85,13 +87,13 @@ def _plain(text: bytes) -> Any:
 
 
 def _where(error: Exception) -> tuple[str, str]:
-    """The field and the sentence of a msgspec error, whose text is `sentence - at `$.path``."""
+    """The field and what is wrong with it, from a msgspec error whose text is `sentence - at `$.path``."""
     message, _, path = str(error).partition(" - at `")
     place = path.rstrip("`").removeprefix("$").lstrip(".").replace(".", "/")
     if "required field `" in message:
         missing = message.rpartition("`")[0].rpartition("`")[2]
         place = f"{place}/{missing}".lstrip("/")
-    return place, message
+    return place, in_words(message)
 
 
 def _check_length(rows: int, limit: int) -> None:
