@@ -9,7 +9,7 @@ from pydantic import Field
 from shared.inbox.model import NOBODY, Kept, Source, State, Wanted
 from shared.mail.repository import Suppression
 from tenant_context.clock import rfc3339
-from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, cursor_of
+from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, Until, cursor_of
 
 
 class StripeReceiptOut(Out):
@@ -77,7 +77,7 @@ class InboxQuery(PageQuery):
     state: State | None = None
     organization: UUID | None = None
     since: Moment | None = None
-    until: Moment | None = None
+    until: Until | None = None
 
     def wanted(self) -> Wanted:
         """The same in the inbox's words."""
@@ -88,7 +88,7 @@ class InboxReplayIn(In):
     """Which entries are worked on again, by when they came; `after` goes on where an answer ended."""
 
     since: Moment
-    until: Moment
+    until: Until
     source: Source | None = None
     state: State | None = None
     organization: UUID | None = None

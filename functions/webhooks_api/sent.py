@@ -12,7 +12,7 @@ from shared.webhooks.model import End, State, Wait, What
 from shared.webhooks.rules.log import Search, Span, explained
 from shared.webhooks.rules.overdue import is_overdue
 from tenant_context.clock import utc_now
-from tenant_context.wire import In, Moment, Out, PageQuery
+from tenant_context.wire import In, Moment, Out, PageQuery, Until
 
 
 class AttemptsQuery(PageQuery):
@@ -26,7 +26,7 @@ class AttemptsQuery(PageQuery):
     ) = None
     """What the receiver answered: a number, `2xx` to `5xx`, or `none` where it did not."""
     since: Moment | None = None
-    until: Moment | None = None
+    until: Until | None = None
 
     def search(self) -> Search:
         """The domain's form."""
@@ -37,7 +37,7 @@ class DeadQuery(PageQuery):
     """Dead letters of events of which time."""
 
     since: Moment | None = None
-    until: Moment | None = None
+    until: Until | None = None
 
     def span(self) -> Span:
         """The domain's form."""
@@ -48,7 +48,7 @@ class RecoverIn(In):
     """What is to be sent again: `failed` is what was given up, by the time of its event; `all` goes by attempts."""
 
     since: Moment
-    until: Moment | None = None
+    until: Until | None = None
     what: What = What.FAILED
 
     def span(self) -> Span:

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.tenants.model import AuditFilter
-from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, no_nul, plain_text
+from tenant_context.wire import Email, In, Moment, Name, Out, PageQuery, Until, no_nul, plain_text
 
 RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """owner, admin, manager, member, viewer, or a role of the organization's own making."""
@@ -157,7 +157,7 @@ class AuditQuery(PageQuery):
     actor: Word | None = None
     subject: Word | None = None
     since: Moment | None = None
-    until: Moment | None = None
+    until: Until | None = None
 
     def wanted(self) -> AuditFilter:
         """The domain's form."""

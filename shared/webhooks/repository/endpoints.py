@@ -1,7 +1,7 @@
 """Webhook endpoints in PostgreSQL."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, LiteralString
@@ -65,6 +65,12 @@ _UPDATE: LiteralString = """
         old_secret = NULL, old_secret_until = NULL, enabled = %(enabled)s, disabled_by = %(disabled_by)s,
         disabled_at = %(disabled_at)s, must_prove = %(must_prove)s, version = %(version)s, updated_at = %(updated_at)s
     WHERE tenant_id = %(tenant)s AND id = %(id)s"""
+_UNKNOWN: LiteralString = """
+    SELECT id FROM unnest(%(sites)s::uuid[]) id
+    WHERE NOT EXISTS (SELECT FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = id.id)
+    UNION ALL
+    SELECT id FROM unnest(%(campaigns)s::uuid[]) id
+    WHERE NOT EXISTS (SELECT FROM campaigns c WHERE c.tenant_id = %(tenant)s AND c.id = id.id)"""
 _DELETE: LiteralString = "DELETE FROM webhook_endpoints WHERE tenant_id = %s AND id = %s"
 REMEMBERED = timedelta(days=30)
 """For so long after it was disabled, what an endpoint misses is kept for it, if the plan keeps it."""
@@ -116,6 +122,13 @@ class EndpointRepository:
         if row is None:
             raise EndpointNotFound
         return _endpoint(row)
+
+    def unknown(self, tx: Transaction, sites: Collection[UUID], campaigns: Collection[UUID]) -> frozenset[UUID]:
+        """Which of these are no place and no campaign of the tenant."""
+        if not (sites or campaigns):
+            return frozenset()
+        values = {"tenant": tx.tenant.tenant, "sites": list(sites), "campaigns": list(campaigns)}
+        return frozenset(row[0] for row in tx.all(_UNKNOWN, values))
 
     def insert(self, tx: Transaction, endpoint: Endpoint) -> None:
         """Queue a new endpoint."""

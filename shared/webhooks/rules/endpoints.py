@@ -1,8 +1,9 @@
 """What may be said of an endpoint, and what rotation does to its keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from shared.events.rules.bodies import PAYLOAD_VERSIONS, is_filter
 from shared.outbound.errors import UrlRefused
@@ -52,6 +53,19 @@ def create(
         version=1,
         created_at=now,
         updated_at=now,
+    )
+
+
+def not_there(filters: Filters, unknown: Collection[UUID]) -> EndpointRefused:
+    """What to say of filters that name what the organization does not have."""
+    named = (("site_ids", filters.site_ids, "place"), ("campaign_ids", filters.campaign_ids, "campaign"))
+    return EndpointRefused(
+        [
+            FieldError(f"/{field}/{position}", f"unknown-{what}", f"names no {what} of this organization")
+            for field, ids, what in named
+            for position, one in enumerate(ids)
+            if one in unknown
+        ]
     )
 
 

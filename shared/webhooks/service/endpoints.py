@@ -15,6 +15,7 @@ from shared.webhooks.model import (
     Endpoint,
     EndpointDraft,
     EndpointId,
+    Filters,
     Findings,
     KeyId,
     MessageId,
@@ -72,6 +73,7 @@ class Endpoints:
         Errors: UrlRefused, UnknownEventTypes, EndpointRefused.
         """
         rules.check(draft, self._allowed, own=self._own)
+        self._check_places(tx, draft.filters, Filters(()))
         endpoint_id = EndpointId(self._new_id())
         made = [self._new_key(tx, endpoint_id, algorithm) for algorithm in dict.fromkeys(algorithms)]
         sealed = self._seal(tx.tenant, endpoint_id, draft, {})
@@ -88,10 +90,20 @@ class Endpoints:
         if endpoint.version != version:
             raise PreconditionFailed(f"The endpoint is at version {endpoint.version}; read it again.")
         rules.check(draft, self._allowed, endpoint, own=self._own)
+        self._check_places(tx, draft.filters, endpoint.filters)
         sealed = self._seal(tx.tenant, endpoint_id, draft, endpoint.headers)
         amended = rules.amend(endpoint, draft, sealed, tx.tenant.actor, tx.now)
         self._change(tx, "updated", amended)
         return amended, self._found_of(tx.tenant, amended)
+
+    def _check_places(self, tx: Transaction, filters: Filters, known: Filters) -> None:
+        """Refuse what is newly asked for and is not there; what was there once may go on being asked for."""
+        sites, campaigns = (
+            set(filters.site_ids) - set(known.site_ids),
+            set(filters.campaign_ids) - set(known.campaign_ids),
+        )
+        if unknown := self._stores.endpoints.unknown(tx, sites, campaigns):
+            raise rules.not_there(filters, unknown)
 
     def rotate(
         self, tx: Transaction, endpoint_id: EndpointId, algorithm: Algorithm, overlap: timedelta

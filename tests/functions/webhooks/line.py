@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -92,6 +93,7 @@ class Line:
 
     def __init__(self, clone: Clone, resources: Resources, keys: Keys, patch: pytest.MonkeyPatch) -> None:
         self.resources = resources
+        self._clone = clone
         self._keys = keys
         self._coming = 0
         """Events on their way to the fan-out: every change through the API emits one."""
@@ -185,6 +187,32 @@ class Line:
         if proved:
             self.prove(tenant, made.json["id"])
         return made.json
+
+    def admin(self) -> Any:
+        """A connection to the test's database that may everything."""
+        return self._clone.connect()
+
+    def campaign(self, tenant: TenantContext, campaign: UUID | None = None) -> str:
+        """A campaign that filters may name."""
+        made = campaign or uuid7()
+        with self.admin() as admin:
+            admin.execute(
+                "INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, created_by, created_at,"
+                " updated_at) VALUES (%s, %s, 'Spring', 'in_store', 'draft', 1, 'EUR', %s, now(), now())",
+                (tenant.tenant, made, tenant.user),
+            )
+        return str(made)
+
+    def place(self, tenant: TenantContext) -> str:
+        """A store that filters may name."""
+        made = uuid7()
+        with self.admin() as admin:
+            admin.execute(
+                "INSERT INTO sites (tenant_id, id, name, code, time_zone, created_at, updated_at)"
+                " VALUES (%s, %s, 'Store', %s, 'UTC', now(), now())",
+                (tenant.tenant, made, made.hex),
+            )
+        return str(made)
 
     def prove(self, tenant: TenantContext, endpoint: str) -> None:
         """Take an endpoint's URL for verified, as if it had answered its challenge."""

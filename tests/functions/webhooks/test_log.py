@@ -271,3 +271,15 @@ def test_what_has_expired_is_shown_no_more_though_it_is_there_still(
     while line.dispatch(seconds=2):
         pass
     assert [json.loads(body)["id"] for _, _, body in receiver.received[3:]] == [kept["id"]]
+
+
+def test_a_time_that_ends_before_it_begins_is_refused(line: Line, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    ours = f"webhooks/endpoints/{line.endpoint(acme, 'https://hooks.example.com/')['id']}"
+    since, until = "2026-11-22T04:00:00Z", "2026-11-22T03:00:00Z"
+    for path in ("attempts", "dead-letters"):
+        answer = line.api(acme, "GET", f"{ours}/{path}?since={since}&until={until}")
+        assert answer.status == 422, path
+        assert answer.json["errors"] == [{"pointer": "?until", "code": "range-order", "message": "must be after since"}]
+    answer = line.api(acme, "POST", f"{ours}/recover", {"since": since, "until": until})
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "/until")

@@ -5,11 +5,11 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from shared.webhooks.rules import retention
-from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.events import Event
 from tests.conftest import Clone
@@ -90,8 +90,8 @@ def test_particulars_are_kept_and_handed_to_the_dispatcher(line: Line, two_tenan
     acme, _ = two_tenants
     said: dict[str, Any] = {
         "conditions": [{"path": "/data/status", "op": "in", "value": ["active", "paused"]}],
-        "site_ids": [str(uuid7())],
-        "campaign_ids": [str(uuid7())],
+        "site_ids": [line.place(acme)],
+        "campaign_ids": [line.campaign(acme)],
         "payload_version": 1,
         "retry_schedule": [7, 70],
         "timeout_seconds": 3,
@@ -107,13 +107,31 @@ def test_particulars_are_kept_and_handed_to_the_dispatcher(line: Line, two_tenan
     assert (manner.rate_per_second, manner.max_concurrency, manner.ordering) == (20, 4, "entity")
 
 
+def test_what_is_newly_asked_for_must_be_there(line: Line, two_tenants: Tenants) -> None:
+    acme, globex = two_tenants
+    mine, theirs, campaign = line.place(acme), line.place(globex), line.campaign(acme)
+    filters = {"site_ids": [mine, theirs], "campaign_ids": [theirs, campaign]}
+    answer = line.api(acme, "POST", "webhooks/endpoints", {"url": URL, **filters})
+    wanted = {"/site_ids/1": "unknown-place", "/campaign_ids/0": "unknown-campaign"}
+    assert (answer.status, codes(answer)) == (422, wanted)
+
+    made = line.endpoint(acme, URL, site_ids=[mine])
+    with line.admin() as admin:
+        admin.execute("DELETE FROM sites WHERE id = %s", (mine,))
+    address = f"webhooks/endpoints/{made['id']}"
+    body = {"url": URL, "event_types": ["*"], "site_ids": [mine], "description": "It was there once."}
+    assert line.api(acme, "PUT", address, body, if_match='"1"').status == 200
+    answer = line.api(acme, "PUT", address, {**body, "site_ids": [mine, theirs]}, if_match='"2"')
+    assert (answer.status, codes(answer)) == (422, {"/site_ids/1": "unknown-place"})
+
+
 def test_conditions_and_sites_choose_among_events(line: Line, receiver: Receiver, two_tenants: Tenants) -> None:
     acme, _ = two_tenants
     big = campaign_event("campaign.launched", budget="5000.00")
     over = [{"path": "/data/budget", "op": "greater", "value": 1000}]
     line.endpoint(acme, f"{receiver.url}/big", "campaign.*", conditions=over)
-    line.endpoint(acme, f"{receiver.url}/mine", "*", campaign_ids=[str(big.data["id"])])
-    line.endpoint(acme, f"{receiver.url}/none", "*", site_ids=[str(uuid7())])
+    line.endpoint(acme, f"{receiver.url}/mine", "*", campaign_ids=[line.campaign(acme, UUID(str(big.data["id"])))])
+    line.endpoint(acme, f"{receiver.url}/none", "*", site_ids=[line.place(acme)])
     line.settle()
     receiver.received.clear()
     for event in (big, campaign_event("campaign.launched", budget="10.00")):

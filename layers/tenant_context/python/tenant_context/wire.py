@@ -15,7 +15,17 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
 
 from tenant_context.errors import FieldError, Invalid
 
@@ -194,6 +204,17 @@ Moment = Annotated[
     AwareDatetime, BeforeValidator(_is_rfc3339, json_schema_input_type=datetime), AfterValidator(_to_utc)
 ]
 """RFC 3339 with a zone; kept and answered in UTC."""
+
+
+def _after_since(value: datetime, info: ValidationInfo) -> datetime:
+    since = info.data.get("since")
+    if since is not None and value <= since:
+        raise PydanticCustomError("range-order", "must be after since")
+    return value
+
+
+Until = Annotated[Moment, AfterValidator(_after_since)]
+"""Where a time that begins with a field `since` ends, itself excluded."""
 
 
 class PageQuery(In):
