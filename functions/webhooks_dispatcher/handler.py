@@ -69,7 +69,9 @@ recovery = Recovery(targets, deliveries, lanes, backlog, queue, clock=kernel.clo
 replays = Replays(targets, deliveries, paces, recovery, backlog, queue, slow, clock=kernel.clock)
 dispatch = Dispatch(stores, Desks(gate, order, health, backlog, replays), keys)
 states = States(Table(settings.table_revocations), kernel.clock)
-proving = Proving(targets, backlog, keys, receivers, slow, observability=kernel.observability, clock=kernel.clock)
+proving = Proving(
+    targets, paces, backlog, keys, receivers, slow, observability=kernel.observability, clock=kernel.clock
+)
 opener = Opener(deliveries, lanes, backlog, queue, clock=kernel.clock)
 desk = Desk(proving, recovery, opener)
 handler = BatchEntry(

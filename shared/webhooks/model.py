@@ -161,6 +161,25 @@ class Challenged:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """A challenge that is wanted: for the so-manieth time since somebody asked (seconds since 1970), by a name."""
+
+    endpoint: EndpointId
+    name: str
+    asked_at: float
+    time: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The newest challenge of one URL: whose wish it was, and when the call began (seconds since 1970)."""
+
+    url: str
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """An endpoint that failed again and again rests until a moment (seconds since 1970); then one attempt probes it.
 
@@ -175,7 +194,7 @@ class Circuit:
 class Findings:
     """What the dispatcher found out about an endpoint; moments as RFC 3339 has them.
 
-    A change of the endpoint clears all but `challenged` and `missed_since`.
+    A change of the endpoint clears all but `challenged`, `asked` and `missed_since`.
     """
 
     gone_at: str | None = None
@@ -196,6 +215,8 @@ class Findings:
     slow_until: float = 0
     """Seconds since 1970: it let a call wait lately."""
     challenged: Challenged | None = None
+    asked: Asked | None = None
+    """The newest challenge, which may be on its way."""
     missed_since: str | None = None
     """Since when it had failed as the platform disabled it: what died from then on is still to be sent again."""
 

@@ -214,6 +214,11 @@ class Fanout:
         ):
             self.crashes.around(owner, name)
 
+    def keep_ahead(self, waiting: list[dict[str, Any]], room: int) -> None:
+        """Give it as many of what waits as deliveries have room, each to all endpoints of its tenant."""
+        for _ in range(min(len(waiting), max(0, -(-room // len(PATHS))))):
+            self.give(waiting.pop(0))
+
     def give(self, envelope: dict[str, Any]) -> None:
         """Give it an event until it is done with it, and sometimes once more."""
         left = 1 + (self._chance.random() < 0.05)
@@ -305,10 +310,7 @@ def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
     with Crew(line, chance) as crew:
         while chaos.taken < expected or idle < IDLE:
             before = crew.handled
-            for _ in range(AHEAD):
-                if not waiting or (mine + theirs - len(waiting)) * len(PATHS) - chaos.taken >= AHEAD:
-                    break
-                fanout.give(waiting.pop(0))
+            fanout.keep_ahead(waiting, AHEAD + chaos.taken - (mine + theirs - len(waiting)) * len(PATHS))
             time.sleep(0.5)
             idle = idle + 1 if crew.handled == before else 0
             if idle:

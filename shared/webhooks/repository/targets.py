@@ -2,9 +2,9 @@
 
     endpoint#<id> / target    url, sealed keys and headers, how to call it, enabled, version; and what the dispatcher
                               found out: gone_at, given_up_at, failing_since, failing_reason, failures, trips,
-                              circuit_until, throttled_until, warned, warned_at, slow_until, challenged, missed_since;
-                              and when its backlog is looked at: wake_at, in the index of what is due; and who
-                              replays it, until when: replay_by, replay_until
+                              circuit_until, throttled_until, warned, warned_at, slow_until, challenged, asked,
+                              missed_since; and when its backlog is looked at: wake_at, in the index of what is due; and
+                              who replays it, until when: replay_by, replay_until
 
 A copy is only ever replaced by a later version, so writers may race. A deleted endpoint leaves a tombstone, so that
 a writer that still knew it cannot bring it back. What a challenge came to says of which URL, so that another one has to
@@ -21,6 +21,7 @@ from uuid import UUID
 
 from shared.webhooks.model import (
     Algorithm,
+    Asked,
     Challenged,
     Circuit,
     Endpoint,
@@ -279,6 +280,23 @@ class TargetRepository:
                 names={"#url": "url"},
             )
 
+    def begin_challenge(self, tenant: TenantContext, target: Target, by: str, now: float) -> bool:
+        """Note that a URL is being challenged for somebody's wish; False where another was begun meanwhile."""
+        seen = target.findings.asked
+        values: dict[str, Any] = {":asked": {"url": target.url, "by": by, "at": now}, ":url": target.url}
+        condition = "#url = :url AND attribute_not_exists(asked)"
+        if seen is not None:
+            values |= {":by": seen.by, ":at": seen.at}
+            condition = "#url = :url AND asked.#by = :by AND asked.#at = :at"
+        names = {"#url": "url"} | ({"#by": "by", "#at": "at"} if seen is not None else {})
+        try:
+            self._of(tenant).update(
+                _key(target.id), _SK, "SET asked = :asked", values, condition=condition, names=names
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def _of(self, tenant: TenantContext) -> TenantTable:
         return TenantTable(self._table, tenant)
 
@@ -338,7 +356,7 @@ def _manner(kept: dict[str, Any]) -> Manner:
 
 
 def _findings(item: Item) -> Findings:
-    challenged = item.get("challenged")
+    challenged, asked = item.get("challenged"), item.get("asked")
     return Findings(
         gone_at=item.get("gone_at"),
         failing_since=item.get("failing_since"),
@@ -354,4 +372,5 @@ def _findings(item: Item) -> Findings:
         challenged=Challenged(challenged["url"], Proof(challenged["proof"]), challenged["reason"], challenged["at"])
         if challenged
         else None,
+        asked=Asked(asked["url"], asked["by"], float(asked["at"])) if asked else None,
     )

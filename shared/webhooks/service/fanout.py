@@ -16,7 +16,7 @@ import msgspec
 
 from shared.events.rules.bodies import delivered, filters_of, thin
 from shared.events.rules.catalogue import ENDPOINT_CHANGES, TEST
-from shared.webhooks.model import Endpoint, EndpointId, Message, MessageId
+from shared.webhooks.model import Endpoint, EndpointId, Message, MessageId, Wish
 from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import Audience, EndpointRepository
 from shared.webhooks.repository.targets import TargetRepository
@@ -25,9 +25,9 @@ from shared.webhooks.service.alerts import Alerts
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.opening import Opener
 from shared.webhooks.service.precedence import Precedence
-from shared.webhooks.service.queue import CHALLENGE, about
+from shared.webhooks.service.queue import to_wish
 from shared.webhooks.service.shares import Shares
-from tenant_context.clock import Clock
+from tenant_context.clock import Clock, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
 from tenant_context.observability import Observability
@@ -130,7 +130,8 @@ class Fanout:
             self._tell(tenant, [endpoint])
         target = self._targets.find(tenant, changed)
         if target is not None and target.enabled and not target.is_proved:
-            self._slow.send([about(tenant, CHALLENGE, changed)])
+            wish = Wish(changed, str(uuid7()), self._clock().timestamp())
+            self._slow.send([to_wish(tenant, wish)])
         elif endpoint is None or endpoint.version > 1:
             # What was missed while it was disabled is replayed; what waits for one that is deleted is stopped.
             self._backlog.wake(tenant, changed)

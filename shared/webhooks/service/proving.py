@@ -1,8 +1,17 @@
-"""Challenges of endpoints' URLs. One that fails comes again by itself, three times; after that somebody has to ask."""
+"""Challenges of endpoints' URLs. One that fails comes again by itself, three times; after that somebody has to ask.
+
+A URL that nobody proved is nobody's to call at will: each has one row of challenges at a time, of the newest wish, and
+challenges that are asked for keep a distance; a tenant has a few at once, so that those who hang keep nobody waiting.
+"""
 
 import secrets
+from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 import msgspec
@@ -12,13 +21,14 @@ from shared.events.rules.catalogue import VERIFICATION
 from shared.outbound.gateway.client import Strangers
 from shared.outbound.model import Outcome
 from shared.webhooks.gateway.keys import SecretKeys
-from shared.webhooks.model import EndpointId, Proof, Target
+from shared.webhooks.model import EndpointId, Proof, Target, Wish
+from shared.webhooks.repository.paces import PaceRepository
 from shared.webhooks.repository.targets import TargetRepository
 from shared.webhooks.rules import challenges
 from shared.webhooks.service import envelopes
 from shared.webhooks.service.backlog import Backlog
-from shared.webhooks.service.queue import CHALLENGE, about, read_about
-from tenant_context.clock import Clock
+from shared.webhooks.service.queue import read_wish, to_wish
+from tenant_context.clock import Clock, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
 from tenant_context.events import Event
@@ -26,6 +36,12 @@ from tenant_context.observability import Observability
 from tenant_context.queues import Queue
 
 _SIDE_BY_SIDE = 10
+_PLACE = "challenges"
+_ROOM = 10
+"""Seconds until one that found its tenant's places taken looks again."""
+_RACED = 1
+_SLACK = 15
+_HANDLED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,15 @@ class _Asked:
 
     target: Target
     challenge: str
+    claim: str
     call: Future[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """One that is not to be made yet, in so many seconds."""
+
+    seconds: int
 
 
 class Proving:
@@ -43,6 +67,7 @@ class Proving:
     def __init__(
         self,
         targets: TargetRepository,
+        paces: PaceRepository,
         backlog: Backlog,
         keys: SecretKeys,
         receivers: Strangers,
@@ -52,6 +77,7 @@ class Proving:
         clock: Clock,
     ) -> None:
         self._targets = targets
+        self._paces = paces
         self._backlog = backlog
         self._keys = keys
         self._receivers = receivers
@@ -59,38 +85,53 @@ class Proving:
         self._observability = observability
         self._clock = clock
         self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "challenge")
-        self._asked: dict[tuple[UUID, UUID], _Asked | Exception | None] = {}
+        self._asked: OrderedDict[tuple[UUID, Wish], _Asked | _Later | Exception | None] = OrderedDict()
 
     def ahead(self, tenant: TenantContext, message: QueueMessage) -> None:
         """Start the call of a challenge; what goes wrong is met when the message is worked on."""
-        endpoint, _ = read_about(message)
-        key = (tenant.tenant, endpoint)
+        wish = read_wish(message)
+        key = (tenant.tenant, wish)
         if key in self._asked:
             return
         try:
-            self._asked[key] = self._ask(tenant, endpoint)
+            self._asked[key] = self._ask(tenant, wish)
         except Exception as error:  # noqa: BLE001  kept, and raised in the message's own turn
             self._asked[key] = error
+        while len(self._asked) > _HANDLED:  # of messages that were never worked on
+            self._asked.popitem(last=False)
 
     def challenge(self, tenant: TenantContext, message: QueueMessage) -> None:
         """See a challenge to its end; nothing where there is none to make (any more)."""
-        endpoint, time = read_about(message)
-        key = (tenant.tenant, endpoint)
-        asked = self._asked.pop(key) if key in self._asked else self._ask(tenant, endpoint)
+        wish = read_wish(message)
+        asked = self._asked.pop((tenant.tenant, wish), None)
         if isinstance(asked, Exception):
             raise asked
-        if asked is None:
-            self._release_if_proved(tenant, endpoint)
-            return
+        if isinstance(asked, _Later):
+            self._queue.send([to_wish(tenant, wish)], delay_seconds=asked.seconds)
+        elif asked is None:
+            self._release_if_proved(tenant, wish.endpoint)
+        else:
+            with self._leaving(tenant, asked):
+                self._conclude(tenant, wish, asked)
+
+    def _conclude(self, tenant: TenantContext, wish: Wish, asked: _Asked) -> None:
         reason = challenges.judge(asked.call.result(), asked.challenge)
-        again = bool(reason) and time <= len(challenges.WAITS)
+        again = bool(reason) and wish.time <= len(challenges.WAITS)
         proof = (Proof.PENDING if again else Proof.FAILED) if reason else Proof.VERIFIED
         if again:
-            self._queue.send([about(tenant, CHALLENGE, endpoint, time + 1)], delay_seconds=challenges.WAITS[time - 1])
+            following = replace(wish, time=wish.time + 1)
+            self._queue.send([to_wish(tenant, following)], delay_seconds=challenges.WAITS[wish.time - 1])
         self._targets.mark_challenged(tenant, asked.target, proof, reason, self._clock())
         if proof is Proof.VERIFIED:
-            self._backlog.wake(tenant, endpoint)
-        self._observability.info("webhook endpoint challenged", endpoint=str(endpoint), proof=proof, reason=reason)
+            self._backlog.wake(tenant, wish.endpoint)
+        self._observability.info("webhook endpoint challenged", endpoint=str(wish.endpoint), proof=proof, reason=reason)
+
+    @contextmanager
+    def _leaving(self, tenant: TenantContext, asked: _Asked) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._paces.leave(tenant, _PLACE, asked.claim)
 
     def _release_if_proved(self, tenant: TenantContext, endpoint: EndpointId) -> None:
         """A run may have died after it was proved and before that was told."""
@@ -98,17 +139,29 @@ class Proving:
         if target is not None and target.must_prove and target.is_proved:
             self._backlog.wake(tenant, endpoint)
 
-    def _ask(self, tenant: TenantContext, endpoint: EndpointId) -> _Asked | None:
-        target = self._targets.find(tenant, endpoint)
+    def _ask(self, tenant: TenantContext, wish: Wish) -> _Asked | _Later | None:
+        target, now = self._targets.find(tenant, wish.endpoint), self._clock()
         if target is None or not target.enabled or target.is_proved:
             return None
         if not target.keys:
-            self._targets.mark_challenged(tenant, target, Proof.FAILED, challenges.KEYLESS, self._clock())
+            self._targets.mark_challenged(tenant, target, Proof.FAILED, challenges.KEYLESS, now)
             return None
-        challenge, now = f"c_{secrets.token_urlsafe(24)}", self._clock()
-        data = {"endpoint": str(endpoint), "challenge": challenge}
-        event = Event(VERIFICATION, f"webhook-endpoint/{endpoint}", data)
+        wait = challenges.wait_of(wish, target.findings.asked, target.url, now.timestamp())
+        if wait is None:
+            return None
+        return _Later(ceil(wait)) if wait else self._begin(tenant, wish, target, now)
+
+    def _begin(self, tenant: TenantContext, wish: Wish, target: Target, now: datetime) -> _Asked | _Later:
+        claim, until = str(uuid7()), now.timestamp() + challenges.SECONDS + _SLACK
+        if not self._paces.enter(tenant, _PLACE, claim, challenges.AT_ONCE, now=now, until=until):
+            return _Later(_ROOM)
+        if not self._targets.begin_challenge(tenant, target, wish.name, now.timestamp()):
+            self._paces.leave(tenant, _PLACE, claim)
+            return _Later(_RACED)
+        challenge = f"c_{secrets.token_urlsafe(24)}"
+        data = {"endpoint": str(wish.endpoint), "challenge": challenge}
+        event = Event(VERIFICATION, f"webhook-endpoint/{wish.endpoint}", data)
         body = msgspec.json.encode(delivered(event.envelope(tenant.tenant, now)))
         headers = envelopes.headers(envelopes.opened(self._keys, tenant, target, now), str(event.id), now, body)
         call = self._calls.submit(self._receivers.post, target.url, headers, body, seconds=challenges.SECONDS)
-        return _Asked(target, challenge, call)
+        return _Asked(target, challenge, claim, call)

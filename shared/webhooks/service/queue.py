@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, Opening
+from shared.webhooks.model import Delivery, EndpointId, Message, MessageId, Opening, Wish
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message as QueueMessage
@@ -53,6 +53,13 @@ class _Part(msgspec.Struct, frozen=True):
     keep_until: int
     is_held: bool
     openings: list[_Opening]
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    endpoint: UUID
+    time: int = 1
+    name: str = ""
+    asked_at: float = 0
 
 
 class _About(msgspec.Struct, frozen=True):
@@ -102,9 +109,21 @@ def to_openings(message: QueueMessage) -> tuple[Message, list[Opening], bool]:
 
 
 def about(tenant: TenantContext, kind: str, endpoint: EndpointId, time: int = 1) -> QueueMessage:
-    """A message about an endpoint: CHALLENGE or RELEASE."""
+    """A message about an endpoint: RELEASE."""
     data: dict[str, Any] = {"endpoint": str(endpoint), "time": time}
     return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=kind, data=data)
+
+
+def to_wish(tenant: TenantContext, wish: Wish) -> QueueMessage:
+    """The message CHALLENGE."""
+    data = msgspec.to_builtins(_Wish(wish.endpoint, wish.time, wish.name, wish.asked_at))
+    return QueueMessage(tenant=tenant.tenant, id=tenant.request_id, kind=CHALLENGE, data=data)
+
+
+def read_wish(message: QueueMessage) -> Wish:
+    """What it asks for; raises `msgspec.ValidationError` for what is none."""
+    read = msgspec.convert(message.data, _Wish)
+    return Wish(EndpointId(read.endpoint), read.name, read.asked_at, read.time)
 
 
 def by_slow(message: QueueMessage) -> QueueMessage:

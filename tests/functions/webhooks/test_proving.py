@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shared.webhooks.rules import challenges
+from shared.webhooks.service import proving
 from tenant_context.context import TenantContext
 from tests.functions.webhooks.line import Context, Line, fan_out, launched, message
 from tests.functions.webhooks.stores import Receiver
@@ -23,8 +24,9 @@ def shown(line: Line, tenant: TenantContext, endpoint: Any) -> Any:
 
 @pytest.fixture
 def once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No challenge comes again by itself."""
+    """No challenge comes again by itself, and those that are asked for keep no distance."""
     monkeypatch.setattr(challenges, "WAITS", ())
+    monkeypatch.setattr(challenges, "SPACING", 0.0)
 
 
 def test_a_new_endpoint_is_challenged_by_a_signed_event_and_then_verified(
@@ -184,3 +186,70 @@ def test_globex_cannot_have_an_endpoint_of_acme_challenged(
     key = endpoint["keys"][0]["id"]
     assert line.api(globex, "POST", f"webhooks/endpoints/{endpoint['id']}/verify").status == 404
     assert line.api(globex, "DELETE", f"webhooks/endpoints/{endpoint['id']}/keys/{key}").status == 404
+
+
+@pytest.mark.usefixtures("once")
+def test_a_url_that_nobody_proved_is_not_called_as_often_as_somebody_asks(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(challenges, "SPACING", 1.0)
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, proved=False)
+    receiver.answers_challenges = lambda _: (200, b"no")
+    for _ in range(30):
+        assert line.api(acme, "POST", f"webhooks/endpoints/{endpoint['id']}/verify").status == 202
+    line.settle()
+    assert len(receiver.challenges) == 1
+    while line.dispatch(seconds=2):
+        pass
+    # What was asked after the first call began is answered by one more; nobody has to ask again.
+    assert len(receiver.challenges) <= 2
+    assert shown(line, acme, endpoint)["verification"]["state"] == "failed"
+
+
+def test_who_asks_again_ends_the_row_of_challenges_before(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(challenges, "SPACING", 0.0)
+    monkeypatch.setattr(challenges, "WAITS", (1, 1, 1))
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, proved=False)
+    receiver.answers_challenges = lambda _: (500, b"")
+    line.settle()
+    for _ in range(5):
+        line.api(acme, "POST", f"webhooks/endpoints/{endpoint['id']}/verify")
+        line.settle()
+    begun = len(receiver.challenges)
+    while line.dispatch(seconds=3):
+        pass
+    assert len(receiver.challenges) - begun <= len(challenges.WAITS)
+    assert shown(line, acme, endpoint)["verification"]["state"] == "failed"
+
+
+def test_a_tenant_has_a_few_challenges_at_once_and_the_next_one_its_own(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(challenges, "SECONDS", 1.0)
+    monkeypatch.setattr(challenges, "AT_ONCE", 2)
+    monkeypatch.setattr(challenges, "WAITS", ())
+    monkeypatch.setattr(proving, "_ROOM", 1)
+    acme, globex = two_tenants
+    hung: list[socket.socket] = []
+    silent = Server(lambda accepted: hung.append(accepted.dup()))
+    made = [line.endpoint(acme, f"http://127.0.0.1:{silent.port}/{number}", proved=False) for number in range(5)]
+    other = line.endpoint(globex, receiver.url, proved=False)
+    line.fan_out()
+    records = line.resources.receive(line.resources.slow, seconds=5)
+    assert len(records) == 6
+    line.dispatcher({"Records": records}, Context())
+    assert len(silent.heard) == 2
+    assert shown(line, globex, other)["verification"]["state"] == "verified"
+    for record in records:
+        line.resources.done(line.resources.slow, record)
+    while line.dispatch(seconds=3):
+        pass
+    assert {shown(line, acme, one)["verification"]["state"] for one in made} == {"failed"}
+    assert len(silent.heard) == 5
+    for one in hung:
+        one.close()
+    silent.close()
