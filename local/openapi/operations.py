@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from local.openapi import problems
 from local.openapi.samples import recorded_body, sample
 from local.openapi.shapes import Schema, Shapes, documented_body
+from tenant_context.bodies import GZIP
 from tenant_context.routing import SIGNED_IN, Proof, Route
 
 _REASONS = {200: "OK.", 201: "Created.", 202: "Accepted; the work goes on behind the answer.", 204: "Done."}
@@ -115,6 +116,8 @@ def _request_body(route: Route, shapes: Shapes) -> dict[str, Any] | None:
             content[kind] = {"schema": schema, "example": sample(schema, shapes) if example is None else example}
         else:
             content[kind] = {"schema": {"type": "string"}}
+    if "text/csv" in route.content_types:
+        content[GZIP] = {"schema": {"type": "string", "format": "binary"}}
     return {"required": True, "content": content}
 
 

@@ -116,7 +116,8 @@ def gone_by(days: Sequence[date], zone: ZoneInfo, now: datetime) -> dict[date, F
         start, end = midnight(zone, day), midnight(zone, day + _ONE_DAY)
         if start >= now:
             break
-        found[day] = min(Fraction(1), Fraction((now - start) // _SECOND, (end - start) // _SECOND))
+        length = (end - start) // _SECOND  # none of a day that the zone left out
+        found[day] = min(Fraction(1), Fraction((now - start) // _SECOND, length)) if length else Fraction(1)
     return found
 
 

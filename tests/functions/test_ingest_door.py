@@ -218,6 +218,22 @@ def test_a_wrong_clock_is_told_in_every_format(world: World, moment: datetime, c
         assert (status, answer["accepted"], [one["code"] for one in answer["rejected"]]) == (202, 0, [code])
 
 
+@pytest.mark.parametrize("said", ["application/gzip", "application/octet-stream", "Application/GZIP; x=y"])
+def test_what_is_packed_is_known_by_what_it_is(world: World, said: str) -> None:
+    world.add("door")
+    start, end = rfc3339(NOW - timedelta(hours=1)), rfc3339(NOW - timedelta(minutes=45))
+    as_json = json.dumps({"counts": [{**OWN, "start": start, "end": end}]})
+    as_csv = f"\ufeffsensor,start,end,entries,exits\ndoor,{start},{end},1,1\n"
+    headers = {"content-type": said} | ({} if "gzip" in said.lower() else {"content-encoding": "gzip"})
+    for text in (as_json, f" \n{as_json}", as_csv):
+        status, answer = world.post(COUNTS, gzip.compress(text.encode()), **headers)
+        assert (status, answer["accepted"]) == (202, 1), text
+    assert world.post(COUNTS, as_json.encode(), **{"content-type": "application/octet-stream"})[0] == 415
+    assert world.post(COUNTS, gzip.compress(b"<a/>"), **headers)[0] == 415
+    status, problem = world.post(COUNTS, as_json.encode(), **{**headers, "content-encoding": "gzip"})
+    assert (status, "application/gzip" in problem["detail"]) == (400, True)
+
+
 def test_gzip_is_unpacked_within_bounds_and_deflate_is_refused(world: World) -> None:
     world.add("00:02:D1:00:00:06")
     raw = json.dumps(samples.VIVOTEK).encode()

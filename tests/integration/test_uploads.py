@@ -277,6 +277,10 @@ def test_a_device_bound_key_uploads_no_files(house: House, database: Database) -
                              "scopes": {"sensor": "x"}})  # fmt: skip
     with pytest.raises(Forbidden), database.transaction(bound) as tx:
         house.requests.announce(tx, model.Wanted("counts", "csv", 10))
+    others = house.put(csv(10))
+    for ask in (house.requests.links, house.requests.complete, house.requests.cancel):
+        with pytest.raises(Forbidden), database.transaction(bound) as tx:
+            ask(tx, others)
 
 
 def test_the_same_file_again_changes_nothing_and_a_corrected_one_revises(house: House) -> None:

@@ -98,4 +98,7 @@ def test_a_day_of_25_hours_goes_by_slower() -> None:
     autumn = date(2026, 10, 25)
     gone = rules.gone_by([autumn, autumn + timedelta(days=1)], BERLIN, datetime(2026, 10, 25, 10, 30, tzinfo=UTC))
     assert gone == {autumn: Fraction(1, 2)}
+    left_out = [date(2011, 12, day) for day in (29, 30, 31)]  # Samoa had no 30th
+    gone = rules.gone_by(left_out, ZoneInfo("Pacific/Apia"), datetime(2011, 12, 30, 22, tzinfo=UTC))
+    assert gone == {left_out[0]: 1, left_out[1]: 1, left_out[2]: Fraction(1, 2)}
     assert rules.weekdays({autumn: Decimal(4), autumn - timedelta(days=7): Decimal(8)}) == {6: Decimal(6)}

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 
+from tenant_context.bodies import kind_of
 from tenant_context.context import TenantContext
 from tenant_context.errors import BadRequest, MethodNotAllowed, NotFound, PreconditionRequired
 from tenant_context.states import Need
@@ -72,8 +73,8 @@ class Call(Generic[Body]):
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """The media type of the body, without its parameters, in lower case."""
+        return kind_of(self.headers, self.raw)
 
     def id(self, name: str) -> UUID:
         """An id of the path; the entry point has checked that it is one."""
