@@ -9,6 +9,7 @@ from local.openapi import problems
 from local.openapi.discovery import FunctionRoutes, discover
 from local.openapi.operations import operation
 from local.openapi.shapes import Shapes
+from local.openapi.webhooks import HEADERS, event, webhooks
 from tenant_context.routing import Route
 
 _PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -26,7 +27,9 @@ organization's ids answer 404, as missing ones do.
 Updates need `If-Match` with the ETag that was read.
 - **Forms.** Times are RFC 3339 in UTC, money is a decimal string beside an ISO 4217 currency, ids are UUIDs.
 - **Problems** are `application/problem+json` (RFC 9457); `errors` names every bad field. An unknown address answers \
-404, a wrong method 405 with `Allow`."""
+404, a wrong method 405 with `Allow`.
+- **Webhooks.** The section `webhooks` has what is sent to endpoints, one type of event each, signed by Standard \
+Webhooks 1.0.0. A new URL has to answer `webhook.verification` first."""
 
 _SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {
@@ -82,13 +85,15 @@ def describe() -> dict[str, Any]:
         "servers": [{"url": "/", "description": "This deployment"}],
         "tags": _tags(found),
         "paths": _paths(found, shapes),
+        "webhooks": webhooks(),
         "components": {
             "securitySchemes": _SECURITY_SCHEMES,
-            "parameters": _PARAMETERS,
+            "parameters": _PARAMETERS | HEADERS,
             "headers": problems.HEADERS,
             "responses": problems.responses(),
             "schemas": {
                 **shapes.components(route.query for route in routes if route.query is not None),
+                "Event": event(),
                 "FieldError": problems.FIELD_ERROR,
                 "Problem": problems.PROBLEM,
             },

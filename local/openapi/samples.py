@@ -93,6 +93,39 @@ _WHOLE: dict[str, dict[str, Any]] = {
     "DeviceIn": {"serial": "ACC-0043"},
     "RecalibrateIn": {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"},
     "HeartbeatsIn": {"heartbeats": [{"sensor": "ACC-0042"}]},
+    "PushIn": {
+        "Source": {"MacAddress": "00:02:D1:00:00:06"},
+        "Data": [
+            {
+                "RuleType": "Counting",
+                "CountingInfo": [
+                    {
+                        "RuleName": "Door",
+                        "In": 1,
+                        "Out": 2,
+                        "StartTime": "2026-03-02T09:00:00Z",
+                        "EndTime": "2026-03-02T09:15:00Z",
+                    }
+                ],
+            }
+        ],
+    },
+    "SensorIn": {
+        "site_id": _ID,
+        "name": "Main entrance",
+        "serial": "ACC-0042",
+        "kind": "line",
+        "vendor": "axis",
+        "interval_minutes": 15,
+    },
+    "TargetIn": {"site_id": _ID, "metric": "footfall", "period": "month", "value": 12000},
+    "ConditionIn": {
+        "kind": "threshold",
+        "metric": "footfall",
+        "period": "day",
+        "direction": "below",
+        "value": 500,
+    },
 }
 """Shapes of which every field at once would make no sense: an example that does what somebody may want."""
 _LATE = "2099-12-31T23:00:00Z"
