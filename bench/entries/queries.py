@@ -7,7 +7,8 @@ more than a disk of 40 holds. So beyond 10⁷ the rollups alone are made, which 
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -29,6 +30,8 @@ _MORE = "RMAP_QUERIES_ROWS"
 _EACH_STORE = 200_000
 """Rows of a store, from five stores on: so many are five and a half years of quarters of its doors."""
 _PER_STORE = 2
+_AT_ONCE = 2
+"""Months that are made at once."""
 _MOST_RATIO, _MOST_MS = 1.5, 20
 _COLUMNS = (
     Column("median_ms", "median ms", 2),
@@ -155,15 +158,22 @@ def _chain(place: World, size: int, tell: Callable[[str], None]) -> Chain:
     with place.database() as admin:
         for statement in (_TENANT, _PLACES, _TREE, _SENSORS, _LINES):
             admin.execute(statement, values)
-        # Month by month, each committed, so that nothing is sorted on the disk.
-        filling = (_RAW, _QUARTERS, _SALES) if size <= _MOST_RAW else (_QUARTERS_ALONE, _SALES)
-        for first, last in spans:
+        for first, _ in spans:
             admin.execute("SELECT app.ensure_month('people_counts', %s)", (first.date(),))
-            for statement in filling:
-                admin.execute(statement, {**values, "first": first, "last": last})
+        filling = (_RAW, _QUARTERS, _SALES) if size <= _MOST_RAW else (_QUARTERS_ALONE, _SALES)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for done in [pool.submit(_fill, place, filling, {**values, "first": a, "last": b}) for a, b in spans]:
+                done.result()
         admin.execute(_ROLLED, values)
         admin.execute("VACUUM ANALYZE")
     return Chain(size, stores[0], region, token(place.ring, tenant, place.user))
+
+
+def _fill(place: World, filling: Sequence[LiteralString], values: Mapping[str, Any]) -> None:
+    """A month, each statement committed, so that nothing is sorted on the disk."""
+    with place.database() as admin:
+        for statement in filling:
+            admin.execute(statement, values)
 
 
 def _months(first: datetime) -> Iterator[tuple[datetime, datetime]]:
