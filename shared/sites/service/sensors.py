@@ -95,6 +95,8 @@ class Sensors:
     def set_up(self, tx: Transaction, sensor_id: SensorId, setup: Setup, version: int) -> Sensor:
         """Another way to read what it says, from the next push on. Emits sensor.updated.
 
+        Calibrations are of what is written from then on: what waits to be written is calibrated by them already.
+
         Errors: PreconditionFailed, SensorNotFound, WrongSetup.
         """
         rules.check_setup(setup)
