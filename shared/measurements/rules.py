@@ -54,6 +54,16 @@ def row(setup: Setup, sensor: UUID, line: str, start: datetime, end: datetime, e
     return [str(sensor), line, start.isoformat(), end.isoformat(), *calibrated, *raw]
 
 
+def as_set_up(setup: Setup | None, values: Sequence[Any]) -> Sequence[Any]:
+    """A count's row of the queue, calibrated by a setup, not by what the door knew; None calibrates nothing."""
+    sensor, line, start, end, *counts = values
+    entries, exits = counts[-2:]
+    moment = datetime.fromisoformat(start)
+    calibrated = [setup.calibrated(one, moment) for one in (entries, exits)] if setup else [entries, exits]
+    raw = [] if calibrated == [entries, exits] else [entries, exits]
+    return [sensor, line, start, end, *calibrated, *raw]
+
+
 def padded(values: Sequence[Any]) -> Sequence[Any]:
     """A count's row with room for what was counted without a calibration, where there was none."""
     return values if len(values) == WITH_RAW else (*values, None, None)

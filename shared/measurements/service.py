@@ -242,6 +242,7 @@ class Recalibration:
         """
         if end <= start:
             raise WrongTime
+        self._raw.hold(tx)
         sensor = self._sensors.lock(tx, sensor_id)
         counts, changed = self._raw.recalibrate(tx, sensor_id, start, end, self._new_id())
         if self._touch is not None and changed:

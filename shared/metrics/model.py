@@ -117,7 +117,10 @@ class RankAsk:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A place as it is now, and the state that its numbers are in."""
+    """A place as it is now, and the state that its numbers are in.
+
+    `fresh` and `sold`: where the newest quarter of an hour begins in which something was counted, or sold.
+    """
 
     id: UUID
     kind: str

@@ -1,5 +1,6 @@
 """The words of occupancy."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +30,10 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many may be inside. Reached at `capacity`, cleared again at `clear_at` or below."""
+    """How many may be inside. Reached at `capacity`, cleared again at `clear_at` or below.
+
+    `measured_until` is where the newest quarter of an hour begins that was judged.
+    """
 
     site_id: UUID
     capacity: int
@@ -70,7 +74,7 @@ class Now:
 class Today:
     """What counters of a place told since its day began, up to the newest, and what was to be counted until then.
 
-    `came` and `left` are those of the two weeks before.
+    `before`: who came and who left, of each day of the two weeks before on which nothing implausible was counted.
     """
 
     entries: int
@@ -78,5 +82,4 @@ class Today:
     minutes: int
     expected: float
     newest: datetime | None
-    came: int
-    left: int
+    before: Sequence[tuple[int, int]]

@@ -54,15 +54,40 @@ _STORES: LiteralString = """
     ORDER BY s.id LIMIT %(limit)s"""
 _CLOCK: LiteralString = """
     SELECT coalesce((SELECT time_zone FROM tenant_settings WHERE tenant_id = %s), 'UTC')"""
-# The two weeks before from whole days, and from quarters at both of their ends.
-_TODAY: LiteralString = """
+# The days of the two weeks before: whole ones from days, what is at both of their ends from quarters. Days on which
+# quality found a jump of one of the place's counters tell nothing of what its counters miss.
+_SPANS: LiteralString = """
     WITH spans AS MATERIALIZED (
         SELECT s.id, s.start, s.start - %(before)s AS since, z.zone,
                (s.start AT TIME ZONE z.zone)::date AS last,
                ((s.start - %(before)s) AT TIME ZONE z.zone)::date + 1 AS first
         FROM unnest(%(places)s::uuid[], %(starts)s::timestamptz[], %(zones)s::text[]) s (id, start, named)
         CROSS JOIN LATERAL (SELECT app.known_zone(s.named) AS zone) z
-    ), service AS MATERIALIZED (
+    ), jumped AS MATERIALIZED (
+        SELECT p.place, q.day FROM sensors n
+        CROSS JOIN LATERAL (VALUES (n.site_id), (n.zone_id)) p (place)
+        JOIN quality_days q ON q.tenant_id = %(tenant)s AND q.sensor_id = n.id AND q.findings <> '{}'
+        WHERE n.tenant_id = %(tenant)s AND (n.site_id = ANY (%(places)s) OR n.zone_id = ANY (%(places)s))
+          AND 'jump' = ANY (q.findings)
+          AND q.day BETWEEN (SELECT min(first) - 1 FROM spans) AND (SELECT max(last) FROM spans)
+    )"""
+_LEARNT: LiteralString = """
+        SELECT coalesce(json_agg(json_build_array(y.entries, y.exits)), '[]') AS days FROM (
+            SELECT sum(x.entries)::bigint AS entries, sum(x.exits)::bigint AS exits FROM (
+                SELECT d.day, d.entries, d.exits FROM footfall_day d
+                WHERE d.tenant_id = %(tenant)s AND d.place_id = s.id AND d.day >= s.first AND d.day < s.last
+                UNION ALL
+                SELECT (f.bucket AT TIME ZONE s.zone)::date, f.entries, f.exits FROM footfall_15m f
+                WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.since
+                      AND f.bucket < s.first::timestamp AT TIME ZONE s.zone
+                UNION ALL
+                SELECT s.last, f.entries, f.exits FROM footfall_15m f
+                WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket < s.start
+                      AND f.bucket >= s.last::timestamp AT TIME ZONE s.zone) x
+            WHERE NOT EXISTS (SELECT FROM jumped j WHERE j.place = s.id AND j.day = x.day)
+            GROUP BY x.day) y"""
+_BEFORE: LiteralString = f"{_SPANS} SELECT b.days FROM spans s CROSS JOIN LATERAL ({_LEARNT}) b"
+_TODAY: LiteralString = f"""{_SPANS}, service AS MATERIALIZED (
         SELECT CASE WHEN v.zone_id = ANY (%(places)s) THEN v.zone_id ELSE v.site_id END AS id, v.since, v.until
         FROM app.in_service(%(tenant)s, %(places)s, %(places)s) v
     )
@@ -70,24 +95,13 @@ _TODAY: LiteralString = """
                SELECT sum(extract(epoch FROM least(coalesce(v.until, n.until), n.until) - greatest(v.since, s.start)))
                FROM service v
                WHERE v.id = s.id AND v.since < n.until AND coalesce(v.until, n.until) > s.start), 0)::float8 / 60,
-           n.until - interval '15 minutes', b.came, b.gone
+           n.until - interval '15 minutes', b.days
     FROM spans s CROSS JOIN LATERAL (
         SELECT coalesce(sum(f.entries), 0)::bigint AS entries, coalesce(sum(f.exits), 0)::bigint AS exits,
                coalesce(sum(f.minutes), 0)::bigint AS minutes, max(f.bucket) + interval '15 minutes' AS until
         FROM footfall_15m f
         WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.start AND f.bucket < %(now)s) n
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(x.entries), 0)::bigint AS came, coalesce(sum(x.exits), 0)::bigint AS gone FROM (
-            SELECT d.entries, d.exits FROM footfall_day d
-            WHERE d.tenant_id = %(tenant)s AND d.place_id = s.id AND d.day >= s.first AND d.day < s.last
-            UNION ALL
-            SELECT f.entries, f.exits FROM footfall_15m f
-            WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.since
-                  AND f.bucket < s.first::timestamp AT TIME ZONE s.zone
-            UNION ALL
-            SELECT f.entries, f.exits FROM footfall_15m f
-            WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket < s.start
-                  AND f.bucket >= s.last::timestamp AT TIME ZONE s.zone) x) b"""
+    CROSS JOIN LATERAL ({_LEARNT}) b"""
 EVERYBODY = UUID(int=0)
 """The organization as a whole, as a place."""
 
@@ -109,15 +123,23 @@ class InsideRepository:
         self, tx: Transaction, places: Sequence[Place], days: Sequence[Day], before: timedelta
     ) -> dict[UUID, Today]:
         """What was counted in stores and zones since their days began, and in a time before."""
-        values = {
-            "tenant": tx.tenant.tenant,
-            "places": [place.id for place in places],
-            "starts": [day.start for day in days],
-            "zones": [place.time_zone for place in places],
-            "before": before,
-            "now": tx.now,
-        }
+        values = {**_spans(tx, places, days, before), "now": tx.now}
         return {row[0]: Today(*row[1:]) for row in tx.all(_TODAY, values)}
+
+    def before(self, tx: Transaction, place: Place, day: Day, before: timedelta) -> Sequence[tuple[int, int]]:
+        """Who came to a store or zone, and left it, on each day of a time before one; without implausible ones."""
+        row = tx.one(_BEFORE, _spans(tx, [place], [day], before))
+        return row[0] if row else ()
+
+
+def _spans(tx: Transaction, places: Sequence[Place], days: Sequence[Day], before: timedelta) -> dict[str, object]:
+    return {
+        "tenant": tx.tenant.tenant,
+        "places": [place.id for place in places],
+        "starts": [day.start for day in days],
+        "zones": [place.time_zone for place in places],
+        "before": before,
+    }
 
 
 class LimitRepository:

@@ -2,11 +2,14 @@
 
 A day begins at midnight, or where the store is open over it, when it closes. Counters see a few of a hundred less leave
 than come, or the other way round: on a day that is over, what is left over is taken away where people were counted, so
-that it ends with nobody inside; today, by what was left over of the two weeks before.
+that it ends with nobody inside; today, by what was left over on the median day of the two weeks before.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import accumulate
+from statistics import median_low
 from zoneinfo import ZoneInfo
 
 from shared.figures.model import Flow
@@ -46,12 +49,20 @@ def _reset(hours: Hours | None, zone: ZoneInfo, day: date) -> datetime:
     return max([midnight, *(one.end for one in before)])
 
 
-def bias_of(entries: int, exits: int) -> float:
-    """Which part of all who were counted came and did not leave; none where there are too few to tell."""
-    people = entries + exits
-    if people < _ENOUGH_PEOPLE or not entries or not exits:
+def bias_of(days: Sequence[tuple[int, int]]) -> float:
+    """Which part of all who were counted came and did not leave; none where there are too few to tell.
+
+    That of the median day, in which a day weighs as much as people were counted on it, and none more than the usual
+    one: whatever is counted on one day, that of the others stands.
+    """
+    drifts = sorted(((came - left) / (came + left), came + left) for came, left in days if came + left)
+    if sum(people for _, people in drifts) < _ENOUGH_PEOPLE or not all(map(any, zip(*days, strict=True))):
         return 0.0
-    return max(-LARGEST_BIAS, min(LARGEST_BIAS, (entries - exits) / people))
+    usual = median_low([people for _, people in drifts])
+    weights = list(accumulate(min(people, usual) for _, people in drifts))
+    lower = drifts[bisect_left(weights, weights[-1] / 2)][0]
+    upper = drifts[bisect_right(weights, weights[-1] / 2)][0]
+    return max(-LARGEST_BIAS, min(LARGEST_BIAS, (lower + upper) / 2))
 
 
 def left_over(flows: Sequence[Flow]) -> float:

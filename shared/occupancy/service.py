@@ -47,7 +47,7 @@ class Occupancy:
         hours, zone = _hours(place), ZoneInfo(place.time_zone)
         day = rules.day_of(hours, zone, tx.now)
         today = self._inside.today(tx, [place], [day], _BEFORE)[site]
-        bias = rules.bias_of(today.came, today.left)
+        bias = rules.bias_of(today.before)
         raw, corrected = rules.inside(today.entries, today.exits, bias)
         newest = today.newest or self._figures.newest(tx, site, tx.now)
         limit = self._limits.find(tx, site)
@@ -78,7 +78,7 @@ class Occupancy:
         days = [rules.day_of(_hours(store), ZoneInfo(store.time_zone), tx.now) for store in stores]
         told = list(self._inside.today(tx, stores, days, _BEFORE).values()) if stores else []
         known = [one for one in told if one.newest is not None]
-        sums = [rules.inside(one.entries, one.exits, rules.bias_of(one.came, one.left)) for one in known]
+        sums = [rules.inside(one.entries, one.exits, rules.bias_of(one.before)) for one in known]
         newest = sorted(one.newest + rules.QUARTER for one in known if one.newest)
         return Now(
             site=None if place == EVERYBODY else place,
@@ -108,7 +108,7 @@ class Occupancy:
         for day in rules.days_of(hours, zone, start, min(end, tx.now)):
             flows = self._figures.flows(tx, site, day.start, min(day.end, tx.now))
             over = day.end <= tx.now
-            bias = rules.left_over(flows) if over else self.bias(tx, site, zone, day)
+            bias = rules.left_over(flows) if over else self._bias(tx, place, day)
             counted = flows[-1].start + rules.QUARTER if flows else day.start
             until = day.end if over and flows else counted
             points += [
@@ -116,17 +116,16 @@ class Occupancy:
             ]
         return place, points
 
-    def bias(self, tx: Transaction, site: UUID, zone: ZoneInfo, day: Day) -> float:
+    def _bias(self, tx: Transaction, place: Place, day: Day) -> float:
         """What the counters of a place left over in the two weeks before a day."""
-        before = self._figures.sums(tx, site, zone, day.start - _BEFORE, day.start)
-        return rules.bias_of(before.entries or 0, before.exits or 0)
+        return rules.bias_of(self._inside.before(tx, place, day, _BEFORE))
 
     def at(self, tx: Transaction, site: UUID, moment: datetime) -> tuple[Day, int]:
         """The day that a quarter of an hour is in, and who was inside at its end."""
-        _, hours, zone = self._place(tx, site)
+        place, hours, zone = self._place(tx, site)
         day = rules.day_of(hours, zone, moment)
         sums = self._figures.sums(tx, site, zone, day.start, moment + rules.QUARTER)
-        _, corrected = rules.inside(sums.entries or 0, sums.exits or 0, self.bias(tx, site, zone, day))
+        _, corrected = rules.inside(sums.entries or 0, sums.exits or 0, self._bias(tx, place, day))
         return day, corrected
 
     def _place(self, tx: Transaction, site: UUID) -> tuple[Place, Hours | None, ZoneInfo]:

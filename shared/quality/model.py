@@ -29,6 +29,7 @@ class Finding(StrEnum):
     CLOCK_CHANGE = "clock_change"
     CLOCK_SKEW = "clock_skew"
     DOUBLED_DAY = "doubled_day"
+    OVERLAP = "overlap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,19 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """An hour of a store's day: which (0 to 24), who came and went, how many of its minutes were counted."""
+    """An hour of a store's day: which (0 to 24), who came and went, how many of its minutes were counted.
+
+    Minutes that several intervals of a line cover count once; `doubled` are those in which several of them counted
+    somebody, where they are a whole one at least. `fastest`:
+    people a minute in the busiest interval of a line, of which none is shorter than a minute.
+    """
 
     number: int
     entries: int
     exits: int
     minutes: float
+    doubled: float = 0.0
+    fastest: float = 0.0
 
     @property
     def people(self) -> int:

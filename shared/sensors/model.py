@@ -14,6 +14,8 @@ Row = TypeVar("Row")
 
 MAX_COUNTS = 10_000
 MAX_TRANSACTIONS = 5_000
+MAX_LINES = 2_000
+"""Lines of a receipt."""
 
 Reference = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 Aware = Annotated[datetime, Meta(tz=True)]
@@ -92,7 +94,7 @@ class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time: Aware
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
     total: Decimal
-    lines: Annotated[list[LineRow], Meta(max_length=2_000)]
+    lines: Annotated[list[LineRow], Meta(max_length=MAX_LINES)]
     cancels: Reference | None = None
     returns: Reference | None = None
 

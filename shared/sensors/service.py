@@ -131,8 +131,10 @@ class Ingest:
         now = self._clock()
         sites = self._find(tenant, "sites", {row.site for _, row in rows.taken})
         kept = rules.sift_transactions(rows, sites, now)
-        encoded = [transaction_row(row, site) for _, row, site in kept]
-        return self._send(tenant, self._transactions, rows, encoded, sum(rows.size(index) for index, _, _ in kept))
+        encoded = [(index, row, transaction_row(row, site)) for index, row, site in kept]
+        taken = rules.small_enough(rows, encoded)
+        accepted = sum(rows.size(index) for index, _ in taken)
+        return self._send(tenant, self._transactions, rows, [row for _, row in taken], accepted)
 
     def _send(
         self,

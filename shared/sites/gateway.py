@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.sites.model import Known, Listed, Profile, Site, SiteId
+from shared.sites.model import Known, Listed, Profile, Site, SiteId, reads_as_id
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import ConditionFailed, Table, TenantTable
 
@@ -62,7 +62,7 @@ class Directory:
 
     def list_site(self, tenant: TenantContext, site: Site) -> None:
         """Make a site known by its id and its code."""
-        for reference in (str(site.id), site.code):
+        for reference in _safe({site.code: site.id, str(site.id): site.id}):
             self._put(tenant, "sites", reference, site.id)
 
     def unlist_site(self, tenant: TenantContext, site: SiteId, code: str) -> None:
@@ -76,8 +76,9 @@ class Directory:
 
     def restore(self, tenant: TenantContext, known: Mapping[str, UUID]) -> int:
         """Put what is missing or wrong among the sites that should be known; answers how many were."""
-        present = self.find(tenant, "sites", set(known))
-        lost = {reference: thing for reference, thing in known.items() if present.get(reference) != thing}
+        safe = _safe(known)
+        present = self.find(tenant, "sites", set(safe))
+        lost = {reference: thing for reference, thing in safe.items() if present.get(reference) != thing}
         for reference, thing in lost.items():
             self._put(tenant, "sites", reference, thing)
         return len(lost)
@@ -130,11 +131,17 @@ def _entries(listed: Listed) -> dict[str, dict[str, Any]]:
         "since": None,
         "until": None,
     }
-    return {
+    entries = {
         **{serial: {**about, "until": until.isoformat()} for serial, until in listed.past},
         str(sensor.id): about,
         sensor.serial: {**about, "since": listed.since.isoformat() if listed.since else None},
     }
+    return {one: entries[one] for one in _safe(dict.fromkeys(entries, sensor.id))}
+
+
+def _safe(known: Mapping[str, UUID]) -> dict[str, UUID]:
+    """References without codes and serials that read as ids, as what was imported may have: an id is its own alone."""
+    return {one: thing for one, thing in known.items() if one == str(thing) or not reads_as_id(one)}
 
 
 def _known(item: Mapping[str, Any]) -> Known:

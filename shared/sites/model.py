@@ -1,5 +1,6 @@
 """The words of a store."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -358,3 +359,11 @@ class Listed:
     since: datetime | None = None
     past: tuple[tuple[str, datetime], ...] = field(default=())
     """Serials of devices before, and until when each was."""
+
+
+_AN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+def reads_as_id(reference: str) -> bool:
+    """Whether a code or a serial could be the id of something: who pushes may name either."""
+    return _AN_ID.fullmatch(reference) is not None

@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from shared.sites.errors import UnknownTimeZone, WrongParent, WrongSetup, WrongSite
-from shared.sites.model import SMALLEST_COUNTER, Columns, Kind, Setup, SiteDraft
+from shared.sites.errors import UnknownTimeZone, WrongDevice, WrongParent, WrongSetup, WrongSite
+from shared.sites.model import SMALLEST_COUNTER, Columns, Kind, Setup, SiteDraft, reads_as_id
 
 LARGEST_MULTIPLIER = 100
 
 _NO_PLACE = re.compile(r"localtime|posixrules|Factory|(posix|right)/.*")
 """Files beside the zones' own, which Python reads and PostgreSQL does not know."""
 
+_NO_ID = "must not read as an id (a UUID), by which pushes may name another one"
 _COUNTRIES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
     CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
@@ -54,6 +55,18 @@ def code_of(name: str, fresh: UUID) -> str:
     """A code from a site's name, told apart by a few characters of its id."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return f"{re.sub(r'[^a-z0-9]+', '-', plain).strip('-')[:40] or 'site'}-{fresh.hex[-6:]}"
+
+
+def check_code(code: str) -> None:
+    """Raise `WrongSite` for a code that could be another site's id."""
+    if reads_as_id(code):
+        raise WrongSite("/code", "reads-as-id", _NO_ID)
+
+
+def check_serial(serial: str) -> None:
+    """Raise `WrongDevice` for a serial that could be another sensor's id."""
+    if reads_as_id(serial):
+        raise WrongDevice("/serial", "reads-as-id", _NO_ID)
 
 
 def check_setup(setup: Setup) -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
+from functions.sites.schemas.occupancy import capacity
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
 from shared.alerts.repository.watched import WatchedRepository
@@ -17,12 +19,22 @@ from shared.figures.errors import PlaceNotFound
 from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
+from shared.metrics.model import Ask, Granularity, Metric, Range
+from shared.metrics.repository.facts import FactRepository
+from shared.metrics.repository.heads import HeadRepository
+from shared.metrics.repository.ranking import RankingRepository
+from shared.metrics.service.cache import Answers
+from shared.metrics.service.metrics import Metrics
+from shared.metrics.service.reading import Reading
 from shared.occupancy import service as keeping
 from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores, WrongLimit
 from shared.occupancy.model import Now
 from shared.occupancy.repository import LimitRepository
 from shared.occupancy.service import Limits, Occupancy
-from tenant_context.clock import uuid7
+from shared.quality.repository.days import DayRepository
+from shared.quality.repository.incidents import IncidentRepository
+from shared.quality.service.scoring import Scoring
+from tenant_context.clock import rfc3339, uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import PreconditionFailed
@@ -122,6 +134,29 @@ def test_today_is_corrected_by_what_the_weeks_before_left_over(store: Store) -> 
     assert now.occupancy == 58  # 100 less 7 % of 600
     assert now.as_of == NOON - timedelta(minutes=45)
     assert now.since == NOON.replace(hour=0)
+
+
+@pytest.mark.parametrize("days", [1, 6])
+def test_an_impossible_count_of_yesterday_moves_nobody_today_and_hides_no_limit(store: Store, days: int) -> None:
+    for ago in range(2, days + 1):
+        store.push((NOON - timedelta(days=ago), 107, 93))
+    store.push((NOON - timedelta(days=1), 900_000, 93))
+    with store.database.transaction(store.tenant) as tx:
+        tx.run(
+            "INSERT INTO quality_days (tenant_id, sensor_id, day, touched_at) VALUES (%s, %s, %s, %s)",
+            (store.tenant.tenant, store.sensor, (NOON - timedelta(days=1)).date(), NOON),
+        )
+        Scoring(DayRepository(), IncidentRepository(), uuid7)(tx)
+    assert store.database.read(store.tenant, "SELECT 'jump' = ANY (findings) FROM quality_days") == [(True,)]
+    store.limit(20, 10)
+    store.push((NOON - timedelta(hours=1), 65, 32))
+    now = store.inside()
+    assert (now.raw, now.bias) == (33, 0.07 if days > 1 else 0.0)
+    assert now.occupancy == (26 if days > 1 else 33)
+    assert [kind for kind, _ in store.told(*LIMITS)] == ["occupancy.limit_reached"]
+    with store.database.transaction(store.tenant) as tx:
+        _, points = store.occupancy.series(tx, store.site, NOON.replace(hour=0), NOON, QUARTER)
+    assert max(one.occupancy or 0 for one in points) == now.occupancy
 
 
 def test_days_that_are_over_end_with_nobody_and_today_is_null_where_nothing_came(store: Store) -> None:
@@ -317,3 +352,22 @@ def test_a_sensors_health_is_told_once_a_change(store: Store) -> None:
     store.now += timedelta(days=1)
     store.patrol()
     assert len(told()) == 4
+
+
+def test_everything_is_fresh_up_to_where_the_newest_quarter_ends(store: Store) -> None:
+    store.limit(20, 10)
+    store.push((NOON - timedelta(hours=1), 5, 0))
+    end = rfc3339(NOON - timedelta(minutes=45))
+    metrics = Metrics(
+        HeadRepository(store.database),
+        Reading(HeadRepository(store.database), FactRepository(store.database)),
+        RankingRepository(store.database),
+        Answers(),
+    )
+    span = Range(NOON - timedelta(days=1), NOON, Granularity.DAY)
+    told = msgspec.json.decode(metrics.series(store.tenant, Ask(store.site, (Metric.FOOTFALL,), span)).content)
+    assert told["freshness"] == end
+    with store.database.transaction(store.tenant) as tx:
+        limit: Any = capacity(store.site, store.limits.show(tx, store.site))
+    inside = store.inside()
+    assert [rfc3339(one) for one in (inside.as_of, inside.freshness, limit.measured_until) if one] == [end] * 3

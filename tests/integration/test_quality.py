@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.measurements.repository.raw import RawRepository
@@ -237,3 +238,53 @@ def test_scores_and_incidents_are_shown_to_their_tenant_alone(door: Door, two_te
         quality.days(door.tenant, door.sensor, FIRST, FIRST - timedelta(days=1))
     with pytest.raises(WrongDays):
         quality.days(door.tenant, door.sensor, FIRST, FIRST + timedelta(days=400))
+
+
+def counts(door: Door, *rows: tuple[str, str, int]) -> None:
+    """Counts by UTC times, as JSON."""
+    said = [
+        {"sensor": "door", "start": start, "end": end, "entries": people, "exits": people}
+        for start, end, people in rows
+    ]
+    door.door.take_counts(door.tenant, rules.read_counts_json(msgspec.json.encode({"counts": said})))
+    door.process()
+
+
+def told_of(door: Door, kind: Finding) -> list[tuple[str, str]]:
+    found = door.quality().incidents(door.tenant, Wanted(sensor=door.sensor, kind=kind), after=None, limit=10)
+    return [(one.suggestion, one.reason) for one in found]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_intervals_of_a_line_that_overlap_are_found_in_any_order_and_mended(door: Door, order: tuple[int, int]) -> None:
+    both = [("2026-03-03T13:00:00Z", "2026-03-03T14:00:00Z", 30), ("2026-03-03T13:20:00Z", "2026-03-03T13:50:00Z", 40)]
+    door.push_csv("door", [*door.day(0), *door.day(1, range(14)), *door.day(1, range(15, 24))])
+    for one in order:
+        counts(door, both[one])
+    door.score()
+    day, score, parts, findings = door.days("day, score, parts, findings")[1]
+    assert (day, findings) == (FIRST + timedelta(days=1), ["overlap"])
+    assert (score, parts["duplicates"], parts["gaps"]) == (98, 90, 100)
+    [(words, reason)] = told_of(door, Finding.OVERLAP)
+    assert (reason, "2026-03-03 (2026-03-03 14:20 to 14:50)" in words) == ("ended", True)
+    counts(door, (*both[1][:2], 0))
+    door.score()
+    [(words, reason)] = told_of(door, Finding.OVERLAP)
+    assert (reason, "14:20" in words) == ("mended", False)
+
+
+def test_seconds_of_a_devices_clock_are_no_overlap(door: Door) -> None:
+    door.push_csv("door", door.day(0))
+    counts(
+        door, ("2026-03-03T13:00:00Z", "2026-03-03T13:15:02Z", 3), ("2026-03-03T13:15:00Z", "2026-03-03T13:30:00Z", 4)
+    )
+    door.score()
+    assert told_of(door, Finding.OVERLAP) == []
+
+
+def test_a_number_that_cannot_be_is_found_on_the_first_day(door: Door) -> None:
+    counts(door, ("2026-03-03T10:45:00Z", "2026-03-03T11:00:00Z", 450_000))
+    door.score()
+    [(words, _)] = told_of(door, Finding.JUMP)
+    assert "300 a minute" in words
+    assert {parts["jumps"] for _, parts in door.days("day, parts") if "jumps" in parts} >= {0}

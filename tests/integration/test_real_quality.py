@@ -91,6 +91,8 @@ def test_the_doubled_the_missing_and_the_leapt_of_leeds_are_found_and_no_others(
     assert found(database, acme, "gap") == {"AlbionStSouth": [(date(2014, 5, 17), date(2014, 5, 17))]}
     assert found(database, acme, "imbalance") == {}  # these cameras count one way
     assert found(database, acme, "clock_skew") == {}
+    assert found(database, acme, "overlap") == {}
+    assert found(database, acme, "jump") == {}
 
 
 @pytest.mark.skipif(not CALIT2.is_file(), reason=MISSING + "calit2/CalIt2.data")
@@ -116,7 +118,7 @@ def test_that_more_come_than_leave_at_calit2_is_found(database: Database, two_te
     days = sorted({moment.date() for moment in counts})
     assert len(days) == 105
     assert set(days[20:]) & drifting  # once there are weeks to go by
-    for kind in ("missing_day", "doubled_day", "gap", "clock_skew"):
+    for kind in ("missing_day", "doubled_day", "gap", "clock_skew", "overlap"):
         assert found(database, acme, kind) == {}, kind
     assert found(database, acme, "clock_change") == {"main-door": [(date(2005, 10, 30), date(2005, 10, 30))]}
     assert len(drifting) > len(days) // 2

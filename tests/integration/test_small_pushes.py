@@ -2,13 +2,18 @@
 
 import json
 import random
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
+from psycopg.types.json import Jsonb
 
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
+from shared.sites.model import Calibration, Setup
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import MOST_TOGETHER, Message, QueueEntry
@@ -125,6 +130,10 @@ def test_parts_that_one_statement_writes_are_told_apart(
     acme = two_tenants[0]
     sensor, other = add_sensor(database, acme)[1], add_sensor(database, acme)[1]
     entry({"Records": [record(acme, part([count(sensor, 0, 1, 0), count(sensor, 1, 1, 0)]))]}, None)
+    doubled = Calibration(MONDAY + timedelta(hours=1), Decimal(2))
+    with database.transaction(acme) as tx:
+        said = Jsonb(msgspec.to_builtins(Setup(calibrations=[doubled])))
+        tx.run("UPDATE sensors SET setup = %s WHERE id = %s", (said, other))
     nobody = uuid7()
     parts = [
         part([count(sensor, 0, 1, 0), count(sensor, 1, 5, 0), count(sensor, 2, 1, 0)], at=1),  # as it was, revised, new

@@ -168,11 +168,18 @@ class Compared(Out):
 class MetricsOut(Out):
     """Metrics over a range: of one its total and points, of several `series`, of groups `groups`.
 
-    `freshness` is the newest interval that was counted at the place, `sales_freshness` the newest that something was
-    sold in; `coverage` is of the whole range: minutes counted over minutes that sensors were in service, closed hours
-    included, as a counter tells zero at night as well (the score of `quality` asks of opening hours alone). Conversion
+    `freshness` is the end of the newest quarter of an hour that was counted at the place, as in its occupancy,
+    `sales_freshness` of the newest that something was sold in. `coverage` is of the whole range: minutes counted over
+    minutes that sensors were in service, closed hours included, as a counter tells zero at night as well (the score of
+    `quality` asks of opening hours alone); minutes that intervals of one line cover twice, which `quality` tells as
+    `overlap`, count twice in it until they are mended. Conversion
     and sales per visitor of more than a store are of those stores that both counted and sold in the range. `spread`:
     sensors count in intervals longer than a step, which are spread evenly over the steps that they cover.
+
+    `transactions` are receipts that undo no other one (`cancels`, `returns`) and whose total is not below zero. One
+    that others undo stays a transaction, also where nothing of it is left: what is undone is taken from `revenue` and
+    `units`, and not from `transactions`, so neither from what is divided by or made of those (`conversion_rate`,
+    `average_basket`, `units_per_transaction`).
     """
 
     site: UUID | None

@@ -1,5 +1,6 @@
 """The wire's shapes of occupancy."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 
 from shared.figures.model import Place
 from shared.occupancy.model import Inside, Limit
+from shared.occupancy.rules import QUARTER
 from tenant_context.clock import rfc3339
 from tenant_context.errors import FieldError, Invalid
 from tenant_context.wire import In, Moment, Out
@@ -103,7 +105,10 @@ class CapacityIn(In):
 
 
 class CapacityOut(Out):
-    """A limit, and whether it is reached, since when by measured time. Without one: `capacity` null, version 0."""
+    """A limit, and whether it is reached, since when by measured time. Without one: `capacity` null, version 0.
+
+    `measured_until`: the end of the newest quarter of an hour that was judged.
+    """
 
     site_id: UUID
     capacity: int | None
@@ -118,4 +123,6 @@ class CapacityOut(Out):
 def capacity(site: UUID, limit: Limit | None) -> object:
     """The answer's form of a limit."""
     nothing = {"capacity": None, "clear_at": None, "changed_at": None, "measured_until": None, "updated_at": None}
+    if limit is not None and limit.measured_until is not None:
+        return replace(limit, measured_until=limit.measured_until + QUARTER)
     return limit or {"site_id": site, "reached": False, "version": 0, **nothing}

@@ -60,6 +60,8 @@ class DaysOut(Out):
 class IncidentOut(Out):
     """Something that is wrong on days running, and what to do about it.
 
+    `overlap`: intervals of one line cover the same minutes, and whoever came then is counted twice; the suggestion
+    names the first of these times. `jump`: more than ten times what is usual, or than can pass a line at all.
     Closed, as it `ended` with its last day, or was `mended` by what came later.
     """
 

@@ -40,7 +40,8 @@ WRITE_COUNTS: LiteralString = """
         FROM known ORDER BY sensor_id, starts_at, line
         ON CONFLICT (tenant_id, sensor_id, line, starts_at) DO UPDATE
         SET ends_at = excluded.ends_at, entries = excluded.entries, exits = excluded.exits,
-            received_at = excluded.received_at, revision = c.revision + 1, batch_id = excluded.batch_id,
+            received_at = CASE WHEN %(kept)s THEN c.received_at ELSE excluded.received_at END,
+            batch_id = CASE WHEN %(kept)s THEN c.batch_id ELSE excluded.batch_id END, revision = c.revision + 1,
             raw_entries = excluded.raw_entries, raw_exits = excluded.raw_exits
         WHERE ((coalesce(c.raw_entries, c.entries), coalesce(c.raw_exits, c.exits), c.ends_at) IS DISTINCT FROM
                (coalesce(excluded.raw_entries, excluded.entries), coalesce(excluded.raw_exits, excluded.exits),
@@ -157,6 +158,8 @@ WRITE_COUNTS: LiteralString = """
            ARRAY(SELECT n FROM input WHERE n NOT IN (SELECT n FROM known))"""
 _LOCK_COUNTERS: LiteralString = """
     SELECT id, setup FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"""
+_CALIBRATED: LiteralString = """
+    SELECT id, setup FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[]) AND setup ? 'calibrations'"""
 _COUNTED: LiteralString = """
     SELECT line, starts_at, ends_at, coalesce(raw_entries, entries), coalesce(raw_exits, exits) FROM people_counts
     WHERE tenant_id = %(tenant)s AND sensor_id = %(sensor)s AND starts_at >= %(start)s AND starts_at < %(end)s
@@ -171,6 +174,21 @@ def setups_locked(tx: Transaction, sensors: Sequence[UUID]) -> dict[UUID, Setup]
     }
 
 
+def as_set_up(tx: Transaction, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+    """Rows of counts, calibrated as their sensors' setups have it now, whatever that was when they came in.
+
+    The tree is to be shared by now: whoever calibrates anew what is there waits for those who began before, and those
+    who begin after see the new setup. So it does not matter which of both is first.
+    """
+    sensors = sorted({str(row[0]) for row in rows})
+    setups = {
+        str(sensor): msgspec.convert(setup, Setup) for sensor, setup in tx.all(_CALIBRATED, (tx.tenant.tenant, sensors))
+    }
+    if not setups and not any(len(row) == rules.WITH_RAW for row in rows):
+        return rows
+    return [rules.as_set_up(setups.get(str(row[0])), row) for row in rows]
+
+
 def write_intervals(
     tx: Transaction,
     data: dict[str, Any],
@@ -178,25 +196,32 @@ def write_intervals(
     *,
     derived: bool = False,
     anew: bool = False,
+    kept: bool = False,
 ) -> tuple[Outcome, list[int]]:
     """Intervals in. Where a calibration was used, two values more say what was counted without it.
 
     What was counted decides whether a row says something else: a calibration that changed since changes nothing,
-    unless it is to be used `anew`.
+    unless it is to be used `anew`. Where nobody told anything new, the rows that are there have their time of arrival
+    `kept`: what came in before that was asked, and is written after it, is newer than they are all the same.
     """
+    share_tree(tx)
+    if not derived and rows:
+        rows = as_set_up(tx, rows)
     columns = list(zip(*(rules.padded(row) for row in rows), strict=True)) or [()] * len(COUNT_COLUMNS)
     values = {
         name: texts(column) if name == "lines" else array(column)
         for name, column in zip(COUNT_COLUMNS, columns, strict=True)
     }
-    share_tree(tx)
-    return write(tx, WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew})
+    return write(tx, WRITE_COUNTS, data, {**values, "derived": derived, "anew": anew, "kept": kept})
 
 
 def recalibrate(tx: Transaction, sensor: UUID, start: datetime, end: datetime, batch: UUID) -> tuple[int, int]:
     """Calibrate a sensor's counts of a time as its setup has it now; answers how many there are, and changed.
 
-    What they said before is kept as revisions, and rollups move with them. Errors: TooManyCounts.
+    What they said before is kept as revisions, and rollups move with them; when they came stays as it was, so that a
+    correction that waits to be written still wins. Nobody else may write meanwhile (`hold_tree`).
+
+    Errors: TooManyCounts.
     """
     (setup,) = setups_locked(tx, [sensor]).values()
     values = {"tenant": tx.tenant.tenant, "sensor": sensor, "start": start, "end": end}
@@ -205,5 +230,5 @@ def recalibrate(tx: Transaction, sensor: UUID, start: datetime, end: datetime, b
         raise TooManyCounts(rules.MOST_AT_ONCE)
     rows = [rules.row(setup, sensor, *one) for one in counts]
     data = {"batch": str(batch), "received_at": tx.now.isoformat()}
-    outcome, _ = write_intervals(tx, data, rows, derived=True, anew=True)
+    outcome, _ = write_intervals(tx, data, rows, derived=True, anew=True, kept=True)
     return len(rows), outcome.revised

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.measurements import rules
 from shared.measurements.model import Outcome
-from shared.measurements.repository.counts import COUNT_COLUMNS, WRITE_COUNTS
+from shared.measurements.repository.counts import COUNT_COLUMNS, WRITE_COUNTS, as_set_up
 from shared.measurements.repository.writing import array, ensure_months, share_tree, texts
 from tenant_context.postgres import Transaction
 
@@ -41,8 +41,10 @@ def write_each(tx: Transaction, parts: Sequence[dict[str, Any]]) -> list[tuple[O
 
     They are of batches of their own and have no interval in common (`rules.apart`).
     """
-    rows = [row for data in parts for row in data["rows"]]
+    rows: Sequence[Sequence[Any]] = [row for data in parts for row in data["rows"]]
     ensure_months(tx, "people_counts", [row[2] for row in rows])
+    share_tree(tx)
+    rows = as_set_up(tx, rows)
     columns = zip(*(rules.padded(row) for row in rows), strict=True)
     values: dict[str, Any] = {
         name: texts(column) if name == "lines" else array(column)
@@ -54,8 +56,8 @@ def write_each(tx: Transaction, parts: Sequence[dict[str, Any]]) -> list[tuple[O
         "batches": array([data["batch"] for data in parts for _ in data["rows"]]),
         "derived": False,
         "anew": False,
+        "kept": False,
     }
-    share_tree(tx)
     found = {batch: told for batch, *told in tx.all(_WRITE_EACH, values)}
     outcomes, before = list[tuple[Outcome, list[int]]](), 0
     for data in parts:

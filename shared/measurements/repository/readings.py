@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.measurements import rules
 from shared.measurements.model import Outcome
 from shared.measurements.repository.counts import setups_locked, write_intervals
-from shared.measurements.repository.writing import ensure_months, hold_tree, write
+from shared.measurements.repository.writing import ensure_months, hold_tree, share_tree, write
 from shared.sites.model import Setup
 from tenant_context.postgres import Transaction
 
@@ -89,8 +89,6 @@ def write_counts(tx: Transaction, data: dict[str, Any]) -> tuple[Outcome, list[i
         return write_intervals(tx, data, data["rows"])
     readings, rows = ([data["rows"][place] for place in places[kind]] for kind in (True, False))
     setups = _lock(tx, readings, rows)
-    if rows:
-        hold_tree(tx)
     first, unknown = write_intervals(tx, data, rows)
     second, missing = _write_readings(tx, data, readings, setups)
     both = zip(astuple(first), astuple(second), strict=True)
@@ -101,13 +99,14 @@ def _lock(tx: Transaction, readings: Sequence[Sequence[Any]], rows: Sequence[Seq
     """Hold the sensors of standings, and answer how they are read.
 
     Two who put standings between the same neighbours must see each other's. Months are made before anything is
-    written: whoever makes one waits for those who write, and must not hold what they wait for.
+    written: whoever makes one waits for those who write, and must not hold what they wait for. The tree comes before
+    sensors, as for whoever calibrates.
     """
-    setups = setups_locked(tx, sorted({row[0] for row in readings}))
     ends = [datetime.fromisoformat(row[2]) for row in readings]
     starts = [moment.isoformat() for end in ends for moment in (end, end - rules.LONGEST)]
     ensure_months(tx, "people_counts", [*starts, *(row[2] for row in rows)])
-    return setups
+    (hold_tree if rows else share_tree)(tx)
+    return setups_locked(tx, sorted({row[0] for row in readings}))
 
 
 def _write_readings(
@@ -122,8 +121,10 @@ def _write_readings(
     return found
 
 
-def _derive(tx: Transaction, data: dict[str, Any], touched: dict[str, Any], setups: Mapping[UUID, Setup]) -> None:
-    """The intervals that end or begin at standings, anew."""
+def _derive(
+    tx: Transaction, data: dict[str, Any], touched: dict[str, Any], setups: Mapping[UUID, Setup], *, kept: bool = False
+) -> None:
+    """The intervals that end or begin at standings, anew; `kept`: nobody told anything new of them."""
     intervals: list[list[Any]] = []
     values = {**touched, "tenant": tx.tenant.tenant, "longest": rules.LONGEST}
     for known, is_one, sensor, line, *told, before in tx.all(_FOLLOWING, values):
@@ -131,7 +132,7 @@ def _derive(tx: Transaction, data: dict[str, Any], touched: dict[str, Any], setu
         # A counter began anew between the two: what begins at the one before ends at no standing.
         over = rules.nothing(sensor, line, before) if before is not None else None
         intervals += [one for one in (row, over) if one is not None]
-    write_intervals(tx, data, intervals, derived=True)
+    write_intervals(tx, data, intervals, derived=True, kept=kept)
 
 
 def part_devices(tx: Transaction, sensor: UUID, at: datetime, batch: UUID) -> None:
@@ -141,4 +142,4 @@ def part_devices(tx: Transaction, sensor: UUID, at: datetime, batch: UUID) -> No
     if following:
         lines, times = (list(column) for column in zip(*following, strict=True))
         data = {"batch": str(batch), "received_at": tx.now.isoformat()}
-        _derive(tx, data, {"sensors": [sensor] * len(lines), "lines": lines, "times": times}, setups)
+        _derive(tx, data, {"sensors": [sensor] * len(lines), "lines": lines, "times": times}, setups, kept=True)

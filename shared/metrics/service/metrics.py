@@ -23,6 +23,7 @@ _WORTH = 400
 """Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
 _DEFINITIONS = 2
 """Raised whenever answers are made otherwise of the same numbers: what was kept of before is void."""
+_QUARTER = timedelta(minutes=15)
 _ROUND = timedelta(days=2)
 """What a day of any calendar may begin before, or end after, the same day of UTC; and a week's or month's edge."""
 
@@ -140,9 +141,10 @@ def _short(version: str) -> str:
 
 
 def _with_freshness(body: bytes, head: Head) -> bytes:
-    """How fresh it is changes without the range that was asked for: it is told anew each time."""
-    fresh = {
-        "freshness": None if head.fresh is None else rfc3339(head.fresh),
-        "sales_freshness": None if head.sold is None else rfc3339(head.sold),
-    }
+    """How fresh it is changes without the range that was asked for: it is told anew each time.
+
+    Up to when something is known is told, which is where the newest quarter of an hour ends.
+    """
+    newest = {"freshness": head.fresh, "sales_freshness": head.sold}
+    fresh = {name: None if at is None else rfc3339(at + _QUARTER) for name, at in newest.items()}
     return msgspec.json.encode(fresh)[:-1] + b"," + body[1:]

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from shared.quality.errors import SensorNotFound
-from shared.quality.model import Balance, Tally, Verdict, Watched
+from shared.quality.model import Balance, Hour, Tally, Verdict, Watched
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
@@ -57,17 +57,30 @@ _WATCHED: LiteralString = """
     FROM sensors n JOIN sites s ON s.tenant_id = n.tenant_id AND s.id = n.site_id
     LEFT JOIN sensor_beats b ON b.tenant_id = n.tenant_id AND b.sensor_id = n.id
     WHERE n.tenant_id = %(tenant)s AND n.id = ANY (%(sensors)s)"""
-# Hours of the store's own day, counted from its midnight: days of 23 and 25 of them are what they are.
+# Hours of the store's own day, counted from its midnight: days of 23 and 25 of them are what they are. Time that an
+# earlier interval of the line has counted already is counted once; less than a minute of it is a device's clock.
 _COUNTED: LiteralString = """
     SELECT day, floor(extract(epoch FROM c.starts_at - midnight) / 3600)::integer,
            sum(c.entries), sum(c.exits),
-           (extract(epoch FROM sum(c.ends_at - c.starts_at)) / 60)::double precision / count(DISTINCT c.line), count(*)
-    FROM people_counts c
+           sum(c.minutes - c.again) / count(DISTINCT c.line), count(*),
+           coalesce(sum(c.doubled) FILTER (WHERE c.doubled >= 1), 0),
+           max((c.entries + c.exits) / greatest(c.minutes, 1))
+    FROM (
+        SELECT k.line, k.starts_at, k.entries, k.exits,
+               extract(epoch FROM k.ends_at - k.starts_at)::double precision / 60 AS minutes,
+               greatest(0, extract(epoch FROM least(k.ends_at, coalesce(max(k.ends_at) OVER w, k.starts_at))
+                                              - k.starts_at))::double precision / 60 AS again,
+               CASE WHEN k.entries + k.exits = 0 THEN 0 ELSE
+                   greatest(0, extract(epoch FROM least(k.ends_at, coalesce(max(k.ends_at) FILTER (
+                                   WHERE k.entries + k.exits > 0) OVER w, k.starts_at)) - k.starts_at))
+               END::double precision / 60 AS doubled
+        FROM people_counts k
+        WHERE k.tenant_id = %(tenant)s AND k.sensor_id = %(sensor)s
+          AND k.starts_at >= %(first)s::date::timestamp AT TIME ZONE %(zone)s
+          AND k.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE %(zone)s
+        WINDOW w AS (PARTITION BY k.line ORDER BY k.starts_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) c
     CROSS JOIN LATERAL (SELECT date_trunc('day', c.starts_at, %(zone)s) AS midnight) m
     CROSS JOIN LATERAL (SELECT (c.starts_at AT TIME ZONE %(zone)s)::date AS day) d
-    WHERE c.tenant_id = %(tenant)s AND c.sensor_id = %(sensor)s
-      AND c.starts_at >= %(first)s::date::timestamp AT TIME ZONE %(zone)s
-      AND c.starts_at < (%(last)s::date + 1)::timestamp AT TIME ZONE %(zone)s
     GROUP BY day, 2 ORDER BY day, 2"""
 _SITE_DAYS: LiteralString = """
     SELECT (f.bucket AT TIME ZONE %(zone)s)::date AS day, sum(f.entries), sum(f.exits) FROM footfall_15m f
@@ -112,14 +125,15 @@ class DayRepository:
         values = {"tenant": tx.tenant.tenant, "now": tx.now, "sensors": list(sensors)}
         return [Watched(*row) for row in tx.all(_WATCHED, values)]
 
-    def counted(
-        self, tx: Transaction, sensor: Watched, first: date, last: date
-    ) -> dict[date, list[tuple[int, int, int, float, int]]]:
-        """What was counted in each hour of days: its number, entries, exits, minutes and rows."""
+    def counted(self, tx: Transaction, sensor: Watched, first: date, last: date) -> dict[date, list[tuple[Hour, int]]]:
+        """What was counted in each hour of days, and of how many rows."""
         values = {"tenant": tx.tenant.tenant, "sensor": sensor.id, "zone": sensor.time_zone}
-        days: dict[date, list[tuple[int, int, int, float, int]]] = {}
-        for day, number, entries, exits, minutes, rows in tx.all(_COUNTED, {**values, "first": first, "last": last}):
-            days.setdefault(day, []).append((number, int(entries), int(exits), minutes, rows))
+        days: dict[date, list[tuple[Hour, int]]] = {}
+        for day, number, entries, exits, minutes, rows, doubled, fastest in tx.all(
+            _COUNTED, {**values, "first": first, "last": last}
+        ):
+            hour = Hour(number, int(entries), int(exits), minutes, doubled, fastest)
+            days.setdefault(day, []).append((hour, rows))
         return days
 
     def of_site(self, tx: Transaction, sensor: Watched, first: date, last: date) -> dict[date, Balance]:

@@ -23,9 +23,25 @@ _KEEP: LiteralString = """
     ON CONFLICT (tenant_id, id) DO UPDATE
     SET first_day = excluded.first_day, last_day = excluded.last_day, status = excluded.status,
         reason = excluded.reason, closed_at = excluded.closed_at"""
+# Overlaps are told with the first of their times, as they are now, by the store's clock.
 _PAGE: LiteralString = """
-    SELECT q.id, q.sensor_id, n.site_id, q.kind, q.first_day, q.last_day, q.status, q.reason, q.found_at, q.closed_at
+    SELECT q.id, q.sensor_id, n.site_id, q.kind, q.first_day, q.last_day, q.status, q.reason, q.found_at, q.closed_at,
+           CASE WHEN q.kind = 'overlap' AND q.reason <> 'mended' THEN ARRAY(
+               SELECT to_char(c.starts_at AT TIME ZONE s.time_zone, 'YYYY-MM-DD HH24:MI') || ' to '
+                      || to_char(least(c.ends_at, c.before) AT TIME ZONE s.time_zone, 'HH24:MI')
+                      || CASE WHEN c.line = '' THEN '' ELSE ' of ' || c.line END
+               FROM (SELECT k.line, k.starts_at, k.ends_at, max(k.ends_at) OVER (
+                                PARTITION BY k.line ORDER BY k.starts_at
+                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+                     FROM people_counts k
+                     WHERE k.tenant_id = q.tenant_id AND k.sensor_id = q.sensor_id AND k.entries + k.exits > 0
+                       AND k.starts_at >= (q.first_day - 1)::timestamp AT TIME ZONE s.time_zone
+                       AND k.starts_at < (q.last_day + 1)::timestamp AT TIME ZONE s.time_zone) c
+               WHERE least(c.ends_at, c.before) - c.starts_at >= interval '1 minute'
+                 AND c.starts_at >= q.first_day::timestamp AT TIME ZONE s.time_zone
+               ORDER BY c.starts_at, c.line LIMIT 4) ELSE '{}' END
     FROM quality_incidents q JOIN sensors n ON n.tenant_id = q.tenant_id AND n.id = q.sensor_id
+    JOIN sites s ON s.tenant_id = n.tenant_id AND s.id = n.site_id
     WHERE q.tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR q.id < %(after)s)
       AND (%(sensor)s::uuid IS NULL OR q.sensor_id = %(sensor)s)
       AND (%(site)s::uuid IS NULL OR n.site_id = %(site)s)
@@ -67,6 +83,6 @@ class IncidentRepository:
         after: UUID | None,
         limit: int,
     ) -> list[Row]:
-        """Incidents, the newest found first, with the store of each."""
+        """Incidents, the newest found first, with the store of each and some of its times."""
         asked = {"sensor": sensor, "site": site, "kind": kind, "status": status, "after": after, "limit": limit}
         return database.read(tenant, _PAGE, {**asked, "tenant": tenant.tenant})

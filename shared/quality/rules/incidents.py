@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from shared.quality.model import Finding, Incident
+from shared.quality.rules.scoring import FASTEST
 from tenant_context.clock import NewId
 
 _DAY = timedelta(days=1)
@@ -19,8 +20,9 @@ _WORDS: dict[Finding, str] = {
         " the device hangs; restart it."
     ),
     Finding.JUMP: (
-        "On {days} an hour was more than ten times as busy as the busiest of a usual day. If nothing happened there,"
-        " look at the counting line, or push the right counts."
+        "On {days} an hour was more than ten times as busy as the busiest of a usual day, or more people were counted"
+        f" than can pass a line ({FASTEST:.0f} a minute). If nothing happened there, look at the counting line, or push"
+        " the right counts."
     ),
     Finding.IMBALANCE: (
         "Of those who came to the store, others than those who left were counted in the weeks up to {days}. Look for"
@@ -35,13 +37,17 @@ _WORDS: dict[Finding, str] = {
         "What came for {days} came twice. Each count was taken once, so nothing has to be undone; look for an export"
         " that holds days twice, or two programs that push the same."
     ),
+    Finding.OVERLAP: (
+        "Intervals of a line overlap on {days}{times}, so who came then is counted twice. Look whether two programs"
+        " push the same device, or its interval was changed; push what is too much once more, with nobody in it."
+    ),
 }
 
 
-def suggestion(kind: str, first: date, last: date) -> str:
-    """What to do about an incident, in words."""
+def suggestion(kind: str, first: date, last: date, times: Sequence[str] = ()) -> str:
+    """What to do about an incident, in words; `times` are some of those that it is about."""
     days = f"{first.isoformat()}" if first == last else f"{first.isoformat()} to {last.isoformat()}"
-    return _WORDS[Finding(kind)].format(days=days)
+    return _WORDS[Finding(kind)].format(days=days, times=f" ({', '.join(times)})" if times else "")
 
 
 def spans(days: Iterable[date]) -> Iterator[tuple[date, date]]:

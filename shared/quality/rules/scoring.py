@@ -1,12 +1,13 @@
 """What a day of a sensor is worth (decision 0034).
 
 Each part says how good the day was in one respect, from 100 down to 0; the score is their mean by weight. What is usual
-is told by the sensor's own four weeks before; where there are none, nothing is unusual.
+is told by the sensor's own four weeks before; where there are none, nothing is unusual but what cannot be at all.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from statistics import median
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from statistics import median, median_low
 
 from shared.quality.model import Balance, Counted, Finding, Hour, Part, Tally, Verdict
 
@@ -33,6 +34,14 @@ _JUMP_TIMES, _JUMP_PEOPLE = 10, 100
 _ENOUGH_PEOPLE = 1000
 LARGEST_DRIFT = 0.03
 _DOUBLED = 0.5
+_LEAST_OVERLAP = 0.1
+"""What an overlap takes away at least: who came in minutes that count twice is counted twice."""
+FASTEST = 300.0
+"""People a minute that a line can count, in and out together, whatever is usual there.
+
+A crowd passes a door at 1.2 to 1.4 people a second and metre of its width at the most (Weidmann 1993, Fruin 1971):
+300 a minute are five a second, a dense crowd through four metres for as long as the interval is.
+"""
 
 
 class Judge:
@@ -63,7 +72,7 @@ class Judge:
             Part.JUMPS: self._jumps(day),
             Part.BALANCE: _balance(balance),
             Part.CLOCK: self._clock(tally, skewed=skewed),
-            Part.DUPLICATES: _duplicates(day, tally),
+            Part.DUPLICATES: _worst(_duplicates(day, tally), _overlaps(day)),
         }.items():
             parts[part] = round(100 * (1 - min(1.0, max(0.0, lost))))
             findings += found
@@ -107,6 +116,8 @@ class Judge:
         return sorted(seen)[len(seen) // 10] if seen else 0.0
 
     def _jumps(self, judged: Counted) -> tuple[float, list[Finding]]:
+        if any(hour.fastest > FASTEST for hour in judged.hours):
+            return 1.0, [Finding.JUMP]
         if self._interval > _LONGEST_STEP or len(self._past) < _ENOUGH_DAYS:
             return 0.0, []
         busiest = median(max(day.values()) for day in self._past)
@@ -120,6 +131,15 @@ class Judge:
         if tally.ahead or skewed:
             return 1.0, [*found, Finding.CLOCK_SKEW]
         return (0.2 if found else 0.0), found
+
+
+def four_weeks(days: Mapping[date, Balance], last: date) -> Balance:
+    """Who came and who left in the four weeks up to a day, without days that are nothing like the others."""
+    found = [days[day] for back in range(BASELINE_DAYS) if (day := last - timedelta(days=back)) in days]
+    people = [one.entries + one.exits for one in found]
+    most = _JUMP_TIMES * max(_JUMP_PEOPLE, median_low([some for some in people if some] or [0]))
+    kept = [one for one, some in zip(found, people, strict=True) if some <= most] if len(found) > 1 else found
+    return Balance(sum(one.entries for one in kept), sum(one.exits for one in kept))
 
 
 def _runs(hours: Iterable[Hour]) -> Iterator[list[Hour]]:
@@ -147,3 +167,15 @@ def _balance(of: Balance) -> tuple[float, list[Finding]]:
 def _duplicates(day: Counted, tally: Tally) -> tuple[float, list[Finding]]:
     share = tally.duplicates / max(1, day.rows)
     return share, [Finding.DOUBLED_DAY] if share >= _DOUBLED else []
+
+
+def _overlaps(day: Counted) -> tuple[float, list[Finding]]:
+    """Intervals of one line that cover the same minutes count their people twice, whichever came first."""
+    doubled = sum(hour.doubled for hour in day.hours)
+    if not doubled:
+        return 0.0, []
+    return max(_LEAST_OVERLAP, doubled / max(1.0, sum(hour.minutes for hour in day.hours))), [Finding.OVERLAP]
+
+
+def _worst(*found: tuple[float, list[Finding]]) -> tuple[float, list[Finding]]:
+    return max(lost for lost, _ in found), [one for _, some in found for one in some]

@@ -1,7 +1,8 @@
 """Scores and incidents, as they are shown."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from shared.quality.errors import WrongDays
@@ -12,6 +13,8 @@ from shared.quality.rules.incidents import suggestion
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
+_TIMES = 3
+"""Of an incident, in its suggestion."""
 MOST_DAYS = 400
 """Days in one answer."""
 
@@ -67,9 +70,9 @@ def _shown(
     last: date,
     status: str,
     reason: str,
-    *moments: datetime,
+    *told: Any,
 ) -> Shown:
-    found_at, closed_at = moments
-    words = suggestion(kind, first, last)
+    found_at, closed_at, times = told
+    words = suggestion(kind, first, last, [*times[:_TIMES], "and others"] if len(times) > _TIMES else times)
     length = (last - first).days + 1
     return Shown(incident, sensor, site, kind, first, last, length, status, reason, words, found_at, closed_at)

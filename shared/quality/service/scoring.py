@@ -1,6 +1,6 @@
 """Scores of days that are over, and the incidents that follow from them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -10,11 +10,11 @@ import msgspec
 
 from shared.hours.model import Hours
 from shared.hours.rules import first_shown, openings
-from shared.quality.model import Balance, Counted, Hour, Incident, Tally, Verdict, Watched
+from shared.quality.model import Counted, Incident, Tally, Verdict, Watched
 from shared.quality.repository.days import DayRepository
 from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.rules.incidents import reconcile
-from shared.quality.rules.scoring import BASELINE_DAYS, Judge
+from shared.quality.rules.scoring import BASELINE_DAYS, Judge, four_weeks
 from shared.quality.service.telling import tell
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
@@ -62,12 +62,12 @@ class Scoring:
             hours = counted.get(day, [])
             one = Counted(
                 day,
-                tuple(Hour(number, entries, exits, minutes) for number, entries, exits, minutes, _ in hours),
-                sum(rows for *_, rows in hours),
+                tuple(hour for hour, _ in hours),
+                sum(rows for _, rows in hours),
                 calendar.expected(day) if day in by_day else {},
             )
             if day in by_day:
-                balance = _four_weeks(balances, day)
+                balance = four_weeks(balances, day)
                 yield judge.score(one, by_day[day], balance, skewed=sensor.skewed and day == yesterday)
             else:
                 judge.remember(one)
@@ -87,11 +87,6 @@ def _chunks(tallies: Sequence[Tally]) -> Iterator[list[Tally]]:
     """Days near one another, so that what is read around them is no more than a year."""
     for _, group in groupby(tallies, key=lambda one: one.day.toordinal() // _DAYS_AT_ONCE):
         yield list(group)
-
-
-def _four_weeks(days: Mapping[date, Balance], last: date) -> Balance:
-    found = [days[day] for back in range(BASELINE_DAYS) if (day := last - back * _ONE_DAY) in days]
-    return Balance(sum(one.entries for one in found), sum(one.exits for one in found))
 
 
 class _Calendar:

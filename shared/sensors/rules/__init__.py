@@ -10,7 +10,7 @@ from shared.sensors.rules.reading import (
     read_transactions_json,
 )
 from shared.sensors.rules.refusing import refusals, settled
-from shared.sensors.rules.sifting import sift_counts, sift_readings, sift_transactions
+from shared.sensors.rules.sifting import sift_counts, sift_readings, sift_transactions, small_enough
 
 __all__ = [
     "as_readings",
@@ -28,4 +28,5 @@ __all__ = [
     "sift_counts",
     "sift_readings",
     "sift_transactions",
+    "small_enough",
 ]

@@ -10,6 +10,8 @@ AHEAD = timedelta(minutes=5)
 LONGEST = timedelta(hours=24)
 LARGEST = 10**9
 """No amount on a receipt, in units of its currency, and no quantity is larger."""
+LARGEST_ROW = 500_000
+"""Bytes of a receipt: a message of the queue holds a million, and refused rows may be beside it."""
 MONEY_STEP, QUANTITY_STEP = Decimal("0.0001"), Decimal("0.001")
 """As fine as the tables keep them: what is finer would be rounded without a word."""
 

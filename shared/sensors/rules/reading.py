@@ -11,6 +11,7 @@ import msgspec
 from shared.sensors.errors import NoRows, TooManyRows, UnreadableCsv
 from shared.sensors.model import (
     MAX_COUNTS,
+    MAX_LINES,
     MAX_TRANSACTIONS,
     CountRow,
     LineRow,
@@ -186,6 +187,10 @@ def _refused_whole(receipt: _Receipt) -> list[Refused]:
 def _take_receipt(sorted_rows: Sorted[TransactionRow], receipt: _Receipt) -> None:
     index, *_ = receipt.lines.values()
     sorted_rows.members[index] = list(receipt.lines.values())
+    if len(receipt.lines) > MAX_LINES:
+        message = f"are {len(receipt.lines)}, and a receipt has {MAX_LINES} at most"
+        sorted_rows.refused.append(Refused(index, "lines", "invalid", message, receipt.content()))
+        return
     lines = [line for line, _ in receipt.lines]
     head = {**receipt.content(), "total": str(sum(line.quantity * line.unit_price for line in lines)), "lines": []}
     try:

@@ -1,13 +1,13 @@
 """What cannot be is refused, what is said twice is dropped, each row for itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from shared.sensors.model import CountRow, ReadingRow, Refused, SilentRow, Sorted, TransactionRow
-from shared.sensors.rules.bounds import AHEAD, LONGEST, MONEY_STEP, OLDEST, QUANTITY_STEP, amount_fault
+from shared.sensors.rules.bounds import AHEAD, LARGEST_ROW, LONGEST, MONEY_STEP, OLDEST, QUANTITY_STEP, amount_fault
 from shared.sensors.rules.refusing import refuse
 
 
@@ -128,3 +128,17 @@ def _moment_fault(index: int, field: str, moment: datetime, now: datetime, row: 
     if moment > now + AHEAD:
         return refuse(index, field, "future", "is in the future; check the device's clock", row)
     return None
+
+
+def small_enough(
+    rows: Sorted[TransactionRow], encoded: Iterable[tuple[int, TransactionRow, bytes]]
+) -> list[tuple[int, bytes]]:
+    """Refuse receipts that no message of the queue can hold, whatever else is in the push."""
+    kept = []
+    for index, row, text in encoded:
+        if len(text) <= LARGEST_ROW:
+            kept.append((index, text))
+        else:
+            message = f"are {len(text)} bytes with the receipt, which may have {LARGEST_ROW} at most"
+            rows.refused.append(refuse(index, "lines", "too-large", message, row))
+    return kept

@@ -43,8 +43,9 @@ class Sensors:
     def register(self, tx: Transaction, draft: SensorDraft) -> Sensor:
         """A new sensor, which may push at once; emits sensor.registered.
 
-        Errors: UnknownSite, UnknownZone, SerialTaken, LimitReached.
+        Errors: UnknownSite, UnknownZone, SerialTaken, WrongDevice, LimitReached.
         """
+        rules.check_serial(draft.serial)
         sensor = Sensor(
             id=SensorId(self._new_id()),
             site_id=draft.site_id,
@@ -95,6 +96,8 @@ class Sensors:
     def set_up(self, tx: Transaction, sensor_id: SensorId, setup: Setup, version: int) -> Sensor:
         """Another way to read what it says, from the next push on. Emits sensor.updated.
 
+        Calibrations are of what is written from then on: what waits to be written is calibrated by them already.
+
         Errors: PreconditionFailed, SensorNotFound, WrongSetup.
         """
         rules.check_setup(setup)
@@ -116,6 +119,7 @@ class Sensors:
         What the old device measured before still counts to the sensor, whenever it comes, and nothing after; its key
         is revoked. Emits sensor.replaced. Errors: SensorRetired, SerialTaken, WrongDevice.
         """
+        rules.check_serial(draft.serial)
         before = self._sensors.lock(tx, sensor_id)
         if before.status != "active":
             raise SensorRetired

@@ -43,6 +43,7 @@ class Sites:
     def create(self, tx: Transaction, draft: SiteDraft) -> Site:
         """A new site; emits site.created. Errors: UnknownTimeZone, WrongSite, WrongParent, CodeTaken, LimitReached."""
         rules.check_site(draft)
+        rules.check_code(draft.code or "")
         holder = None if draft.parent_id is None else self._tree.kind(tx, draft.parent_id)
         rules.check_parent(draft.kind, holder)
         site_id = SiteId(self._new_id())
@@ -64,6 +65,8 @@ class Sites:
         rules.check_site(draft)
         before = self._sites.lock(tx, site_id)
         at_version(before.version, version)
+        if draft.code != before.code:
+            rules.check_code(draft.code or "")
         said = {name: value for name, value in asdict(draft).items() if name not in _OF_ITSELF}
         said["code"] = draft.code or before.code
         after = replace(before, **said, version=before.version + 1, updated_at=tx.now)

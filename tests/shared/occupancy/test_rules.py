@@ -77,10 +77,25 @@ def test_what_was_not_counted_yet_is_null() -> None:
 
 
 def test_a_bias_needs_people_and_both_ways_and_is_bounded() -> None:
-    assert rules.bias_of(1070, 930) == pytest.approx(0.07)
-    assert rules.bias_of(100, 90) == 0.0
-    assert rules.bias_of(1000, 0) == 0.0
-    assert rules.bias_of(1000, 10) == rules.LARGEST_BIAS
+    assert rules.bias_of([(1070, 930)]) == pytest.approx(0.07)
+    assert rules.bias_of([(100, 90)]) == 0.0
+    assert rules.bias_of([(1000, 0), (70, 0)]) == 0.0
+    assert rules.bias_of([(1000, 10)]) == rules.LARGEST_BIAS
+    assert rules.bias_of([(10, 1000)]) == -rules.LARGEST_BIAS
+    assert rules.bias_of([]) == rules.bias_of([(0, 0)]) == 0.0
+
+
+@pytest.mark.parametrize("wrong", [(900_000, 3), (3, 900_000), (6_000, 1_000), (0, 90), (4, 0)])
+def test_a_day_that_is_nothing_like_the_others_teaches_nothing(wrong: tuple[int, int]) -> None:
+    days = [(1070 + ago, 930 + ago) for ago in range(6)]
+    assert rules.bias_of([*days, wrong]) == pytest.approx(0.07, abs=0.001)
+
+
+@given(st.lists(st.tuples(st.integers(0, 900_000), st.integers(0, 900_000)), max_size=14))
+def test_a_bias_is_that_of_some_days_in_any_order(days: list[tuple[int, int]]) -> None:
+    bias = rules.bias_of(days)
+    assert -rules.LARGEST_BIAS <= bias <= rules.LARGEST_BIAS
+    assert bias == rules.bias_of(days[::-1])
 
 
 def test_a_limit_is_reached_from_capacity_on_until_it_is_back() -> None:

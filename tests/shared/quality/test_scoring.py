@@ -7,7 +7,7 @@ import pytest
 
 from shared.quality.model import Balance, Counted, Finding, Hour, Incident, Part, Tally, Verdict
 from shared.quality.rules.incidents import reconcile, spans, suggestion
-from shared.quality.rules.scoring import WEIGHTS, Judge
+from shared.quality.rules.scoring import WEIGHTS, Judge, four_weeks
 from tenant_context.clock import uuid7
 
 DAY = date(2026, 3, 30)
@@ -65,6 +65,8 @@ def test_a_day_like_any_other_is_worth_a_hundred() -> None:
         (day(), EVEN, {"rejected": 4, "doubtful": 4}, Part.CLOCK, Finding.CLOCK_CHANGE),
         (day(), EVEN, {"rejected": 4, "ahead": 4}, Part.CLOCK, Finding.CLOCK_SKEW),
         (day(), EVEN, {"duplicates": 24}, Part.DUPLICATES, Finding.DOUBLED_DAY),
+        (day({12: Hour(12, 40, 40, 60.0, 10.0)}), EVEN, {}, Part.DUPLICATES, Finding.OVERLAP),
+        (day({12: Hour(12, 40, 40, 60.0, 0.0, 301.0)}), EVEN, {}, Part.JUMPS, Finding.JUMP),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_and_lowers_its_part_alone(
@@ -93,6 +95,25 @@ def test_what_happens_every_day_is_no_finding(one: Counted, balance: Balance, ta
 def test_a_quiet_night_is_no_flat_line_and_without_weeks_nothing_is_unusual() -> None:
     assert score(day({12: Hour(12, 9000, 8990, 60.0)}), by=Judge(15)).findings == ()
     assert score(day(), by=Judge(15)).findings == ()
+
+
+def test_more_than_can_pass_a_line_is_a_jump_without_any_weeks_before_and_however_long_intervals_are() -> None:
+    for interval in (15, 240):
+        one = Counted(DAY, (Hour(12, 900_000, 0, 15.0, 0.0, 60_000.0),), 1, {12: 15})
+        verdict = score(one, by=Judge(interval))
+        assert Finding.JUMP in verdict.findings
+        assert verdict.parts[Part.JUMPS] == 0
+
+
+def test_the_balance_leaves_out_days_that_are_nothing_like_the_others() -> None:
+    days = {DAY - timedelta(days=back): Balance(400 + back, 400) for back in range(10)}
+    even = four_weeks(days, DAY)
+    assert (even.entries, even.exits) == (4045, 4000)
+    days[DAY] = Balance(900_000, 3)
+    assert four_weeks(days, DAY) == Balance(3645, 3600)
+    assert four_weeks({DAY: Balance(900_000, 3)}, DAY) == Balance(900_000, 3)
+    quiet = {DAY - timedelta(days=back): Balance(2, 2) for back in range(5)} | {DAY: Balance(90, 90)}
+    assert four_weeks(quiet, DAY) == Balance(98, 98)
 
 
 def test_a_day_without_counts_is_missing_unless_the_store_is_closed_or_all_was_refused() -> None:

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.sensors import rules
 from shared.sensors.errors import NoRows, TooManyRows, UnreadableCsv
+from shared.sensors.model import Sorted, TransactionRow
 from tenant_context.errors import BadRequest, Invalid, RmapError
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -178,6 +180,28 @@ def test_a_line_that_cannot_be_read_refuses_its_whole_receipt_which_is_kept(
         "id": "r1", "site": "berlin", "time": "2026-03-02T10:00:00Z", "currency": "EUR",
     }  # fmt: skip
     assert all(one.content == {"id": "r1", "site": "berlin"} for one in refused if one is not bad)
+
+
+def test_a_receipt_of_more_lines_than_one_may_have_is_refused_alone() -> None:
+    head, line = "id,site,time,currency,sku,quantity,unit_price\n", "berlin,2026-03-02T10:00:00Z,EUR"
+    text = "".join(
+        f"{receipt},{line},s{n},1,2.00\n" for receipt, most in (("r1", 2_000), ("r2", 2_001)) for n in range(most)
+    )
+    found = rules.read_transactions_csv((head + text + f"r3,{line},tea,1,2.00\n").encode())
+    assert [(receipt.id, len(receipt.lines)) for _, receipt in found.taken] == [("r1", 2_000), ("r3", 1)]
+    refused = rules.refusals(found)
+    assert [one.row for one in refused] == list(range(2_000, 4_001))
+    assert {(one.field, one.code) for one in refused} == {("lines", "invalid")}
+    assert refused[0].message == "are 2001, and a receipt has 2000 at most"
+    assert len(refused[0].content["lines"]) == 2_001
+    assert sales({**SALE, "lines": SALE["lines"][:1] * 2_001}) == (0, [(0, "lines", "invalid")], 0)
+
+
+def test_a_receipt_that_no_message_can_hold_is_refused_alone() -> None:
+    found: Sorted[TransactionRow] = Sorted()
+    row = msgspec.convert({**SALE, "id": "r1"}, TransactionRow)
+    assert rules.small_enough(found, [(0, row, b"x" * 500_001), (1, row, b"x" * 500_000)]) == [(1, b"x" * 500_000)]
+    assert [(one.row, one.field, one.code) for one in found.refused] == [(0, "lines", "too-large")]
 
 
 def test_a_receipt_whose_particulars_are_wrong_is_kept_with_all_its_lines_once() -> None:

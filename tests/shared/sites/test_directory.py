@@ -8,7 +8,7 @@ import pytest
 
 from local.stack import Stack
 from shared.sites.gateway import Directory
-from shared.sites.model import Listed, Profile, SensorDraft, Site, SiteDraft
+from shared.sites.model import DeviceDraft, Listed, Profile, SensorDraft, Setup, Site, SiteDraft
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
 from shared.sites.repository.tree import TreeRepository
@@ -19,6 +19,7 @@ from tenant_context.aws import AwsClient
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.dynamo import Table
+from tenant_context.errors import Invalid
 from tenant_context.postgres import Database
 
 SITE = SiteDraft(name="Flagship", code="flagship", address="", time_zone="Europe/Berlin", metadata={})
@@ -134,3 +135,46 @@ def test_a_directory_that_was_lost_is_rebuilt(
     assert set(directory.find(acme, "sensors", {"door-1", "door-2"})) == {"door-1"}
     with database.transaction(acme) as tx:
         assert keeper.rebuild(tx) == {"sites": 0, "sensors": 0}
+
+
+AN_ID = "01a2015e-3f7f-735a-b4fa-0a8da25de76f"
+
+
+@pytest.mark.parametrize("name", [AN_ID, AN_ID.upper()])
+def test_no_code_and_no_serial_reads_as_an_id(
+    database: Database, sites: Sites, sensors: Sensors, acme: TenantContext, name: str
+) -> None:
+    with database.transaction(acme) as tx:
+        site = sites.create(tx, SITE)
+        sensor = sensors.register(tx, door_at(site))
+    with database.transaction(acme) as tx:
+        for refused, field in (
+            (lambda: sites.create(tx, replace(SITE, code=name)), "/code"),
+            (lambda: sites.amend(tx, site.id, replace(SITE, code=name), 1), "/code"),
+            (lambda: sensors.register(tx, replace(door_at(site), serial=name)), "/serial"),
+            (lambda: sensors.replace(tx, sensor.id, DeviceDraft(name)), "/serial"),
+        ):
+            with pytest.raises(Invalid) as found:
+                refused()
+            assert [(one.pointer, one.code) for one in found.value.errors] == [(field, "reads-as-id")]
+        assert sites.amend(tx, site.id, replace(SITE, code=name.replace("-", "")), 1).version == 2
+
+
+def test_codes_and_serials_that_came_in_otherwise_take_no_id_from_its_owner(
+    database: Database, sites: Sites, sensors: Sensors, directory: Directory, acme: TenantContext
+) -> None:
+    with database.transaction(acme) as tx:
+        site, other = sites.create(tx, SITE), sites.create(tx, replace(SITE, code="other"))
+        sensor = sensors.register(tx, door_at(site))
+        evil = sensors.register(tx, replace(door_at(other), serial="evil"))
+    with database.transaction(acme) as tx:  # as an import writes it
+        tx.run("UPDATE sites SET code = %s WHERE id = %s", (str(site.id), other.id))
+        tx.run("UPDATE sensors SET serial = %s WHERE id = %s", (str(sensor.id), evil.id))
+    with database.transaction(acme) as tx:
+        keeper = DirectoryKeeper(SiteRepository(database), SensorRepository(database), directory)
+        assert keeper.rebuild(tx) == {"sites": 0, "sensors": 0}
+    with database.transaction(acme) as tx:
+        sensors.set_up(tx, evil.id, Setup(model="evil"), evil.version)
+    assert directory.find(acme, "sites", {str(site.id)}) == {str(site.id): site.id}
+    known = directory.look_up(acme, {str(sensor.id), str(evil.id)})
+    assert {reference: one.id for reference, one in known.items()} == {str(one.id): one.id for one in (sensor, evil)}
