@@ -202,6 +202,7 @@ def _undo() -> NoReturn:
 
 _OF_ROWS = ("21", "22", "23")
 """Classes of PostgreSQL's errors that are of what was to be written: twice the same, no value, against a rule."""
+_CANNOT_BE = "cannot be written: it is none that the store takes"
 
 
 def _is_of_rows(error: Exception) -> bool:
@@ -220,8 +221,7 @@ def _poisoned(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
         content = _vanished(kind, place, row)["content"]
     except (KeyError, ValueError, TypeError):
         content = {"values": row}
-    message = "cannot be written: it is none that the store takes"
-    return {"row": place, "field": "", "code": "poison", "message": message, "content": content}
+    return {"row": place, "field": "", "code": "poison", "message": _CANNOT_BE, "content": content}
 
 
 class Recalibration:
@@ -281,7 +281,12 @@ class Resubmission:
         data = _single(batch, rfc3339(tx.now), msgspec.json.decode(encoded))
         self._raw.begin(tx, kept.kind, data)
         write = self._raw.write_counts if counts else self._raw.write_transactions
-        outcome, unknown = write(tx, data)
+        try:
+            outcome, unknown = write(tx, data)
+        except Exception as error:
+            if not _is_of_rows(error):
+                raise
+            raise _still_wrong(Refused(0, "", "poison", _CANNOT_BE)) from error
         if unknown:
             raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
         self._raw.end_each(tx, [(data, outcome)])

@@ -1,7 +1,7 @@
 """A place that is removed while something is written of it: one of the two is refused, and nothing is left behind."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -95,7 +95,10 @@ def test_a_place_that_is_being_counted_is_not_removed(
     acme, _ = two_tenants
     site, sensor = add_sensor(database, acme)
     zone, district = store(database, acme, "zone"), store(database, acme, "district")
-    within = "INSERT INTO site_tree (tenant_id, site_id, kind, parent_id, parent_kind, since) VALUES (%s, %s, %s, %s, %s, now())"
+    within = (
+        "INSERT INTO site_tree (tenant_id, site_id, kind, parent_id, parent_kind, since)"
+        " VALUES (%s, %s, %s, %s, %s, now())"
+    )
     with database.transaction(acme) as tx:
         tx.run(within, (acme.tenant, site, "site", district, "district"))
         tx.run(within, (acme.tenant, zone, "zone", site, "site"))
