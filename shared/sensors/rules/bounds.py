@@ -36,6 +36,6 @@ def amount_fault(amounts: Iterable[tuple[str, Decimal, Decimal]]) -> tuple[str, 
 
 def units_fault(quantities: Iterable[Decimal]) -> tuple[str, str, str] | None:
     """The same of a receipt's pieces, which are kept together too; each of them can be kept."""
-    if abs(sum(quantities)) > LARGEST:
+    if abs(sum(quantities, Decimal(0))) > LARGEST:
         return "lines", "amount", f"are more than {LARGEST} pieces together"
     return None
