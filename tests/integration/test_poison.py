@@ -16,6 +16,7 @@ from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import Unavailable
 from tenant_context.postgres import Database
+from tenant_context.wire import PageQuery, page
 from tests.integration.test_ingest_line import MONDAY, add_sensor, count, footfall, part
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -98,3 +99,26 @@ def test_what_is_no_row_s_fault_is_tried_again(
     monkeypatch.undo()
     process(database, acme, data)
     assert footfall(database, acme) == (5, 2, 30)
+
+
+@pytest.mark.parametrize("size", [30_000, 2_000_000])
+def test_pages_of_refused_rows_end_where_an_answer_has_no_room(
+    database: Database, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("shared.measurements.repository.batches.MOST_BYTES", 100_000)
+    monkeypatch.setattr("tenant_context.pages.MOST_BYTES", 100_000)
+    acme, _ = two_tenants
+    large = {"row": 0, "field": "", "code": "invalid", "message": "is none", "content": {"é" * 10: "é" * (size // 2)}}
+    process(database, acme, {**part([]), "refused": [{**large, "row": row} for row in range(7)]})
+    seen, after, pages = list[int](), None, 0
+    while True:
+        rows = BatchRepository(database).rejected(acme, batch=None, after=after, limit=51)
+        assert sum(len(text.encode()) for text, _ in rows) < 100_000 + 2 * (size + 1_000)
+        shown = msgspec.json.decode(page(rows, 50))
+        seen += [one["row"] for one in shown["items"]]
+        pages += 1
+        if shown["next_cursor"] is None:
+            break
+        after = PageQuery(cursor=shown["next_cursor"]).after()
+    assert seen == list(reversed(range(7)))
+    assert pages == (3 if size < 100_000 else 7)
