@@ -277,6 +277,11 @@ def test_a_device_bound_key_uploads_no_files(house: House, database: Database) -
                              "scopes": {"sensor": "x"}})  # fmt: skip
     with pytest.raises(Forbidden), database.transaction(bound) as tx:
         house.requests.announce(tx, model.Wanted("counts", "csv", 10))
+    with database.transaction(house.tenant) as tx:
+        others, _, _ = house.requests.announce(tx, model.Wanted("counts", "csv", 10))
+    for asked in (house.requests.links, house.requests.complete, house.requests.cancel):
+        with pytest.raises(Forbidden), database.transaction(bound) as tx:
+            asked(tx, others)
 
 
 def test_the_same_file_again_changes_nothing_and_a_corrected_one_revises(house: House) -> None:

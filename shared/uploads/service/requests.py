@@ -28,8 +28,7 @@ class Uploads:
 
     def announce(self, tx: Transaction, wanted: Wanted) -> tuple[UploadId, bytes, dict[str, Any]]:
         """Get ready for a file: its id, its JSON and where to put it. Errors: TooManyUploads, Forbidden."""
-        if tx.tenant.scopes.get("sensor"):
-            raise Forbidden("This is the key of a sensor's device; files are uploaded by keys of their own.")
+        _check_key(tx.tenant)
         upload = UploadId(self._new_id())
         key = key_of(tx.tenant.tenant, upload)
         parts = self._files.expect(key, wanted)
@@ -37,7 +36,8 @@ class Uploads:
         return upload, self._uploads.shown(tx, upload), _told(self._files.links(key, wanted, parts, tx.now))
 
     def links(self, tx: Transaction, upload: UploadId) -> dict[str, Any]:
-        """Where to put the file, anew. Errors: UploadNotFound, UploadOver."""
+        """Where to put the file, anew. Errors: UploadNotFound, UploadOver, Forbidden."""
+        _check_key(tx.tenant)
         wanted, status, parts = self._uploads.take(tx, upload)
         check_open(status)
         return _told(self._files.links(key_of(tx.tenant.tenant, upload), wanted, parts, tx.now))
@@ -45,8 +45,9 @@ class Uploads:
     def complete(self, tx: Transaction, upload: UploadId) -> bytes:
         """Have a file read that is there now; asked again while it is read, a worker is told once more.
 
-        Errors: UploadNotFound, UploadOver, UploadIncomplete.
+        Errors: UploadNotFound, UploadOver, UploadIncomplete, Forbidden.
         """
+        _check_key(tx.tenant)
         wanted, status, parts = self._uploads.take(tx, upload)
         if status not in {"queued", "reading"}:
             check_open(status)
@@ -57,7 +58,11 @@ class Uploads:
         return self._uploads.shown(tx, upload)
 
     def cancel(self, tx: Transaction, upload: UploadId) -> None:
-        """Forget the file; rows of it that are with the queue already stay. Errors: UploadNotFound, UploadOver."""
+        """Forget the file; rows of it that are with the queue already stay.
+
+        Errors: UploadNotFound, UploadOver, Forbidden.
+        """
+        _check_key(tx.tenant)
         _, status, parts = self._uploads.take(tx, upload)
         if status not in {"queued", "reading", "expired"}:
             check_open(status)
@@ -78,6 +83,12 @@ class Uploads:
     ) -> list[tuple[str, UUID]]:
         """JSON and id of the rows of a file that were refused. Errors: UploadNotFound."""
         return self._uploads.rejected(tenant, upload, after=after, limit=limit)
+
+
+def _check_key(tenant: TenantContext) -> None:
+    """Files hold counts of any sensor: a device's key, which is good for its own alone, may do nothing with them."""
+    if tenant.scopes.get("sensor"):
+        raise Forbidden("This is the key of a sensor's device; files are uploaded by keys of their own.")
 
 
 def _told(links: Links) -> dict[str, Any]:
