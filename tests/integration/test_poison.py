@@ -1,5 +1,6 @@
 """A row that cannot be written is kept among the refused, and the rest of its part is written."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ def process(database: Database, tenant: TenantContext, data: dict[str, Any], kin
 
 
 def refused(database: Database, tenant: TenantContext, data: dict[str, Any]) -> list[tuple[int, str]]:
-    kept = BatchRepository(database).rejected(tenant, batch=UUID(data["batch"]), after=None, limit=100)
+    kept = BatchRepository(database).rejected(tenant, batch=UUID(data["batch"]), after=None, limit=5_000)
     told = [msgspec.json.decode(text) for text, _ in kept]
     return sorted((one["row"], one["code"]) for one in told)
 
@@ -122,3 +123,85 @@ def test_pages_of_refused_rows_end_where_an_answer_has_no_room(
         after = PageQuery(cursor=shown["next_cursor"]).after()
     assert seen == list(reversed(range(7)))
     assert pages == (3 if size < 100_000 else 7)
+
+
+def sales(site: UUID, bad: Sequence[object], number: int = 2_000) -> list[list[Any]]:
+    """Receipts, every second of which only PostgreSQL refuses."""
+    return [
+        [str(site), str(n), MONDAY.isoformat(), "EUR", "1", None,
+         [["sku", bad[n % len(bad)] if n % 2 else "1", "1"]]]
+        for n in range(number)
+    ]  # fmt: skip
+
+
+def told(database: Database, tenant: TenantContext, data: dict[str, Any]) -> tuple[int, int, str]:
+    shown = msgspec.json.decode(BatchRepository(database).show(tenant, UUID(data["batch"])))
+    return shown["stored"], shown["quarantined"], shown["state"]
+
+
+def test_thousands_of_bad_rows_cost_no_more_statements_than_one(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    site, sensor = add_sensor(database, acme)
+    start, end = (MONDAY + timedelta(days=1, minutes=minute) for minute in (0, 15))
+    counts = [count(sensor, n, 1, 0) for n in range(1_000)]
+    wrong = [[str(sensor), f"{n}", start.isoformat(), end.isoformat(), 2**31 + n, 0] for n in range(1_000)]
+    for kind, rows in (("transactions", sales(site, ["0E-99999", "1e13", "many"])), ("counts", [*counts, *wrong])):
+        data, before = part(rows), database.statements
+        process(database, acme, data, kind)
+        assert database.statements - before < 30
+        assert told(database, acme, data) == (1_000, 1_000, "done")
+        assert {code for _, code in refused(database, acme, data)} == {"poison"}
+        again = database.statements
+        process(database, acme, data, kind)
+        assert database.statements - again < 5
+        assert told(database, acme, data) == (1_000, 1_000, "done")
+    assert footfall(database, acme)[0] == 1_000
+    assert tuple(database.read(acme, "SELECT sum(transactions), sum(units) FROM sales_15m")[0]) == (1_000, 1_000)
+
+
+def test_what_nobody_knows_to_be_wrong_is_looked_for_so_often_at_most(
+    database: Database, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    site, _ = add_sensor(database, acme)
+    monkeypatch.setattr(RawRepository, "unwritable", lambda *_: [])
+    good = sales(site, ["1"], 1_200)
+    data = part([*good[:1_000], *sales(site, ["0E-99999"], 1_300)[1_200:], *good[1_000:]])
+    data["rows"] = [[*row[:1], f"{n}", *row[2:]] for n, row in enumerate(data["rows"])]
+    before = database.statements
+    process(database, acme, data, "transactions")
+    assert database.statements - before < 700
+    stored, quarantined, state = told(database, acme, data)
+    assert (stored + quarantined, state) == (1_300, "done")
+    assert 1_000 < stored <= 1_250
+    process(database, acme, data, "transactions")
+    assert told(database, acme, data) == (stored, quarantined, state)
+
+
+def test_the_search_ends_with_its_time(
+    database: Database, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    site, _ = add_sensor(database, acme)
+    monkeypatch.setattr(RawRepository, "unwritable", lambda *_: [])
+    monkeypatch.setattr("shared.measurements.service._SECONDS", 0)
+    data = part(sales(site, ["0E-99999"], 100))
+    before = database.statements
+    with pytest.raises(psycopg.DataError):  # nothing was found that can be written: it comes again
+        process(database, acme, data, "transactions")
+    assert database.statements - before < 20
+    assert database.read(acme, "SELECT count(*) FROM rejected_rows") == [(0,)]
+
+
+def test_one_row_among_thousands_that_nobody_knows_to_be_wrong_is_found(
+    database: Database, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    site, _ = add_sensor(database, acme)
+    monkeypatch.setattr(RawRepository, "unwritable", lambda *_: [])
+    rows = sales(site, ["1"])
+    rows[700][-1] = rows[1_500][-1] = [["sku", "0E-99999", "1"]]
+    data = part(rows)
+    process(database, acme, data, "transactions")
+    assert told(database, acme, data) == (1_998, 2, "done")
+    assert [row for row, _ in refused(database, acme, data)] == [700, 1_500]
