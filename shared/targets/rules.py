@@ -116,7 +116,9 @@ def gone_by(days: Sequence[date], zone: ZoneInfo, now: datetime) -> dict[date, F
         start, end = midnight(zone, day), midnight(zone, day + _ONE_DAY)
         if start >= now:
             break
-        found[day] = min(Fraction(1), Fraction((now - start) // _SECOND, (end - start) // _SECOND))
+        # A zone that changed sides of the date line has a day of no length.
+        long = (end - start) // _SECOND
+        found[day] = min(Fraction(1), Fraction((now - start) // _SECOND, long)) if long > 0 else Fraction(1)
     return found
 
 
