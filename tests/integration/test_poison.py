@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
+from psycopg import sql
 
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
@@ -205,3 +206,26 @@ def test_one_row_among_thousands_that_nobody_knows_to_be_wrong_is_found(
     process(database, acme, data, "transactions")
     assert told(database, acme, data) == (1_998, 2, "done")
     assert [row for row, _ in refused(database, acme, data)] == [700, 1_500]
+
+
+def test_what_was_corrected_without_end_is_corrected_once_more(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    site, sensor = add_sensor(database, acme)
+    sale: list[Any] = [str(site), "1", MONDAY.isoformat(), "EUR", "999999999", None, []]
+    process(database, acme, part([count(sensor, 0, 5, 2), [str(sensor), "7", MONDAY.isoformat(), 3, 1]]))
+    process(database, acme, part([sale]), "transactions")
+    with database.transaction(acme) as tx:
+        for table in ("people_counts", "counter_readings", "transactions"):
+            tx.run(sql.SQL("UPDATE {} SET revision = 32767").format(sql.Identifier(table)))
+        tx.run("UPDATE sales_15m SET revenue = 99999999999999, units = 999999999999999")
+        tx.run("UPDATE sales_day SET revenue = 99999999999999, units = 999999999999999")
+    counts = part([count(sensor, 0, 7, 2), [str(sensor), "7", MONDAY.isoformat(), 4, 1]], at=1)
+    process(database, acme, counts)
+    process(database, acme, part([[*sale[:4], "9", *sale[5:]]], at=1), "transactions")
+    more = part([[*sale[:1], f"more{n}", *sale[2:6], [["a", "1000000000", "1"]]] for n in range(9)], at=2)
+    process(database, acme, more, "transactions")
+    assert (told(database, acme, counts)[1], told(database, acme, more)) == (0, (9, 0, "done"))
+    for table in ("people_counts", "counter_readings", "transactions"):
+        query = sql.SQL("SELECT max(revision) FROM {}").format(sql.Identifier(table)).as_string()
+        with database.transaction(acme) as tx:
+            assert tx.one(query) == (32768,)
