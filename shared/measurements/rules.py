@@ -1,6 +1,7 @@
 """What rows become on their way into the tables."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.sensors.model import ReadAs
 from shared.sites.model import Setup
 
 _DEEPEST = 16
@@ -21,6 +23,14 @@ LONGEST = timedelta(hours=24)
 """Between standings further apart nobody can say when people came: there is no interval, and coverage tells so."""
 LARGEST = 1_000_000
 """A counter that went further at once was set, and did not count."""
+
+_OF_A_READING = 5
+_QUEUED = {
+    6: ("sensor", "line", "start", "end", "entries", "exits"),
+    5: ("sensor", "line", "end", "entries", "exits"),
+    7: ("site", "id", "time", "currency", "total", "cancels", "lines"),
+}
+"""What the values of a queued row are, by their number."""
 
 
 def is_standing(values: Sequence[Any]) -> bool:
@@ -102,6 +112,60 @@ def storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def search(
+    places: Sequence[int], bears: Callable[[Sequence[int]], bool], goes_on: Callable[[int], bool]
+) -> tuple[list[int], list[int]]:
+    """Of places whose rows cannot be written together: those that cannot alone, and those that it was not told of.
+
+    By halves, the largest first, for as long as it `goes_on` after so many tries. What bears is no more asked about.
+    """
+    bad: list[int] = []
+    waiting, tries = deque(_halves(places)), 0
+    while waiting and goes_on(tries):
+        some, tries = waiting.popleft(), tries + 1
+        if bears(some):
+            continue
+        if len(some) == 1:
+            bad += some
+        else:
+            waiting.extend(_halves(some))
+    return bad, [place for some in waiting for place in some]
+
+
+def _halves(places: Sequence[int]) -> list[Sequence[int]]:
+    half = len(places) // 2
+    return [some for some in (places[:half], places[half:]) if some]
+
+
 def units(lines: Sequence[Sequence[Any]]) -> Decimal:
     """How many pieces a receipt's lines are together."""
     return sum((Decimal(line[1]) for line in lines), Decimal(0))
+
+
+def vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
+    """The same of one whose sensor or store is gone."""
+    message = "was there when the row came in, but no longer when it was written"
+    if kind == "counts" and len(row) == WITH_RAW:
+        row = [*row[:4], *row[6:]]  # as it was counted: it is calibrated when it is sent again
+    read_as = ReadAs(settled=True)
+    if kind == "counts" and is_standing(row):
+        read_as, row = ReadAs(cumulative=True, daily=len(row) > _OF_A_READING, settled=True), row[:_OF_A_READING]
+    content = dict(zip(_QUEUED[len(row)], row, strict=True))
+    if kind == "counts":
+        content["read_as"] = msgspec.to_builtins(read_as)
+    if "end" in content:
+        content.setdefault("start", content["end"])
+    if kind == "transactions":
+        lines = [dict(zip(("sku", "quantity", "unit_price"), line, strict=True)) for line in row[-1]]
+        content = {**content, "lines": lines}
+    field = "sensor" if kind == "counts" else "site"
+    return {"row": place, "field": field, "code": "vanished", "message": message, "content": content}
+
+
+def poisoned(kind: str, place: int, row: list[Any], why: str) -> dict[str, Any]:
+    """A row that cannot be written, as it is kept among the refused."""
+    try:
+        content = vanished(kind, place, row)["content"]
+    except (KeyError, ValueError, TypeError):
+        content = {"values": row}
+    return {"row": place, "field": "", "code": "poison", "message": why, "content": content}

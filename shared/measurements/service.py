@@ -1,5 +1,6 @@
 """The processor of the ingest line: writes the parts of batches."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,10 +14,9 @@ from shared.measurements import rules as measured
 from shared.measurements.errors import AlreadyResubmitted, WrongTime
 from shared.measurements.model import Outcome, Recalibrated, Resubmitted
 from shared.measurements.repository.raw import RawRepository
-from shared.measurements.rules import WITH_RAW
 from shared.sensors import rules
 from shared.sensors.gateway import count_row, reading_row, transaction_row
-from shared.sensors.model import ReadAs, Refused
+from shared.sensors.model import Refused
 from shared.sensors.service import Find, Look
 from shared.sites.model import SensorId
 from shared.sites.repository.beats import BeatRepository
@@ -122,7 +122,10 @@ class Processor:
         """Note what became of parts whose rows are written; the ledger comes last, as everybody waits for its sums."""
         ended = []
         for tenant, data, outcome, unknown in written:
-            refused = [*data["refused"], *(_vanished(self._kind, place, data["rows"][place]) for place in unknown)]
+            refused = [
+                *data["refused"],
+                *(measured.vanished(self._kind, place, data["rows"][place]) for place in unknown),
+            ]
             self._raw.reject(tx, UUID(data["batch"]), refused)
             ended.append((tenant, data, replace(outcome, quarantined=outcome.quarantined + data.get("poisoned", 0))))
         self._raw.end_each(tx, [(data, outcome) for _, data, outcome in ended])
@@ -144,6 +147,11 @@ class Processor:
         for heed in self._heeds if parts else ():
             heed(tx, parts)
 
+    def unwritable(self, tenant: TenantContext, rows: Sequence[Any]) -> list[int]:
+        """The places of rows that PostgreSQL says it cannot write."""
+        with self._database.transaction(tenant) as tx:
+            return self._raw.unwritable(tx, self._kind, rows)
+
     def bears(self, tenant: TenantContext, data: dict[str, Any]) -> bool:
         """Whether rows can be written: it is tried, and undone."""
         try:
@@ -159,37 +167,61 @@ class Processor:
         return True
 
 
+_TRIES = 100
+_SECONDS = 10.0
+"""For which rows that cannot be written are looked for by trying: others wait for the same function."""
+
+
 class Quarantine:
-    """Has a part written without the rows that cannot be, where there are any: those are kept among the refused."""
+    """Has a part written without the rows that cannot be, where there are any: those are kept among the refused.
+
+    PostgreSQL is asked which they are; only what it does not know of is looked for by trying, so often at most and so
+    long. Rows that it was not told of by then are refused too, and whole: sent again, each is told off alone.
+    """
 
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
 
     def __call__(self, tenant: TenantContext, message: Message) -> None:
         """Write a part of a batch, and look for what is wrong with it only where that fails."""
-        try:
-            self._processor(tenant, message)
-        except Exception as error:
-            if not _is_of_rows(error) or not message.data["rows"]:
-                raise
-            data, rows = message.data, message.data["rows"]
-            poison = self._poison(tenant, data, list(range(len(rows)))) or _doubles(rows)
-            # Where no row at all can be written, the fault is rather ours.
-            if not poison or len(poison) == len(rows) > 1:
-                raise
-            refused = [*data["refused"], *(_poisoned(message.kind, place, rows[place]) for place in poison)]
-            good = [row for place, row in enumerate(rows) if place not in set(poison)]
-            told = {**data, "rows": good, "refused": refused, "poisoned": len(poison)}
-            self._processor(tenant, Message(message.tenant, message.id, message.kind, told))
+        refused: dict[int, str] = {}
+        for look in (self._known, self._tried):
+            try:
+                self._processor(tenant, _without(message, refused))
+            except Exception as error:
+                if not _is_of_rows(error) or not message.data["rows"]:
+                    raise
+                refused |= look(tenant, message, refused)
+                # Where no row at all can be written, the fault is rather ours.
+                if len(refused) == len(message.data["rows"]) > 1:
+                    raise
+            else:
+                return
+        self._processor(tenant, _without(message, refused))
 
-    def _poison(self, tenant: TenantContext, data: dict[str, Any], places: list[int]) -> list[int]:
-        """The places of rows that cannot be written even alone, by halves."""
-        if self._processor.bears(tenant, {**data, "rows": [data["rows"][place] for place in places]}):
-            return []
-        if len(places) == 1:
-            return places
-        half = len(places) // 2
-        return self._poison(tenant, data, places[:half]) + self._poison(tenant, data, places[half:])
+    def _known(self, tenant: TenantContext, message: Message, _: dict[int, str]) -> dict[int, str]:
+        return dict.fromkeys(self._processor.unwritable(tenant, message.data["rows"]), _CANNOT_BE)
+
+    def _tried(self, tenant: TenantContext, message: Message, refused: dict[int, str]) -> dict[int, str]:
+        data, rows = message.data, message.data["rows"]
+        until = time.monotonic() + _SECONDS
+        bad, left = measured.search(
+            [place for place in range(len(rows)) if place not in refused],
+            lambda some: self._processor.bears(tenant, {**data, "rows": [rows[place] for place in some]}),
+            lambda tries: tries < _TRIES and time.monotonic() < until,
+        )
+        return dict.fromkeys(bad, _CANNOT_BE) | dict.fromkeys(left, _NOT_TOLD_APART)
+
+
+def _without(message: Message, refused: dict[int, str]) -> Message:
+    """A part without some of its rows, which are told of as refused."""
+    if not refused:
+        return message
+    data, rows = message.data, message.data["rows"]
+    told = [measured.poisoned(message.kind, place, rows[place], why) for place, why in sorted(refused.items())]
+    good = [row for place, row in enumerate(rows) if place not in refused]
+    left = {**data, "rows": good, "refused": [*data["refused"], *told], "poisoned": len(told)}
+    return Message(message.tenant, message.id, message.kind, left)
 
 
 class _Undone(Exception):
@@ -202,26 +234,15 @@ def _undo() -> NoReturn:
 
 _OF_ROWS = ("21", "22", "23")
 """Classes of PostgreSQL's errors that are of what was to be written: twice the same, no value, against a rule."""
+_CANNOT_BE = "cannot be written: it is none that the store takes"
+_NOT_TOLD_APART = "came with many rows that the store does not take, and was not told apart from them; send it again"
+_NO_VALUE = (ValueError, TypeError, ArithmeticError, IndexError)
+"""What Python says of the same."""
 
 
 def _is_of_rows(error: Exception) -> bool:
     """Whether something is wrong with what was to be written, which trying again does not mend."""
-    return str(getattr(error, "sqlstate", "")).startswith(_OF_ROWS) or isinstance(error, ValueError | TypeError)
-
-
-def _doubles(rows: list[list[Any]]) -> list[int]:
-    """The places of rows that a later one of the same part says anew."""
-    latest = {tuple(map(str, row[:3])): place for place, row in enumerate(rows)}
-    return sorted(set(range(len(rows))) - set(latest.values()))
-
-
-def _poisoned(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
-    try:
-        content = _vanished(kind, place, row)["content"]
-    except (KeyError, ValueError, TypeError):
-        content = {"values": row}
-    message = "cannot be written: it is none that the store takes"
-    return {"row": place, "field": "", "code": "poison", "message": message, "content": content}
+    return str(getattr(error, "sqlstate", "")).startswith(_OF_ROWS) or isinstance(error, _NO_VALUE)
 
 
 class Recalibration:
@@ -282,7 +303,12 @@ class Resubmission:
         data = _single(batch, rfc3339(tx.now), msgspec.json.decode(encoded))
         self._raw.begin(tx, kept.kind, data)
         write = self._raw.write_counts if counts else self._raw.write_transactions
-        outcome, unknown = write(tx, data)
+        try:
+            outcome, unknown = write(tx, data)
+        except Exception as error:
+            if not _is_of_rows(error):
+                raise
+            raise _still_wrong(Refused(0, "", "poison", _CANNOT_BE)) from error
         if unknown:
             raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
         self._raw.end_each(tx, [(data, outcome)])
@@ -328,34 +354,6 @@ def _single(batch: UUID, received_at: str, row: list[Any]) -> dict[str, Any]:
     """A batch of one row, in the queue's form."""
     numbers = {"rows_in_batch": 1, "duplicates": 0, "rejected_in_batch": 0, "part": 0, "parts": 1}
     return {"batch": str(batch), "received_at": received_at, **numbers, "rows": [row], "refused": []}
-
-
-_OF_A_READING = 5
-_QUEUED = {
-    6: ("sensor", "line", "start", "end", "entries", "exits"),
-    5: ("sensor", "line", "end", "entries", "exits"),
-    7: ("site", "id", "time", "currency", "total", "cancels", "lines"),
-}
-"""What the values of a queued row are, by their number."""
-
-
-def _vanished(kind: str, place: int, row: list[Any]) -> dict[str, Any]:
-    message = "was there when the row came in, but no longer when it was written"
-    if kind == "counts" and len(row) == WITH_RAW:
-        row = [*row[:4], *row[6:]]  # as it was counted: it is calibrated when it is sent again
-    read_as = ReadAs(settled=True)
-    if kind == "counts" and measured.is_standing(row):
-        read_as, row = ReadAs(cumulative=True, daily=len(row) > _OF_A_READING, settled=True), row[:_OF_A_READING]
-    content = dict(zip(_QUEUED[len(row)], row, strict=True))
-    if kind == "counts":
-        content["read_as"] = msgspec.to_builtins(read_as)
-    if "end" in content:
-        content.setdefault("start", content["end"])
-    if kind == "transactions":
-        lines = [dict(zip(("sku", "quantity", "unit_price"), line, strict=True)) for line in row[-1]]
-        content = {**content, "lines": lines}
-    field = "sensor" if kind == "counts" else "site"
-    return {"row": place, "field": field, "code": "vanished", "message": message, "content": content}
 
 
 def _processed(kind: str, data: dict[str, Any], outcome: Outcome, sites: Sequence[str]) -> Event:

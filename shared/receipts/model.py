@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -28,10 +27,6 @@ class Undone(StrEnum):
     BEYOND = "beyond"
 
 
-Lines = Sequence[tuple[str, Decimal]]
-"""What was bought, or brought back: its number and how many."""
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which receipts of a store: of a time, of one id if wanted, after the last one of a page."""
@@ -51,8 +46,15 @@ class Found:
     at: datetime
     id: str
     undoes: str | None
-    lines: Lines
     original: dict[str, Any] | None
     original_undoes: str | None
     undone_by: Sequence[str]
-    brought: Sequence[Lines]
+    undone: Undone
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Receipts, no more than an answer has room for, and of how many they are: of what was asked for, and one."""
+
+    receipts: Sequence[Found]
+    there: int

@@ -102,8 +102,9 @@ def _check_columns(columns: Columns) -> None:
     if columns.time_format and "%" not in columns.time_format:
         raise WrongSetup("/csv/time_format", "time-format", "must say by % what stands where, as in %d.%m.%Y %H:%M")
     try:
-        datetime(2026, 3, 2, 9, 30, tzinfo=UTC).strftime(columns.time_format)
-    except ValueError as error:
+        written = datetime(2026, 3, 2, 9, 30, tzinfo=UTC).strftime(columns.time_format)
+        datetime.strptime(written, columns.time_format)  # noqa: DTZ007  whether it can be read back at all
+    except (ValueError, re.error) as error:
         raise WrongSetup("/csv/time_format", "time-format", "must be a format as strptime has it") from error
 
 

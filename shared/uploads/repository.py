@@ -12,6 +12,7 @@ from shared.uploads.errors import Abandoned, Busy, TooManyUploads, UploadNotFoun
 from shared.uploads.model import MOST_OPEN, OPEN_HOURS, Mark, Tally, UploadId, Wanted, Work
 from shared.uploads.rules.cutting import batches_of
 from tenant_context.context import TenantContext
+from tenant_context.pages import MOST_BYTES
 from tenant_context.postgres import Database, Transaction
 
 HELD = timedelta(minutes=6)
@@ -38,13 +39,17 @@ _PAGE: LiteralString = f"""
     SELECT json_build_object({_JSON})::text, id FROM ingest_uploads
     WHERE tenant_id = %(tenant)s AND (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"""
 _REJECTED: LiteralString = """
-    SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
-                             'message', message, 'content', content, 'at', app.rfc3339(at),
-                             'resubmitted_as', resubmitted_as)::text, id
-    FROM rejected_rows
-    WHERE tenant_id = %(tenant)s AND batch_id BETWEEN %(first)s AND %(last)s
-      AND (%(after)s::uuid IS NULL OR id < %(after)s)
-    ORDER BY id DESC LIMIT %(limit)s"""
+    SELECT shown, id
+    FROM (SELECT shown, id, row_number() OVER (ORDER BY id DESC) AS n,
+                 sum(octet_length(shown)) OVER (ORDER BY id DESC) - octet_length(shown) AS before
+          FROM (SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
+                                         'message', message, 'content', content, 'at', app.rfc3339(at),
+                                         'resubmitted_as', resubmitted_as)::text AS shown, id
+                FROM rejected_rows
+                WHERE tenant_id = %(tenant)s AND batch_id BETWEEN %(first)s AND %(last)s
+                  AND (%(after)s::uuid IS NULL OR id < %(after)s)
+                ORDER BY id DESC LIMIT %(limit)s) page) weighed
+    WHERE before <= %(most)s OR n <= 2 ORDER BY id DESC"""
 _OPEN: LiteralString = """
     SELECT count(*) FROM ingest_uploads
     WHERE tenant_id = %s AND status IN ('waiting', 'queued', 'reading') AND (status <> 'waiting' OR expires_at > %s)"""
@@ -137,9 +142,12 @@ class UploadRepository:
     def rejected(
         self, tenant: TenantContext, upload: UploadId, *, after: UUID | None, limit: int
     ) -> list[tuple[str, UUID]]:
-        """JSON and id of the rows of a file that were refused, newest first. Errors: UploadNotFound."""
+        """JSON and id of the rows of a file that were refused, newest first. Errors: UploadNotFound.
+
+        Of more than an answer has room for, one.
+        """
         self.show(tenant, upload)
-        values = _values(tenant, upload) | {"after": after, "limit": limit}
+        values = _values(tenant, upload) | {"after": after, "limit": limit, "most": MOST_BYTES}
         return [(row[0], row[1]) for row in self._database.read(tenant, _REJECTED, values)]
 
     def claim(self, tx: Transaction, upload: UploadId) -> Work:

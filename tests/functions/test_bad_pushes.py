@@ -2,11 +2,13 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from shared.sites.model import Columns, Setup
+from shared.sites.model import Calibration, Columns, Line, Setup
 from tests.functions.door import COUNTS, OWN, VENDORS, World
 from tests.shared.vendors import samples
 
@@ -38,6 +40,16 @@ def test_a_count_that_is_none_refuses_its_row_alone(world: World, wrong: str) ->
     status, answer = world.post(COUNTS, f'{{"counts": [{bad}, {json.dumps(OWN)}]}}')
     assert (status, answer["accepted"], codes(answer)) == (202, 1, [("entries", "invalid")])
     assert answer["rejected"][0]["row"] == 0
+
+
+def test_lines_that_count_too_many_together_are_refused(world: World) -> None:
+    merged = {str(n): Line(name="all") for n in range(3)}
+    world.add(
+        "wide", setup=Setup(lines=merged, calibrations=[Calibration(datetime(2026, 1, 1, tzinfo=UTC), Decimal(100))])
+    )
+    rows = [{**OWN, "sensor": "wide", "line": str(n), "entries": 400_000} for n in range(3)]
+    status, answer = world.post(COUNTS, {"counts": [*rows, OWN]})
+    assert (status, answer["accepted"], set(codes(answer))) == (202, 1, {("entries", "too-many")})
 
 
 @pytest.mark.parametrize("wrong", ["NaN", "Infinity", "-Infinity", "0x10", "01"])

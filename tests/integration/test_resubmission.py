@@ -11,10 +11,11 @@ from shared.measurements.errors import AlreadyResubmitted, RejectedNotFound
 from shared.measurements.model import Resubmitted
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
-from shared.measurements.service import Resubmission
+from shared.measurements.service import Processor, Resubmission
 from shared.sites.model import Known, Line, Profile, Setup
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
+from tenant_context.entry.queue import Message
 from tenant_context.errors import Invalid
 from tenant_context.postgres import Database
 from tests.functions.door import COUNTS, OWN, VENDORS, World
@@ -116,6 +117,32 @@ def test_whatever_was_kept_is_told_off_or_taken(
     with pytest.raises(Invalid):
         resubmit(database, acme, rejected, sensor)
     assert resubmit(database, acme, rejected, sensor, ROW).stored == 1
+
+
+def test_what_only_the_store_refuses_is_told_off(database: Database, two_tenants: Tenants) -> None:
+    acme, _ = two_tenants
+    refused = {"row": 0, "field": "site", "code": "unknown-site", "message": "is none", "content": {}}
+    line = Processor(database, RawRepository(uuid7), "transactions", RawRepository.write_transactions)
+    line(acme, Message(acme.tenant, "test", "transactions", {**part([]), "refused": [refused]}))
+    ((_, rejected),) = BatchRepository(database).rejected(acme, batch=None, after=None, limit=1)
+    many = {"sku": "a", "quantity": "1000000000", "unit_price": "0"}
+    sale = {"id": "1", "site": "main", "time": "2026-03-02T09:00:00Z", "currency": "EUR", "total": "1", "lines": [many]}
+    site, _ = add_sensor(database, acme)
+    resubmission = Resubmission(RawRepository(uuid7), lambda *_: {}, lambda *_: {"main": site}, uuid7)
+
+    def again(row: dict[str, Any]) -> str:
+        with pytest.raises(Invalid) as raised, database.transaction(acme) as tx:
+            resubmission(tx, rejected, row)
+        return raised.value.errors[0].code
+
+    assert again({**sale, "lines": [many] * 150}) == "amount"
+    assert again({**sale, "lines": [{**many, "quantity": "0E-99999"}]}) == "too-fine"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shared.sensors.rules.sifting.units_fault", lambda _: None)
+        assert again({**sale, "lines": [many] * 150}) == "poison"
+    assert database.read(acme, "SELECT count(*) FROM transactions") == [(0,)]
+    with database.transaction(acme) as tx:
+        assert resubmission(tx, rejected, sale).stored == 1
 
 
 def refused_at_the_door(

@@ -1,8 +1,11 @@
 """Receipts of tills."""
 
+import msgspec
+
 from functions.sites.routes.declared import SITE, Stores, routes
 from functions.sites.schemas import receipts as wire
 from shared.receipts import rules
+from tenant_context.pages import fitting
 from tenant_context.routing import Answer, Call
 
 
@@ -11,6 +14,7 @@ def transactions(call: Call[None], stores: Stores) -> Answer:
     """List a store's receipts, newest first, with what they undo and what undoes them."""
     query: wire.ReceiptsQuery = call.query
     found = stores.receipts.page(call.tenant, call.id("site_id"), query.asked())
-    items = found[: query.limit]
-    following = wire.cursor_of(items[-1]) if len(found) > query.limit else None
-    return Answer({"items": [rules.shown(one) for one in items], "next_cursor": following})
+    items = [msgspec.json.encode(rules.shown(one)) for one in found.receipts]
+    fit = fitting(map(len, items))
+    following = wire.cursor_of(found.receipts[fit - 1]) if fit < found.there else None
+    return Answer({"items": [msgspec.Raw(one) for one in items[:fit]], "next_cursor": following})

@@ -44,7 +44,7 @@ class ResubmittedOut(Out):
 
 
 class RejectedPage(Out):
-    """A page of refused rows, newest first."""
+    """A page of refused rows, newest first; large ones are fewer than was asked for: `next_cursor` tells of more."""
 
     items: list[ShownRow]
     next_cursor: str | None

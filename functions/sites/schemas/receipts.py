@@ -22,8 +22,8 @@ class ReceiptsQuery(In):
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
     def asked(self) -> Asked:
-        """The domain's form, with one more than the page shows. Raises `Invalid` for a cursor of nobody's."""
-        return Asked(self.from_, self.to, self.id, self._after(), self.limit + 1)
+        """The domain's form. Raises `Invalid` for a cursor of nobody's."""
+        return Asked(self.from_, self.to, self.id, self._after(), self.limit)
 
     def _after(self) -> tuple[datetime, str] | None:
         if self.cursor is None:
@@ -84,7 +84,7 @@ class TransactionOut(Out):
 
 
 class TransactionPage(Out):
-    """A page of receipts, newest first."""
+    """A page of receipts, newest first; large ones are fewer than was asked for: `next_cursor` tells of more."""
 
     items: list[TransactionOut]
     next_cursor: str | None

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from shared.measurements.errors import BatchNotFound
 from tenant_context.context import TenantContext
+from tenant_context.pages import MOST_BYTES
 from tenant_context.postgres import Database
 
 _SHOW_BATCH: LiteralString = """
@@ -17,13 +18,17 @@ _SHOW_BATCH: LiteralString = """
     FROM ingest_batches b LEFT JOIN ingest_parts p ON p.tenant_id = b.tenant_id AND p.batch_id = b.id
     WHERE b.tenant_id = %s AND b.id = %s GROUP BY b.tenant_id, b.id"""
 _PAGE_REJECTED: LiteralString = """
-    SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
-                             'message', message, 'content', content, 'at', app.rfc3339(at),
-                             'resubmitted_as', resubmitted_as)::text, id
-    FROM rejected_rows
-    WHERE tenant_id = %(tenant)s AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
-      AND (%(after)s::uuid IS NULL OR id < %(after)s)
-    ORDER BY id DESC LIMIT %(limit)s"""
+    SELECT shown, id
+    FROM (SELECT shown, id, row_number() OVER (ORDER BY id DESC) AS n,
+                 sum(octet_length(shown)) OVER (ORDER BY id DESC) - octet_length(shown) AS before
+          FROM (SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
+                                         'message', message, 'content', content, 'at', app.rfc3339(at),
+                                         'resubmitted_as', resubmitted_as)::text AS shown, id
+                FROM rejected_rows
+                WHERE tenant_id = %(tenant)s AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
+                  AND (%(after)s::uuid IS NULL OR id < %(after)s)
+                ORDER BY id DESC LIMIT %(limit)s) page) weighed
+    WHERE before <= %(most)s OR n <= 2 ORDER BY id DESC"""
 
 
 class BatchRepository:
@@ -42,6 +47,6 @@ class BatchRepository:
     def rejected(
         self, tenant: TenantContext, *, batch: UUID | None, after: UUID | None, limit: int
     ) -> list[tuple[str, UUID]]:
-        """JSON and id of refused rows, newest first."""
-        values = {"tenant": tenant.tenant, "batch": batch, "after": after, "limit": limit}
+        """JSON and id of refused rows, newest first; of more than an answer has room for, one."""
+        values = {"tenant": tenant.tenant, "batch": batch, "after": after, "limit": limit, "most": MOST_BYTES}
         return [(row[0], row[1]) for row in self._database.read(tenant, _PAGE_REJECTED, values)]

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 from shared.measurements import rules
 from shared.measurements.errors import RejectedNotFound
 from shared.measurements.model import Outcome, RejectedRow
-from shared.measurements.repository import counts, gathered, readings, transactions
+from shared.measurements.repository import counts, gathered, judging, readings, transactions
 from shared.measurements.repository.writing import hold_tree
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
@@ -48,7 +48,9 @@ _END_EACH: LiteralString = """
     ORDER BY batch_id, part"""
 _REJECT: LiteralString = """
     INSERT INTO rejected_rows (tenant_id, id, batch_id, row, field, code, message, content, at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+    SELECT %(tenant)s, id, %(batch)s, row, field, code, message, content, %(now)s
+    FROM unnest(%(ids)s::uuid[], %(row)s::integer[], %(field)s::text[], %(code)s::text[], %(message)s::text[],
+                %(content)s::jsonb[]) AS t (id, row, field, code, message, content)"""
 _SITES: LiteralString = "SELECT id, site_id FROM sensors WHERE tenant_id = %s AND id = ANY(%s::uuid[])"
 _TAKE_REJECTED: LiteralString = """
     SELECT b.kind, r.content, r.resubmitted_as
@@ -127,6 +129,10 @@ class RawRepository:
         """Receipts in, likewise."""
         return transactions.write_transactions(tx, data)
 
+    def unwritable(self, tx: Transaction, kind: str, rows: Sequence[Any]) -> list[int]:
+        """The places of rows that the tables take from nobody, as far as that is known without trying."""
+        return judging.unwritable(tx, kind, rows)
+
     def sites(self, tx: Transaction, kind: str, parts: Sequence[dict[str, Any]]) -> list[list[str]]:
         """The stores that the rows of each part are of, as their sensors stand now."""
         named = [sorted({str(row[0]) for row in part["rows"]}) for part in parts]
@@ -139,15 +145,16 @@ class RawRepository:
 
     def reject(self, tx: Transaction, batch: UUID, refused: Sequence[dict[str, Any]]) -> None:
         """Keep refused rows, so that they can be listed and sent again after a fix."""
-        for one in refused:
-            told = (
-                rules.storable(one["field"]),
-                one["code"],
-                rules.storable(one["message"]),
-                Jsonb(rules.storable(one["content"])),
-            )
-            values = (one["row"], *told, tx.now)
-            tx.run(_REJECT, (tx.tenant.tenant, self._new_id(), batch, *values))
+        if not refused:
+            return
+        values: dict[str, Any] = {"tenant": tx.tenant.tenant, "batch": batch, "now": tx.now}
+        values["ids"] = [self._new_id() for _ in refused]
+        for name in ("row", "code"):
+            values[name] = [one[name] for one in refused]
+        for name in ("field", "message"):
+            values[name] = [rules.storable(one[name]) for one in refused]
+        values["content"] = [Jsonb(rules.storable(one["content"])) for one in refused]
+        tx.run(_REJECT, values)
 
     def take_rejected(self, tx: Transaction, rejected: UUID) -> RejectedRow:
         """A refused row, held until the transaction ends. Errors: RejectedNotFound."""

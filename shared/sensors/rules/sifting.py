@@ -7,7 +7,17 @@ from uuid import UUID
 import msgspec
 
 from shared.sensors.model import CountRow, ReadingRow, Refused, SilentRow, Sorted, TransactionRow
-from shared.sensors.rules.bounds import AHEAD, LARGEST_ROW, LONGEST, MONEY_STEP, OLDEST, QUANTITY_STEP, amount_fault
+from shared.sensors.rules.bounds import (
+    AHEAD,
+    LARGEST_ROW,
+    LONGEST,
+    MONEY_STEP,
+    MOST_PEOPLE,
+    OLDEST,
+    QUANTITY_STEP,
+    amount_fault,
+    units_fault,
+)
 from shared.sensors.rules.refusing import refuse
 
 
@@ -66,15 +76,19 @@ def _reading_fault(index: int, row: ReadingRow, sensors: Mapping[str, UUID], now
 def _count_fault(index: int, row: CountRow, sensors: Mapping[str, UUID], now: datetime) -> Refused | None:
     if row.sensor not in sensors:
         return refuse(index, "sensor", "unknown-sensor", "no active sensor has this id or serial", row)
-    fault = _moment_fault(index, "start", row.start, now, row)
-    if fault is not None:
-        return fault
+    return _moment_fault(index, "start", row.start, now, row) or _interval_fault(index, row, now)
+
+
+def _interval_fault(index: int, row: CountRow, now: datetime) -> Refused | None:
     if row.end <= row.start:
         return refuse(index, "end", "interval-order", "must be after start", row)
     if row.end - row.start > LONGEST:
         return refuse(index, "end", "interval-too-long", "an interval has 24 hours at most", row)
     if row.end > now + AHEAD and not isinstance(row, SilentRow):
         return refuse(index, "end", "future", "ends in the future; check the device's clock", row)
+    if max(row.entries, row.exits) > MOST_PEOPLE:
+        message = f"is of several lines together, which counted more than {MOST_PEOPLE} people"
+        return refuse(index, "entries" if row.entries > MOST_PEOPLE else "exits", "too-many", message, row)
     return None
 
 
@@ -111,7 +125,7 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
     for n, line in enumerate(row.lines):
         amounts += [(f"lines/{n}/quantity", line.quantity, QUANTITY_STEP)]
         amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
-    if wrong := amount_fault(amounts):
+    if wrong := amount_fault(amounts) or units_fault(line.quantity for line in row.lines):
         return refuse(index, *wrong, row)
     if row.id in (row.cancels, row.returns) or (row.cancels and row.returns):
         what = "a receipt undoes one other, and not itself: by cancels or by returns"

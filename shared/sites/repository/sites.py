@@ -37,6 +37,7 @@ _UPDATE: LiteralString = """
            updated_at = %s
     WHERE tenant_id = %s AND id = %s RETURNING 1"""
 _TOUCH: LiteralString = "UPDATE sites SET version = %s, updated_at = %s WHERE tenant_id = %s AND id = %s"
+_HOLD_TREE: LiteralString = "SELECT app.hold_tree(%s)"
 _DELETE: LiteralString = """
     DELETE FROM sites s WHERE s.tenant_id = %(tenant)s AND s.id = %(site)s
         AND NOT EXISTS (SELECT FROM sales_15m r WHERE r.tenant_id = %(tenant)s AND r.site_id = %(site)s)
@@ -125,7 +126,11 @@ class SiteRepository:
         tx.run(_TOUCH, (site.version, site.updated_at, tx.tenant.tenant, site.id))
 
     def delete(self, tx: Transaction, site: SiteId) -> tuple[str, str, UUID | None]:
-        """Remove a site and answer its kind, its code and what it was in. Errors: SiteNotFound, SiteInUse."""
+        """Remove a site and answer its kind, its code and what it was in. Errors: SiteNotFound, SiteInUse.
+
+        Whoever is writing of the place is waited for: their rows are seen, or they find that the place is gone.
+        """
+        tx.run(_HOLD_TREE, (tx.tenant.tenant,))
         try:
             row = tx.one(_DELETE, {"tenant": tx.tenant.tenant, "site": site})
         except errors.ForeignKeyViolation as error:

@@ -28,7 +28,7 @@ class Uploads:
 
     def announce(self, tx: Transaction, wanted: Wanted) -> tuple[UploadId, bytes, dict[str, Any]]:
         """Get ready for a file: its id, its JSON and where to put it. Errors: TooManyUploads, Forbidden."""
-        _check_no_device(tx.tenant)
+        _check_key(tx.tenant)
         upload = UploadId(self._new_id())
         key = key_of(tx.tenant.tenant, upload)
         parts = self._files.expect(key, wanted)
@@ -37,7 +37,7 @@ class Uploads:
 
     def links(self, tx: Transaction, upload: UploadId) -> dict[str, Any]:
         """Where to put the file, anew. Errors: UploadNotFound, UploadOver, Forbidden."""
-        _check_no_device(tx.tenant)
+        _check_key(tx.tenant)
         wanted, status, parts = self._uploads.take(tx, upload)
         check_open(status)
         return _told(self._files.links(key_of(tx.tenant.tenant, upload), wanted, parts, tx.now))
@@ -47,7 +47,7 @@ class Uploads:
 
         Errors: UploadNotFound, UploadOver, UploadIncomplete, Forbidden.
         """
-        _check_no_device(tx.tenant)
+        _check_key(tx.tenant)
         wanted, status, parts = self._uploads.take(tx, upload)
         if status not in {"queued", "reading"}:
             check_open(status)
@@ -62,7 +62,7 @@ class Uploads:
 
         Errors: UploadNotFound, UploadOver, Forbidden.
         """
-        _check_no_device(tx.tenant)
+        _check_key(tx.tenant)
         _, status, parts = self._uploads.take(tx, upload)
         if status not in {"queued", "reading", "expired"}:
             check_open(status)
@@ -85,7 +85,8 @@ class Uploads:
         return self._uploads.rejected(tenant, upload, after=after, limit=limit)
 
 
-def _check_no_device(tenant: TenantContext) -> None:
+def _check_key(tenant: TenantContext) -> None:
+    """Files hold counts of any sensor: a device's key, which is good for its own alone, may do nothing with them."""
     if tenant.scopes.get("sensor"):
         raise Forbidden("This is the key of a sensor's device; files are uploaded by keys of their own.")
 

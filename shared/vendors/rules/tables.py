@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
@@ -114,5 +115,5 @@ def _moment(row: Mapping[str, str], field: str, columns: Columns) -> datetime:
         return moment(text, field)
     try:
         return moment(datetime.strptime(text, columns.time_format).isoformat(), field)  # noqa: DTZ007  see Times
-    except ValueError as error:
+    except (ValueError, re.error) as error:  # a format that says something twice is a pattern that is none
         raise Fault(field, "time", f"is not written as {columns.time_format}") from error

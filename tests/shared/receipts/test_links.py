@@ -2,20 +2,18 @@
 
 import itertools
 import json
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from shared.receipts import rules
 from shared.receipts.errors import WrongRange
-from shared.receipts.model import Asked, Lines, Undone
+from shared.receipts.model import Asked, Undone
 from shared.receipts.repository import ReceiptRepository
 from shared.sites.errors import SiteNotFound
 from tenant_context.clock import uuid7
@@ -27,37 +25,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def lines(**pieces: int) -> Lines:
-    return [(sku, Decimal(quantity)) for sku, quantity in pieces.items()]
-
-
-@pytest.mark.parametrize(
-    ("brought", "said"),
-    [
-        ([], Undone.NO),
-        ([lines(a=-1)], Undone.PARTLY),
-        ([lines(a=-2, b=-1)], Undone.WHOLLY),
-        ([lines(a=-1), lines(a=-1, b=-1)], Undone.WHOLLY),
-        ([[]], Undone.WHOLLY),
-        ([lines(a=2, b=1)], Undone.WHOLLY),  # some tills write what comes back without a minus
-        ([lines(a=-3)], Undone.BEYOND),
-        ([lines(c=-1)], Undone.BEYOND),
-        ([[], []], Undone.BEYOND),
-        ([lines(a=-1), []], Undone.BEYOND),
-    ],
-)
-def test_how_much_of_a_receipt_is_undone(brought: Sequence[Lines], said: Undone) -> None:
-    assert rules.undone(lines(a=1, b=1) + lines(a=1), brought) == said  # type: ignore[operator]
-
-
-@given(
-    st.dictionaries(st.sampled_from("abc"), st.integers(1, 5)),
-    st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(1, 3), min_size=1)),
-)
-def test_beyond_is_more_of_something_than_was_bought(had: dict[str, int], back: list[dict[str, int]]) -> None:
-    told = rules.undone(lines(**had), [lines(**one) for one in back])
-    sums = {sku: sum(one.get(sku, 0) for one in back) for sku in "abcd"}
-    assert (told is Undone.BEYOND) == any(sums[sku] > had.get(sku, 0) for sku in "abcd")
+Pieces = dict[str, int]
 
 
 class Till:
@@ -92,13 +60,55 @@ class Till:
     def shown(self, **asked: Any) -> dict[str, dict[str, Any]]:
         """Receipts by id, as the API shows them."""
         about = Asked(**{"start": NOON - DAY, "end": NOON + DAY, "id": None, "after": None, "limit": 200, **asked})
-        found = ReceiptRepository(self.database).page(self.tenant, self.site, about)
+        found = ReceiptRepository(self.database).page(self.tenant, self.site, about).receipts
         return {one["id"]: json.loads(json.dumps(one)) for one in map(rules.shown, found)}
 
 
 @pytest.fixture
 def till(database: Database, two_tenants: tuple[TenantContext, TenantContext]) -> Till:
     return Till(database, two_tenants[0])
+
+
+@pytest.mark.parametrize(
+    ("brought", "said"),
+    [
+        ([], Undone.NO),
+        ([{"a": -1}], Undone.PARTLY),
+        ([{"a": -2, "b": -1}], Undone.WHOLLY),
+        ([{"a": -1}, {"a": -1, "b": -1}], Undone.WHOLLY),
+        ([{}], Undone.WHOLLY),
+        ([{"a": 2, "b": 1}], Undone.WHOLLY),  # some tills write what comes back without a minus
+        ([{"a": -3}], Undone.BEYOND),
+        ([{"c": -1}], Undone.BEYOND),
+        ([{}, {}], Undone.BEYOND),
+        ([{"a": -1}, {}], Undone.BEYOND),
+    ],
+)
+def test_how_much_of_a_receipt_is_undone(till: Till, brought: Sequence[Pieces], said: Undone) -> None:
+    sale = till.row("sale", 0, a=1, b=1)
+    sale[-1].append(["a", "1", "2"])
+    till.push(sale, *(till.row(f"back{n}", n + 1, "sale", **pieces) for n, pieces in enumerate(brought)))
+    assert till.shown()["sale"]["undone"] == said
+
+
+def test_beyond_is_more_of_something_than_was_bought(till: Till) -> None:
+    chance = random.Random(7)  # noqa: S311  a test's own dice
+    expected = {}
+    for number in range(60):
+        had = {sku: chance.randint(1, 5) for sku in chance.sample("abc", chance.randint(0, 3))}
+        back = [
+            {sku: chance.randint(1, 3) for sku in chance.sample("abcd", chance.randint(1, 3))}
+            for _ in range(chance.randint(1, 3))
+        ]
+        name = f"sale{number}"
+        till.push(
+            till.row(name, 0, None, **had), *(till.row(f"{name}-{n}", 1, name, **one) for n, one in enumerate(back))
+        )
+        sums = {sku: sum(one.get(sku, 0) for one in back) for sku in "abcd"}
+        expected[name] = any(sums[sku] > had.get(sku, 0) for sku in "abcd")
+    shown = {name: till.shown(id=name)[name] for name in expected}
+    assert {name: one["undone"] == "beyond" for name, one in shown.items()} == expected
+    assert set(expected.values()) == {True, False}
 
 
 def test_links_are_the_same_in_whatever_order_receipts_come(till: Till) -> None:
@@ -157,7 +167,9 @@ def test_an_id_that_comes_again_means_the_last_before(till: Till) -> None:
     till.push(
         till.row("7", 0, a=1), till.row("7", 60, a=1), till.row("back", 30, "7", a=-1), till.row("later", 90, "7", a=-1)
     )
-    found = ReceiptRepository(till.database).page(till.tenant, till.site, Asked(NOON, NOON + DAY, "7", None, 9))
+    found = (
+        ReceiptRepository(till.database).page(till.tenant, till.site, Asked(NOON, NOON + DAY, "7", None, 9)).receipts
+    )
     assert [list(one.undone_by) for one in found] == [["later"], ["back"]]
 
 
@@ -165,10 +177,30 @@ def test_pages_follow_one_another(till: Till) -> None:
     till.push(*(till.row(f"{minute % 3}{minute}", minute % 3, a=1) for minute in range(9)))
     seen, after = list[str](), None
     repository = ReceiptRepository(till.database)
-    while page := repository.page(till.tenant, till.site, Asked(NOON, NOON + DAY, None, after, 2)):
+    there = []
+    while page := repository.page(till.tenant, till.site, Asked(NOON, NOON + DAY, None, after, 2)).receipts:
         seen += [one.id for one in page]
         after = (page[-1].at, page[-1].id)
+        there.append(len(page))
     assert len(seen) == len(set(seen)) == 9
+    assert there == [2, 2, 2, 2, 1]
+    assert repository.page(till.tenant, till.site, Asked(NOON, NOON + DAY, None, None, 2)).there == 3
+
+
+def test_a_page_ends_where_an_answer_has_no_room(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.receipts.repository.MOST_BYTES", 20_000)
+    pieces = {f"article-{n}": 1 for n in range(100)}
+    till.push(*(till.row(str(n), n, None, **pieces) for n in range(6)))
+    till.push(till.row("huge", 7, None, **{f"article-{n}": 1 for n in range(1_000)}))
+    sizes, after = list[int](), None
+    repository = ReceiptRepository(till.database)
+    while (page := repository.page(till.tenant, till.site, Asked(NOON, NOON + DAY, None, after, 200))).receipts:
+        sizes.append(len(page.receipts))
+        assert (page.there > len(page.receipts)) == (sum(sizes) < 7)
+        after = (page.receipts[-1].at, page.receipts[-1].id)
+        told = [rules.shown(one) for one in page.receipts]
+        assert len(told) == 1 or len(json.dumps(told)) <= 20_000
+    assert sizes == [1, 3, 3]
 
 
 def test_globex_sees_no_receipt_of_acme(till: Till, two_tenants: tuple[TenantContext, TenantContext]) -> None:

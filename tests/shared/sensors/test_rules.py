@@ -100,7 +100,35 @@ def test_two_rows_that_contradict_each_other_are_told() -> None:
     assert sales(SALE, {**SALE, "total": "4.00"}) == (1, [(1, "id", "conflict-in-push")], 0)
 
 
-HUGE = ["1e400", "1e9999999", "-1e9999999", "NaN", "sNaN", "Infinity", "-Infinity", "1000000000.01"]
+HUGE = ["0E+99999", "1e400", "1e9999999", "-1e9999999", "NaN", "sNaN", "Infinity", "-Infinity", "1000000000.01"]
+
+
+@pytest.mark.parametrize("nothing", ["0E-99999", "-0E-16384", "1." + "0" * 20_000, "0." + "0" * 29])
+@pytest.mark.parametrize("field", ["total", "quantity", "unit_price"])
+def test_an_amount_with_more_places_than_any_store_reads_is_refused(field: str, nothing: str) -> None:
+    row = {**SALE, "total": nothing} if field == "total" else {**SALE, "lines": [{**LINE, field: nothing}]}
+    place = field if field == "total" else f"lines/0/{field}"
+    assert sales(SALE, {**row, "id": "t-2"}) == (1, [(1, place, "too-fine")], 0)
+    if field != "total":
+        line = {**LINE, field: nothing}
+        told = csv_sales(f"t-1,flagship,2026-03-02T09:00:00Z,EUR,tea,{line['quantity']},{line['unit_price']}")
+        assert told == (0, [(0, field, "too-fine")], 0)
+
+
+def test_zeros_that_say_nothing_are_taken() -> None:
+    assert sales({**SALE, "total": "3." + "0" * 28, "lines": [{**LINE, "quantity": "0.00", "unit_price": "0e3"}]}) == (
+        1,
+        [],
+        0,
+    )
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_more_pieces_together_than_are_kept_are_refused(sign: str) -> None:
+    row = {**SALE, "id": "t-2", "lines": [{**LINE, "sku": f"{n}", "quantity": f"{sign}1000000000"} for n in range(150)]}
+    assert sales(SALE, row) == (1, [(1, "lines", "amount")], 0)
+    row["lines"] = row["lines"][:1]
+    assert sales(SALE, row) == (2, [], 0)
 
 
 @pytest.mark.parametrize("amount", HUGE)

@@ -170,6 +170,9 @@ def test_counts_are_calibrated_by_their_time_and_rounded_to_whole_people() -> No
         (Setup(rollover_at=255), "/rollover_at"),
         (Setup(csv=Columns(start="from", entries="in", time_format="text")), "/csv/time_format"),
         (Setup(csv=Columns(start="from", entries="in", time_format="DD.MM.YYYY")), "/csv/time_format"),
+        (Setup(csv=Columns(start="from", entries="in", time_format="%Y-%m-%d %H:%M %Y")), "/csv/time_format"),
+        (Setup(csv=Columns(start="from", entries="in", time_format="%c %c")), "/csv/time_format"),
+        (Setup(csv=Columns(start="from", entries="in", time_format="%-d.%m.%Y")), "/csv/time_format"),
     ],
 )
 def test_what_would_silence_a_sensor_is_refused(setup: Setup, pointer: str) -> None:

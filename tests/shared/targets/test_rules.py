@@ -102,3 +102,9 @@ def test_a_day_of_25_hours_goes_by_slower() -> None:
     gone = rules.gone_by(left_out, ZoneInfo("Pacific/Apia"), datetime(2011, 12, 30, 22, tzinfo=UTC))
     assert gone == {left_out[0]: 1, left_out[1]: 1, left_out[2]: Fraction(1, 2)}
     assert rules.weekdays({autumn: Decimal(4), autumn - timedelta(days=7): Decimal(8)}) == {6: Decimal(6)}
+
+
+def test_a_day_that_a_zone_left_out_is_over_when_it_begins() -> None:
+    apia = ZoneInfo("Pacific/Apia")  # changed sides of the date line on 30 December 2011
+    gone = rules.gone_by([date(2011, 12, day) for day in (29, 30, 31)], apia, datetime(2012, 1, 5, tzinfo=UTC))
+    assert gone == {date(2011, 12, day): 1 for day in (29, 30, 31)}

@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from tenant_context.errors import FieldError, Invalid
+from tenant_context.pages import fitting
 
 _ATOM = r"[^@\s\x00-\x1f\x7f.,:;<>()\[\]\\\"]+"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -239,9 +240,12 @@ def cursor_of(last: UUID) -> str:
 
 
 def page(rows: Sequence[tuple[str, UUID]], limit: int) -> bytes:
-    """The JSON of a page from rows of JSON and id; `rows` holds one more than `limit` where another page follows."""
-    shown = rows[:limit]
-    following = f'"{cursor_of(shown[-1][1])}"' if len(rows) > limit else "null"
+    """The JSON of a page from rows of JSON and id; `rows` holds one more than `limit` where another page follows.
+
+    The page ends early where an answer has no room for more.
+    """
+    shown = rows[: fitting(len(text.encode()) for text, _ in rows[:limit])]
+    following = f'"{cursor_of(shown[-1][1])}"' if len(rows) > len(shown) else "null"
     items = ",".join(row[0] for row in shown)
     return f'{{"items":[{items}],"next_cursor":{following}}}'.encode()
 
