@@ -36,7 +36,8 @@ class MetricsQuery(In):
 
     `compare` adds what was before: the period right before, or the one 52 weeks ago (of months: twelve months ago), so
     that Mondays are compared with Mondays. `group_by` tells numbers apart: by what is right within the place, by the
-    zones of a store, by weekday, or by the hour of the place's clock. `impute` fills what is typical into gaps, marked.
+    zones of a store, by weekday, or by the hour of the place's clock. `impute` fills what is typical into gaps, marked:
+    into quarters of an hour in which a store counted nothing, so that totals are the same whatever the granularity.
     """
 
     metric: Annotated[tuple[Metric, ...], BeforeValidator(_split), Field(min_length=1, max_length=len(Metric))] = (
@@ -115,7 +116,7 @@ class RankingQuery(In):
 
 
 class Point(Out):
-    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where it was filled in."""
+    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where gaps were filled."""
 
     start: str
     value: float | None

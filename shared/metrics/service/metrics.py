@@ -21,7 +21,7 @@ from tenant_context.context import TenantContext
 
 _WORTH = 400
 """Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
-_DEFINITIONS = 2
+_DEFINITIONS = 3
 """Raised whenever answers are made otherwise of the same numbers: what was kept of before is void."""
 _ROUND = timedelta(days=2)
 """What a day of any calendar may begin before, or end after, the same day of UTC; and a week's or month's edge."""

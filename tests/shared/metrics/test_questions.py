@@ -1,6 +1,7 @@
 """What metrics tell: compared, grouped, imputed, ranked; what cannot be asked is refused in words."""
 
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -107,7 +108,7 @@ def test_weekdays_and_hours_are_compared_with_those_of_52_weeks_before(chain: Ch
 
 def test_gaps_are_filled_on_request_and_marked(chain: Chain) -> None:
     days(chain, 3, *[96] * 7, *[None] * 7, *[48] * 7)
-    # Only days that were counted whole are believed.
+    # The week between was not counted, nor noon of the others' quarters.
     chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY * 21) if not DAY * 7 <= quarter < DAY * 14
                 and quarter % DAY not in {48, 49, 50, 51}], at=0)  # fmt: skip
     span = ("2026-03-30T18:30", "2026-04-15T18:30", "day")
@@ -121,9 +122,61 @@ def test_gaps_are_filled_on_request_and_marked(chain: Chain) -> None:
         assert point["imputed"] is True
         assert point["coverage"] == plain["points"][number]["coverage"] == 0
         assert 100 < point["value"] < 200
-    assert [point for number, point in enumerate(filled["points"]) if number not in gaps] == [
-        point for number, point in enumerate(plain["points"]) if number not in gaps]  # fmt: skip
+    for was, point in zip(plain["points"], filled["points"], strict=True):
+        if was["coverage"] == 1:
+            assert point == was
     assert ask(chain, "gamma", *span) == plain  # nothing was kept
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_imputed_sums_to_the_same_whatever_the_steps(chain: Chain, seed: int) -> None:
+    random = Random(seed)  # noqa: S311  no secret
+    rows, dark = [], False
+    for quarter in range(DAY * 38):
+        dark = random.random() < (0.9 if dark else 0.05)
+        rows += [(sensor, 1, quarter, 15, random.randrange(4), random.randrange(3)) for sensor in (0, 3) if not dark]
+        if not dark and random.random() < 0.3:
+            rows.append((1, 1, quarter, 15, 1, 0))
+    chain.push(rows, at=0)
+    how: dict[str, Any] = {"impute": Impute.TYPICAL}
+
+    def totals(name: str, since: str, until: str, *steps: str) -> set[tuple[int, int]]:
+        told = [ask(chain, name, since, until, step, "footfall", "exits", **how) for step in steps]
+        assert all(one["imputed"] for one in told)
+        return {(one["series"][0]["total"], one["series"][1]["total"]) for one in told}
+
+    for name, weeks, month in (
+        ("gamma", ("2026-03-29T18:30", "2026-04-26T18:30"), ("2026-03-31T18:30", "2026-04-30T18:30")),
+        ("alpha", ("2026-03-29T22:00", "2026-04-26T22:00"), ("2026-03-31T22:00", "2026-04-30T22:00")),
+        ("foyer", ("2026-03-29T22:00", "2026-04-26T22:00"), ("2026-03-31T22:00", "2026-04-30T22:00")),
+    ):
+        assert len(totals(name, *weeks, "15m", "hour", "day", "week")) == 1, name
+        assert len(totals(name, *month, "15m", "hour", "day", "month")) == 1, name
+    days, region = ("2026-04-01", "2026-04-20", "day"), chain.places["region"]
+    parts = asked(chain.database, chain.tenant, region, *days, group_by=GroupBy.CHILD, **how)["groups"]
+    whole = asked(chain.database, chain.tenant, region, *days, **how)
+    assert whole["total"] == sum(part["series"][0]["total"] or 0 for part in parts)
+
+
+def test_a_day_of_which_two_hours_were_counted_is_completed(chain: Chain) -> None:
+    rows = [(3, 1, quarter, 15, 3, 1) for quarter in range(DAY * 30)]
+    chain.push([row for row in rows if not DAY * 14 + 8 - 22 <= row[2] < DAY * 15 - 22], at=0)
+    span = ("2026-04-10T18:30", "2026-04-11T18:30")
+    for step in ("15m", "hour", "day"):
+        assert ask(chain, "gamma", *span, step)["total"] == 24
+        told = ask(chain, "gamma", *span, step, "footfall", impute=Impute.TYPICAL)
+        assert (told["total"], told["imputed"], told["coverage"]) == (288, True, 0.083)
+
+
+def test_what_is_imputed_of_a_store_without_sales_is_not_told_per_visitor(chain: Chain) -> None:
+    rows = [(sensor, 1, quarter, 15, 1, 0) for sensor in (0, 3) for quarter in range(DAY * 30)]
+    chain.push([row for row in rows if row[0] == 0 or not DAY * 14 <= row[2] < DAY * 14 + 8], at=0)
+    chain.sell([("alpha", n, DAY * 14, "EUR", 5, False) for n in range(24)], at=1)
+    for step in ("day", "hour"):
+        about = ("2026-04-11T00:00", "2026-04-11T22:00", step, "conversion_rate", "footfall")
+        plain, filled = (ask(chain, "region", *about, impute=one)["series"] for one in Impute)
+        assert plain[0]["total"] == filled[0]["total"]
+        assert filled[1]["total"] > plain[1]["total"]
 
 
 def test_amounts_of_several_currencies_are_never_added(chain: Chain) -> None:
