@@ -22,11 +22,16 @@ def undone(bought: Lines, brought: Sequence[Lines]) -> Undone:
         return Undone.NO
     had, back = _pieces(bought), dict[str, Decimal]()
     for lines in brought:
-        for sku, quantity in (_pieces(lines) or had).items():
+        for sku, quantity in (_pieces(_brought(lines)) or had).items():
             back[sku] = back.get(sku, Decimal(0)) + quantity
     if any(quantity > had.get(sku, 0) for sku, quantity in back.items()):
         return Undone.BEYOND
     return Undone.WHOLLY if all(back.get(sku, 0) >= quantity for sku, quantity in had.items()) else Undone.PARTLY
+
+
+def _brought(lines: Lines) -> Lines:
+    """What comes back, without what was taken for it: where some have a minus, those."""
+    return [line for line in lines if line[1] < 0] or lines
 
 
 def _pieces(lines: Lines) -> dict[str, Decimal]:

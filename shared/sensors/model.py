@@ -82,9 +82,11 @@ class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 
 class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A till receipt; `site` is its id or code, `total` a decimal string.
+    """A till receipt; `site` is its id or code, `total` a decimal string, `currency` one of ISO 4217.
 
-    One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it.
+    One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it. It gives money
+    back: its `total` is 0 or less, pieces that come back have quantities with a minus, prices have none. One that
+    `returns` some may have new pieces as well, as long as it comes to 0 or less; else they are a receipt of their own.
     """
 
     id: Reference

@@ -40,6 +40,7 @@ def lines(**pieces: int) -> Lines:
         ([lines(a=-1), lines(a=-1, b=-1)], Undone.WHOLLY),
         ([[]], Undone.WHOLLY),
         ([lines(a=2, b=1)], Undone.WHOLLY),  # some tills write what comes back without a minus
+        ([lines(a=-1, c=1)], Undone.PARTLY),  # an exchange
         ([lines(a=-3)], Undone.BEYOND),
         ([lines(c=-1)], Undone.BEYOND),
         ([[], []], Undone.BEYOND),
