@@ -1,6 +1,7 @@
 """The currencies that there are: ISO 4217's list one as of 2026-01-01, and of its list three what was money since 2000.
 
-The lists are published by SIX, which keeps them (iso.org/iso-4217-currency-codes.html). Metals, funds, units of account and test codes are nobody's money.
+The lists are published by SIX, which keeps them (iso.org/iso-4217-currency-codes.html). Metals, funds, units of
+account and test codes are nobody's money.
 """
 
 from typing import Final
