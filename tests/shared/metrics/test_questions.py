@@ -1,6 +1,6 @@
 """What metrics tell: compared, grouped, imputed, ranked; what cannot be asked is refused in words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ from shared.metrics.rules.ranking import read_cursor
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 from tests.asking import asked, metrics_of, question
-from tests.integration.chain import EVERYBODY, Chain
+from tests.integration.chain import EVERYBODY, STARTS, Chain
 
 Tenants = tuple[TenantContext, TenantContext]
 DAY = 96
@@ -210,6 +210,33 @@ def test_coverage_is_by_the_sensors_of_then_and_not_of_now(chain: Chain) -> None
     chain.sensor("gamma", None, made="2026-03-20")
     chain.sensor("gamma", None, made="2026-03-20")
     assert ask(chain, "gamma", *span)["coverage"] == 1.0
+
+
+def test_a_row_of_a_clock_that_was_reset_does_not_have_its_sensor_expected_ever_since(chain: Chain) -> None:
+    real = [(3, 0, step, 15, 1, 0) for step in range(-DAY * 20, DAY * 22)]  # before its registration, and after
+    chain.push([*real, (3, 0, -DAY * 365 * 25, 15, 1, 0)], at=0)
+    other = chain.sensor("gamma", None, made="2026-01-01")
+    chain.push([(chain.sensors.index(other), 0, step, 15, 1, 0) for step in range(-DAY * 60, 0)], at=1)
+    told = ask(chain, "gamma", "2026-01-09T18:30", "2026-03-05T18:30", "day")
+    assert {point["coverage"] for point in told["points"]} == {1.0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_since_when_a_line_is_expected_is_told_by_its_counts_in_any_order(chain: Chain, seed: int) -> None:
+    random = Random(seed)  # noqa: S311  no secret
+    made = datetime(2026, 3, 1, tzinfo=UTC)
+    days = [random.choice([random.randrange(-8_000, 15), random.randrange(-1_500, 15)]) for _ in range(12)]
+    for number, day in enumerate(days):
+        chain.push([(3, 0, DAY * day, 15, 1, 0)], at=0)
+        counted = sorted({STARTS[0] + timedelta(days=one) for one in days[: number + 1]})
+        following = [*counted[1:], None]
+        since = made
+        for one, other in reversed(list(zip(counted, following, strict=True))):
+            if one < made - timedelta(days=400) and (other is None or other - one > timedelta(days=400)):
+                break
+            since = min(since, one)
+        query = "SELECT since FROM app.in_service(%s, %s, '{}')"
+        assert chain.database.read(chain.tenant, query, (chain.tenant.tenant, [chain.places["gamma"]])) == [(since,)]
 
 
 @pytest.mark.parametrize(
