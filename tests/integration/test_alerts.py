@@ -87,7 +87,7 @@ def test_a_threshold_opens_one_alert_and_resolves_it_on_the_way_back(store: Watc
     assert store.kinds() == ["alert.opened", "alert.resolved"]
     (_, opened), (_, resolved) = store.told(*ALERTS)
     assert (opened["value"], opened["status"], opened["id"]) == ("101", "open", resolved["id"])
-    assert opened["message"] == "Main: footfall of the hour is 101, above 100."
+    assert opened["message"] == "Main: footfall of the hour 2026-03-16 12:00 is 101, above 100."
     assert resolved["reason"] == "cleared"
 
 
@@ -162,6 +162,7 @@ def test_capacity_is_told_by_an_alert_too(store: Watched) -> None:
     store.push((NOON - 2 * QUARTER, 100, 0))
     store.push((NOON - QUARTER, 0, 30))
     assert store.kinds() == ["alert.opened", "alert.resolved"]
+    assert store.told(*ALERTS)[0][1]["message"] == "Main: 100 are inside at 2026-03-16 11:45, of 100 who may be."
 
 
 def test_a_region_has_no_limit_but_its_stores_have(store: Watched) -> None:
