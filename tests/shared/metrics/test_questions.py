@@ -51,6 +51,18 @@ def test_a_period_is_compared_with_the_one_right_before(chain: Chain) -> None:
     assert [(point["value"], point["previous"]) for point in told["points"]] == [(300, 100), (400, 200)]
 
 
+def test_a_change_says_how_much_of_the_time_before_was_counted(chain: Chain) -> None:
+    chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY, DAY * 3 - 22)], at=0)
+    chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY * 3 - 22, DAY * 5)], at=0)
+    span = ("2026-03-30T18:30", "2026-04-01T18:30", "day")
+    told = ask(chain, "gamma", *span, "footfall", "transactions", compare=Compare.PERIOD)["series"]
+    assert [(one["previous_coverage"], one["comparable"]) for one in told] == [(0.885, False), (0.885, True)]
+    assert [point["previous_coverage"] for point in told[0]["points"]] == [0.771, 1.0]
+    year = ask(chain, "gamma", *span, compare=Compare.YEAR)
+    assert (year["previous_coverage"], year["comparable"]) == (0.0, False)
+    assert "comparable" not in ask(chain, "gamma", *span)
+
+
 def test_a_year_before_is_52_weeks_before_so_that_weekdays_meet(chain: Chain) -> None:
     days(chain, 3, 100)
     told = ask(chain, "gamma", "2027-03-26T18:30", "2027-03-27T18:30", "day", compare=Compare.YEAR)
