@@ -54,7 +54,8 @@ class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     Of a vendor's `form` it is as the device said it, which may be known by other `references`; its line by `aliases`,
     and going `one_way`. A `cumulative` one tells a standing, of a counter that may be `daily`. In one that is
-    `settled`, lines have their names and ways by the sensor's setup already.
+    `settled`, lines have their names and ways by the sensor's setup already. One of `cells` is as it stood in a CSV,
+    and is read by the columns that the sensor's setup remembers.
     """
 
     form: str = ""
@@ -64,6 +65,7 @@ class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     cumulative: bool = False
     daily: bool = False
     settled: bool = False
+    cells: bool = False
 
 
 class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -35,8 +35,8 @@ class MetricsQuery(In):
     are of these steps. Days, weeks (from Monday) and months begin at the place's own midnight.
 
     `compare` adds what was before: the period right before, or the one 52 weeks ago (of months: twelve months ago), so
-    that Mondays are compared with Mondays; `previous_coverage` says how much of that was counted. `group_by` tells numbers
-    apart: by what is right within the place, by the zones of a store, by weekday, or by the hour of the place's clock.
+    that Mondays are compared with Mondays; `previous_coverage` says how much of that was counted. `group_by` tells
+    numbers apart: by what is right within the place, by the zones of a store, by weekday, or by the hour of its clock.
     `impute` fills what is typical into gaps, marked: into quarters of an hour in which a store counted nothing, so that
     totals are the same whatever the granularity.
     """
