@@ -23,7 +23,7 @@ from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-from tests.integration.counted import add_region, add_sensor, add_site
+from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 from tests.integration.test_occupancy import NOON, QUARTER, Store
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -175,6 +175,15 @@ def test_a_region_has_no_limit_but_its_stores_have(store: Watched) -> None:
     store.limit(100, 80)
     store.push((NOON - QUARTER, 100, 0))
     assert store.kinds() == ["alert.opened"]
+
+
+def test_a_zone_has_no_stores_to_be_watched(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        zone = add_zone(tx, store.site)
+    with pytest.raises(WrongRule) as refused:
+        store.rule(Kind.THRESHOLD, 1, site=zone, each=True)
+    assert refused.value.errors[0].pointer == "/each_store"
+    assert store.rule(Kind.THRESHOLD, 1, site=zone).site_id == zone
 
 
 def test_in_quiet_hours_nothing_opens_and_what_is_still_so_opens_after(store: Watched) -> None:

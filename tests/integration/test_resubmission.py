@@ -296,7 +296,7 @@ def test_a_vendors_row_of_which_nothing_could_be_read_is_filled_in(
     assert (kept["sensor"], kept["said"]["In"], kept["entries"]) == ("00:02:D1:00:00:06", "many", None)
     with pytest.raises(Invalid) as raised:
         resubmit(database, acme, rejected, sensor, name="0002d1000006")
-    assert raised.value.errors[0].pointer == "/row/entries"
+    assert raised.value.errors[0].pointer in {"/row/entries", "/row/exits"}  # neither is told yet
     filled = {**kept, "start": "2026-03-02T10:00:00", "end": "2026-03-02T10:15:00", "entries": 3, "exits": 1}
     resubmit(database, acme, rejected, sensor, filled, name="0002d1000006", zone="Europe/Berlin")
     assert footfall(database, acme)[:2] == (3, 1)
