@@ -139,7 +139,8 @@ def _take(call: Call[None], door: Door, vendor: str | None) -> Answer:
 def transactions(call: Call[None], door: Door) -> Answer:
     """Push till receipts, as JSON or as CSV of their lines: id, site, time, currency, sku, quantity, unit_price.
 
-    One that undoes another names it: `cancels`, or `returns` where it brings some of it back.
+    One that undoes another names it: `cancels`, or `returns` where it brings some of it back. What it brings back has
+    quantities with a minus, and it comes to 0 or less; otherwise the row is refused (`gives-nothing-back`).
     """
     csv = call.content_type == "text/csv"
     rows = rules.read_transactions_csv(call.raw) if csv else rules.read_transactions_json(call.raw)

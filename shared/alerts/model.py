@@ -81,10 +81,23 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a rule looks at, as it is: `value` None where it cannot be told, and then nothing changes."""
+    """What a rule looks at, as it is: `value` None where it cannot be told, and then nothing changes.
+
+    `since`: when the period begins that it is of; `under_way` where that is not over at `measured_at`.
+    """
 
     value: Decimal | None
     measured_at: datetime
+    since: datetime | None = None
+    under_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """How many are in a place, and may be."""
+
+    people: int
+    capacity: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from shared.alerts.errors import WrongRule
-from shared.alerts.model import Condition, Kind, Quiet
+from shared.alerts.model import Condition, Inside, Kind, Quiet, Reading
 from shared.hours.rules import first_shown
 
 METRICS = frozenset(
@@ -119,22 +119,43 @@ def change(value: Decimal | None, before: Decimal | None) -> Decimal | None:
     return round((value - before) / before * 100, 2)
 
 
-def message(condition: Condition, place: str, value: Decimal) -> str:
-    """An alert in words."""
-    shown = f"{value.normalize():f}"
+def message(condition: Condition, place: str, reading: Reading, zone: ZoneInfo, inside: Inside | None = None) -> str:
+    """An alert in words, with the period or moment that it is of by the place's own clock."""
+    shown = _plain(reading.value)
+    moment = f"{reading.measured_at.astimezone(zone):%Y-%m-%d %H:%M}"
     if condition.kind is Kind.CAPACITY:
-        return f"{place}: as many are inside as may be."
+        if inside is None:
+            return f"{place}: as many are inside as may be, at {moment}."
+        return f"{place}: {inside.people} are inside at {moment}, of {inside.capacity} who may be."
     if condition.kind is Kind.MISSING_DATA:
-        return f"{place}: no {'counts' if condition.metric == 'footfall' else 'receipts'} came for {shown} minutes."
-    what = condition.metric.replace("_", " ")
+        what = "counts" if condition.metric == "footfall" else "receipts"
+        return f"{place}: no {what} came for {shown} minutes, at {moment}."
+    what = f"{condition.metric.replace('_', ' ')} of the {condition.period}{_when(condition, reading, zone)}"
     of = f" {condition.currency}" if condition.currency else ""
-    limit = f"{condition.value.normalize():f}{of}"
     if condition.kind is Kind.CHANGE:
-        way = "rose" if value > 0 else "fell"
+        way = "rose" if (reading.value or 0) > 0 else "fell"
         then = {"previous": f"the {condition.period} before", "week": "a week before", "year": "a year before"}
         against = then[condition.against]
-        return f"{place}: {what} of the {condition.period} {way} by {abs(value).normalize():f} % against {against}."
-    return f"{place}: {what} of the {condition.period} is {shown}{of}, {condition.direction} {limit}."
+        return f"{place}: {what} {way} by {shown.removeprefix('-')} % against {against}."
+    return f"{place}: {what} is {shown}{of}, {condition.direction} {_plain(condition.value)}{of}."
+
+
+def _plain(value: Decimal | None) -> str:
+    return f"{(value or Decimal(0)).normalize():f}"
+
+
+def _when(condition: Condition, reading: Reading, zone: ZoneInfo) -> str:
+    """Which period: 2026-11-19, from 2026-11-16 (a week), 2026-11, 2026-11-19 14:00; and up to when, if it goes on."""
+    if reading.since is None:
+        return ""
+    first, until = reading.since.astimezone(zone), reading.measured_at.astimezone(zone)
+    form = {"hour": " %Y-%m-%d %H:%M", "day": " %Y-%m-%d", "week": " from %Y-%m-%d", "month": " %Y-%m"}[
+        condition.period
+    ]
+    if not reading.under_way:
+        return first.strftime(form)
+    last = "%H:%M" if first.date() == until.date() else "%Y-%m-%d %H:%M"
+    return f"{first.strftime(form)}, up to {until.strftime(last)},"
 
 
 def _midnight(zone: ZoneInfo, day: date) -> datetime:

@@ -72,12 +72,12 @@ class Interval:
 class Openness:
     """Whether it is open at a moment, and when that changes: `until` where it is, `opens_at` where it is not.
 
-    None where it does not change within a week, or for more than a year.
+    None where it does not change within a week, or for more than a year; `open` None where no hours are known.
     """
 
     at: datetime
     time_zone: str
-    open: bool
+    open: bool | None
     until: datetime | None
     opens_at: datetime | None
     note: str

@@ -26,7 +26,13 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A row that was refused; `row` is its place in what was pushed, or in the file, from 0."""
+    """A row that was refused; `row` is its place in what was pushed, or in the file, from 0.
+
+    `content` is taken by `resubmit` as it stands once it is corrected. In what a vendor's device, or a CSV of one's
+    own columns, said, `read_as` tells how it is read and `sensor` whose it is: cells of a CSV
+    are by the sensor's columns; where a device's row could not be read at all, `said` is that row, and the words of
+    `ingest/counts` wait to be filled in, with times by the device's clock. Without `read_as` it is in those words.
+    """
 
     id: UUID
     batch: UUID

@@ -1,6 +1,7 @@
 """The words of metrics."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -75,7 +76,7 @@ class GroupBy(StrEnum):
 
 
 class Impute(StrEnum):
-    """What stands where nothing was counted: nothing, or what is typical of the weekday and hour."""
+    """What stands where nothing was counted: nothing, or what is typical of the weekday and quarter of an hour."""
 
     NONE = "none"
     TYPICAL = "typical"
@@ -213,6 +214,8 @@ class Found:
     """Minutes of the longest interval that sensors count in."""
     unpaired: Mapping[tuple[int, UUID], Mapping[date | datetime, Facts]] = field(default_factory=dict)
     """What is not of stores that both count and sell, by which range it is of, and group."""
+    both: AbstractSet[tuple[int, UUID]] = frozenset()
+    """Stores that both count and sell, by the range; empty where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

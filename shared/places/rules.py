@@ -7,17 +7,8 @@ from shared.names.rules import is_at_or_below
 from shared.places.errors import BadSetting, DomainRefused
 from shared.places.model import OwnSettings
 from shared.sites.rules import check_time_zone
+from tenant_context.currencies import CURRENCIES
 
-_MONEY = (
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY "
-    "COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR "
-    "ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK "
-    "MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF "
-    "SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU "
-    "UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG"
-)
-CURRENCIES: Final = frozenset(_MONEY.split())
-"""The money of countries (ISO 4217); metals, funds and test codes are nobody's currency."""
 NOWHERE: Final = frozenset({"alt", "arpa", "internal", "invalid", "local", "localhost", "onion", "test"})
 """Top-level names that lead nowhere on the internet (RFC 6761 and its kin)."""
 BLACK, WHITE = "#000000", "#ffffff"

@@ -56,7 +56,8 @@ class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     Of a vendor's `form` it is as the device said it, which may be known by other `references`; its line by `aliases`,
     and going `one_way`. A `cumulative` one tells a standing, of a counter that may be `daily`. In one that is
-    `settled`, lines have their names and ways by the sensor's setup already.
+    `settled`, lines have their names and ways by the sensor's setup already. One of `cells` is as it stood in a CSV,
+    and is read by the columns that the sensor's setup remembers.
     """
 
     form: str = ""
@@ -66,6 +67,7 @@ class ReadAs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     cumulative: bool = False
     daily: bool = False
     settled: bool = False
+    cells: bool = False
 
 
 class HeartbeatRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -84,9 +86,11 @@ class LineRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False)
 
 
 class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A till receipt; `site` is its id or code, `total` a decimal string.
+    """A till receipt; `site` is its id or code, `total` a decimal string, `currency` one of ISO 4217.
 
-    One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it.
+    One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it. It gives money
+    back: its `total` is 0 or less, pieces that come back have quantities with a minus, prices have none. One that
+    `returns` some may have new pieces as well, as long as it comes to 0 or less; else they are a receipt of their own.
     """
 
     id: Reference

@@ -75,7 +75,7 @@ class UnknownSite(Invalid):
     code, title = "unknown-site", "The site does not exist"
 
     def __init__(self) -> None:
-        super().__init__(errors=(FieldError("/site_id", "unknown-site", "names a site that does not exist"),))
+        super().__init__(errors=(FieldError("/site_id", "unknown-site", "names no store: sensors are in stores"),))
 
 
 class WrongSite(Invalid):

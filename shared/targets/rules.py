@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from shared.figures.rules import sources
 from shared.hours.rules import first_shown
 from shared.targets.errors import WrongTarget
 from shared.targets.model import Period
@@ -40,8 +41,15 @@ def check(metric: str, period: Period, first_day: date, value: Decimal) -> None:
     # Compared, not reckoned with: a decimal may have an exponent that overflows any arithmetic.
     if not value.is_finite() or not 0 <= value <= LARGEST:
         raise WrongTarget("/value", "number", "must be 0 or more, and of sensible size")
+    if metric == "conversion_rate" and value > 1:
+        raise WrongTarget("/value", "rate", "must be 1 or less: 0.25 is one visitor in four")
     if value != value.quantize(step):
         raise WrongTarget("/value", "too-fine", f"is finer than {step}, which is as fine as it is kept")
+
+
+def is_of_stores(metric: str) -> bool:
+    """Whether tills have to tell of a metric, which zones have none of."""
+    return "sales" in sources(metric)
 
 
 def begins(period: Period, day: date) -> date:

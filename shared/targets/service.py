@@ -44,6 +44,8 @@ class Targets:
         """A new target; emits target.created. Errors: WrongTarget, WrongCurrency, TargetExists, TooManyTargets."""
         first_day = draft.first_day or rules.begins(draft.period, self._today(tx, draft.site_id))
         rules.check(draft.metric, draft.period, first_day, draft.value)
+        if rules.is_of_stores(draft.metric) and self._place(tx, draft.site_id).kind == "zone":
+            raise WrongTarget("/metric", "zone", f"must be footfall or exits: a zone has no {draft.metric}")
         currency = currency_of(draft.metric, draft.currency, self._figures.currencies(tx, draft.site_id), "/currency")
         self._room(tx, 1)
         return self._add(tx, replace(draft, currency=currency), first_day, None)
@@ -99,6 +101,8 @@ class Targets:
         children = self._targets.children(tx, target.site_id)
         if not children:
             raise WrongCascade("", "no-children", "nothing is in the place of this target")
+        if rules.is_of_stores(target.metric) and self._figures.place(tx, target.site_id).kind == "site":
+            raise WrongCascade("", "zones", f"zones are in the place of this target, and have no {target.metric}")
         if len(children) > MOST_CHILDREN:
             raise WrongCascade("", "too-many-children", f"more than {MOST_CHILDREN} places are in it")
         values = rules.shares(target.value, self._weights(tx, target, children, how), step)
@@ -186,11 +190,13 @@ class Targets:
         return known[0] if len(known) == 1 else None
 
     def _today(self, tx: Transaction, site: UUID) -> date:
+        return tx.now.astimezone(ZoneInfo(self._place(tx, site).time_zone)).date()
+
+    def _place(self, tx: Transaction, site: UUID) -> Place:
         try:
-            place = self._figures.place(tx, site)
+            return self._figures.place(tx, site)
         except PlaceNotFound as error:
             raise WrongTarget("/site_id", "unknown-site", "names no site of this organization") from error
-        return tx.now.astimezone(ZoneInfo(place.time_zone)).date()
 
     def _room(self, tx: Transaction, more: int) -> None:
         if self._targets.count(tx) + more > AT_MOST:

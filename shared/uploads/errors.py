@@ -1,12 +1,22 @@
 """What uploads refuse, and what ends the reading of one."""
 
-from tenant_context.errors import Conflict, NotFound
+from tenant_context.errors import Conflict, FieldError, Invalid, NotFound
 
 
 class UploadNotFound(NotFound):
     """No such upload of this tenant."""
 
     code, title = "upload-not-found", "There is no such upload"
+
+
+class NoSuchSensor(Invalid):
+    """The file is to be read by the columns of a sensor that is not there."""
+
+    code, title = "unknown-sensor", "There is no such sensor"
+
+    def __init__(self) -> None:
+        message = "no active sensor has this id or serial"
+        super().__init__(errors=(FieldError("/sensor", "unknown-sensor", message),))
 
 
 class TooManyUploads(Conflict):

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from psycopg.types.json import Jsonb
 
-from shared.uploads.errors import Abandoned, Busy, TooManyUploads, UploadNotFound, UploadOver
+from shared.uploads.errors import Abandoned, Busy, NoSuchSensor, TooManyUploads, UploadNotFound, UploadOver
 from shared.uploads.model import MOST_OPEN, OPEN_HOURS, Mark, Tally, UploadId, Wanted, Work
 from shared.uploads.rules.cutting import batches_of
 from tenant_context.context import TenantContext
@@ -88,11 +88,25 @@ _FINISH: LiteralString = """
     RETURNING kind, rows, accepted, duplicates, rejected"""
 
 
+# A sensor's id, its serial, or that of a device that it was.
+_SENSOR: LiteralString = """
+    SELECT 1 FROM sensors n WHERE n.tenant_id = %(tenant)s AND n.status = 'active'
+       AND (n.serial = %(name)s OR n.id::text = lower(%(name)s) OR EXISTS (
+                SELECT FROM sensor_devices d
+                WHERE d.tenant_id = n.tenant_id AND d.sensor_id = n.id AND d.serial = %(name)s)) LIMIT 1"""
+
+
 class UploadRepository:
     """Uploads of one tenant at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @staticmethod
+    def check(tx: Transaction, wanted: Wanted) -> None:
+        """Raise `NoSuchSensor` where the sensor whose columns a file is read by is not there."""
+        if wanted.sensor is not None and not tx.one(_SENSOR, {"tenant": tx.tenant.tenant, "name": wanted.sensor}):
+            raise NoSuchSensor
 
     def add(self, tx: Transaction, upload: UploadId, wanted: Wanted, parts: str | None) -> None:
         """Note a file that is announced. Errors: TooManyUploads."""

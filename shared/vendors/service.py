@@ -32,7 +32,7 @@ class Vendors:
 
     def take(self, tenant: TenantContext, read: Read, named: str | None) -> Taken:
         """Queue a push, likewise. `named` is the sensor of the address. Errors: SensorNeeded, those of `read`."""
-        from shared.vendors.rules.settle import settle, told  # noqa: PLC0415  zones are nothing for pushes of our own
+        from shared.vendors.rules.settle import settle, told, unread  # noqa: PLC0415  zones are nothing for pushes of our own
 
         # A CSV is read by its sensor's mapping, so the sensor comes first where the address names it.
         found = dict(self._look(tenant, {named})) if named else {}
@@ -52,6 +52,7 @@ class Vendors:
         readings: Sorted[ReadingRow] = Sorted()
         if known is None:
             names = (reference, *push.references)
+            intervals.refused += unread(push, names)
             _refuse(push, [told(record, push.form, names) for record in push.records], intervals)
         else:
             intervals, readings = settle(push, reference, known.profile)
@@ -71,6 +72,5 @@ class Vendors:
 
 def _refuse(push: Push, contents: list[dict[str, object]], rows: Sorted[CountRow]) -> None:
     message = "no active sensor has the id or serial that the push names"
-    rows.refused += push.refused
     for record, content in zip(push.records, contents, strict=True):
         rows.refused.append(Refused(record.row, "sensor", "unknown-sensor", message, content))

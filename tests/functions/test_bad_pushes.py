@@ -259,6 +259,12 @@ def test_returns_and_cancellations_name_what_they_undo(world: World) -> None:
     assert [(row[1], row[5]) for row in rows] == [("r2", "r1"), ("r3", "r1"), ("r4", "r1")]
 
 
+def test_a_cancellation_in_a_csv_that_sells_is_refused_with_its_line(world: World) -> None:
+    text = lines(SALES + ",cancels", "r4,main,2026-03-02T09:00:00Z,EUR,a,2,2.50,r1")
+    answer = world.post(TILLS, text, "text/csv")[1]
+    assert (answer["accepted"], codes(answer)) == (0, [("lines/0/quantity", "gives-nothing-back")])
+
+
 def test_a_receipt_of_hundreds_of_lines_is_kept_whole_and_every_message_fits(world: World) -> None:
     line = {"sku": "x" * 100, "quantity": "1", "unit_price": "2.50"}
     receipts = [{**SALE, "id": f"r{n}", "site": "other", "lines": [line] * 400} for n in range(30)]

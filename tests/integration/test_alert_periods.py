@@ -93,15 +93,15 @@ def test_amounts_of_several_currencies_are_never_added(store: Watched) -> None:
     store.rule(Kind.THRESHOLD, 1, metric="transactions")
     store.patrol()
     told = {data["message"] for _, data in store.told("alert.opened")}
-    assert told == {"Main: transactions of the day is 2, above 1."}
+    assert told == {"Main: transactions of the day 2026-03-16, up to 11:15, is 2, above 1."}
     store.sell((NOON - 2 * QUARTER, 30, "EUR"))
     told = {data["message"] for _, data in store.told("alert.opened")}
-    assert "Main: revenue of the day is 90 EUR, above 80 EUR." in told
+    assert "Main: revenue of the day 2026-03-16, up to 11:45, is 90 EUR, above 80 EUR." in told
     store.sell((NOON + timedelta(days=1), 1, "USD"))
     store.now = NOON + timedelta(days=1, hours=1)
     store.patrol()
     told = {data["message"] for _, data in store.told("alert.opened")}
-    assert "Main: average basket of the day is 90 USD, above 80 USD." in told
+    assert "Main: average basket of the day 2026-03-16 is 90 USD, above 80 USD." in told
     assert all(data["rule_id"] != str(lone.id) for _, data in store.told("alert.opened"))
 
 
@@ -109,7 +109,7 @@ def test_a_rule_of_before_any_sale_is_of_the_currency_that_came(store: Watched) 
     store.rule(Kind.THRESHOLD, 100, metric="revenue")
     store.sell((NOON - HOUR, 160, "CHF"))
     assert [data["message"] for _, data in store.told("alert.opened")] == [
-        "Main: revenue of the day is 160 CHF, above 100 CHF."
+        "Main: revenue of the day 2026-03-16, up to 11:15, is 160 CHF, above 100 CHF."
     ]
 
 

@@ -23,7 +23,7 @@ from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
 from tests.conftest import Clone
-from tests.integration.counted import add_region, add_sensor, add_site
+from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 from tests.integration.test_occupancy import NOON, QUARTER, Store
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -87,7 +87,7 @@ def test_a_threshold_opens_one_alert_and_resolves_it_on_the_way_back(store: Watc
     assert store.kinds() == ["alert.opened", "alert.resolved"]
     (_, opened), (_, resolved) = store.told(*ALERTS)
     assert (opened["value"], opened["status"], opened["id"]) == ("101", "open", resolved["id"])
-    assert opened["message"] == "Main: footfall of the hour is 101, above 100."
+    assert opened["message"] == "Main: footfall of the hour 2026-03-16 12:00 is 101, above 100."
     assert resolved["reason"] == "cleared"
 
 
@@ -162,6 +162,7 @@ def test_capacity_is_told_by_an_alert_too(store: Watched) -> None:
     store.push((NOON - 2 * QUARTER, 100, 0))
     store.push((NOON - QUARTER, 0, 30))
     assert store.kinds() == ["alert.opened", "alert.resolved"]
+    assert store.told(*ALERTS)[0][1]["message"] == "Main: 100 are inside at 2026-03-16 11:45, of 100 who may be."
 
 
 def test_a_region_has_no_limit_but_its_stores_have(store: Watched) -> None:
@@ -174,6 +175,15 @@ def test_a_region_has_no_limit_but_its_stores_have(store: Watched) -> None:
     store.limit(100, 80)
     store.push((NOON - QUARTER, 100, 0))
     assert store.kinds() == ["alert.opened"]
+
+
+def test_a_zone_has_no_stores_to_be_watched(store: Watched) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        zone = add_zone(tx, store.site)
+    with pytest.raises(WrongRule) as refused:
+        store.rule(Kind.THRESHOLD, 1, site=zone, each=True)
+    assert refused.value.errors[0].pointer == "/each_store"
+    assert store.rule(Kind.THRESHOLD, 1, site=zone).site_id == zone
 
 
 def test_in_quiet_hours_nothing_opens_and_what_is_still_so_opens_after(store: Watched) -> None:

@@ -1,6 +1,7 @@
 """A refused row is sent again: mended, or because its sensor is there by now; and taken once."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from shared.measurements.model import Resubmitted
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor, Resubmission
-from shared.sites.model import Known, Line, Profile, Setup
+from shared.sites.model import Columns, Known, Line, Profile, Setup
 from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
@@ -281,3 +282,48 @@ def test_a_vendors_row_is_mended_in_its_own_words_or_written_anew(
     own = {**ROW, "sensor": "006E02000004", "line": "front"}
     resubmit(database, acme, anew, sensor, own, setup=setup, name="006E02000004")
     assert footfall(database, acme)[:2] == (4, 1)
+
+
+def test_a_cell_of_a_csv_is_mended_where_it_stood_and_the_error_names_it(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    columns = Columns(start="Zeit", entries="Zugang", exits="Abgang", time_format="%d.%m.%Y %H:%M")
+    setup, world = Setup(csv=columns), World()
+    world.sensors["door"] = Known(sensor, Profile("Europe/Berlin", 15, setup))
+    text = "Zeit;Zugang;Abgang\n02.03.2026 09:00;acht;4\n02.03.2026 09:15;1;0\n"
+    answer = world.post(VENDORS, text, "text/csv", "sensor=door")[1]
+    assert (answer["accepted"], [one["field"] for one in answer["rejected"]]) == (1, ["entries"])
+    process(database, acme, {**part([]), "refused": world.queue.messages[-1].data["refused"]})
+    ((listed, rejected),) = BatchRepository(database).rejected(acme, batch=None, after=None, limit=1)
+    kept = msgspec.json.decode(listed)["content"]
+    assert (kept["sensor"], kept["entries"], kept["read_as"]) == ("door", "acht", {"form": "csv", "cells": True})
+    for row, field in (
+        (None, "/row/entries"), ({**kept, "entries": "8", "start": "2026-03-02"}, "/row/start"),
+        ({**kept, "start": None}, "/row/start"), ({**kept, "sensor": "x"}, "/row/sensor"),
+        ({**kept, "sensor": 5}, "/row/sensor"),
+    ):  # fmt: skip
+        with pytest.raises(Invalid) as raised:
+            resubmit(database, acme, rejected, sensor, row, setup=setup, zone="Europe/Berlin")
+        assert raised.value.errors[0].pointer == field
+    resubmit(database, acme, rejected, sensor, {**kept, "entries": "8"}, setup=setup, zone="Europe/Berlin")
+    found = database.read(acme, "SELECT starts_at, ends_at - starts_at, entries, exits FROM people_counts")
+    assert found == [(datetime(2026, 3, 2, 8, tzinfo=UTC), timedelta(minutes=15), 8, 4)]
+
+
+def test_a_vendors_row_of_which_nothing_could_be_read_is_filled_in(
+    database: Database, two_tenants: Tenants, sensor: UUID
+) -> None:
+    acme, _ = two_tenants
+    push = json.loads(json.dumps(samples.VIVOTEK))
+    push["Data"][0]["CountingInfo"][0]["In"] = "many"
+    (rejected, *_) = refused_at_the_door(database, acme, push)
+    found = BatchRepository(database).rejected(acme, batch=None, after=None, limit=9)
+    kept = next(msgspec.json.decode(one)["content"] for one, row in found if row == rejected)
+    assert (kept["sensor"], kept["said"]["In"], kept["entries"]) == ("00:02:D1:00:00:06", "many", None)
+    with pytest.raises(Invalid) as raised:
+        resubmit(database, acme, rejected, sensor, name="0002d1000006")
+    assert raised.value.errors[0].pointer in {"/row/entries", "/row/exits"}  # neither is told yet
+    filled = {**kept, "start": "2026-03-02T10:00:00", "end": "2026-03-02T10:15:00", "entries": 3, "exits": 1}
+    resubmit(database, acme, rejected, sensor, filled, name="0002d1000006", zone="Europe/Berlin")
+    assert footfall(database, acme)[:2] == (3, 1)

@@ -18,7 +18,7 @@ from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
-from tests.integration.counted import add_region, add_sensor, add_site
+from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 from tests.integration.test_occupancy import NOON, QUARTER, Store
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -139,6 +139,22 @@ def test_rates_leaves_and_strangers_are_refused(chain: Chain) -> None:
     target = chain.target("100")
     with pytest.raises(WrongCascade), chain.database.transaction(chain.tenant) as tx:
         chain.targets.cascade(tx, target.id, Cascade(By.WEIGHT, {uuid7(): Decimal(1)}))
+
+
+def test_a_zone_has_no_target_of_sales_nor_a_share_of_one(chain: Chain) -> None:
+    with chain.database.transaction(chain.tenant) as tx:
+        zone = add_zone(tx, chain.stores[0])
+    for metric in ("revenue", "transactions", "conversion_rate"):
+        with pytest.raises(WrongTarget) as refused:
+            chain.target("1", site=zone, metric=metric)
+        assert refused.value.errors[0].pointer == "/metric"
+    assert chain.target("100", site=zone).site_id == zone
+    with pytest.raises(WrongCascade) as told:
+        chain.cascade(chain.target("100", site=chain.stores[0], metric="transactions"), By.EQUALLY)
+    assert told.value.errors[0].code == "zones"
+    with pytest.raises(WrongTarget) as unknown:
+        chain.target("1", site=uuid7(), metric="transactions")
+    assert unknown.value.errors[0].pointer == "/site_id"
 
 
 def test_progress_tells_what_came_and_what_was_to_be_expected(chain: Chain) -> None:

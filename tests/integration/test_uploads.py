@@ -10,10 +10,11 @@ import pytest
 
 from shared.sites.model import Columns, Setup
 from shared.uploads import model
-from shared.uploads.errors import Busy, TooManyUploads, UploadNotFound, UploadOver
+from shared.uploads.errors import Busy, NoSuchSensor, TooManyUploads, UploadNotFound, UploadOver
 from shared.uploads.model import UploadId
 from shared.uploads.rules import cutting
 from tenant_context.aws import AwsError
+from tenant_context.clock import uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.entry.queue import Message
 from tenant_context.errors import Forbidden
@@ -75,7 +76,8 @@ def test_a_mapping_is_used_for_the_whole_file(house: House) -> None:
     text = "Zeit;Zugang\n" + "".join(f"{1 + n // 24:02}.02.2026 {n % 24:02}:00;4\n" for n in range(28 * 24)) + "x;y\n"
     shown = house.read(text.encode(), sensor="mapped")
     assert (shown["accepted"], shown["rejected"]) == (672, 1)
-    shown = house.read(text.encode(), sensor="nobody")
+    del house.sensors["mapped"]  # retired since it was announced
+    shown = house.read(text.encode(), sensor="mapped")
     assert (shown["status"], shown["reason"]) == (
         "failed",
         "No active sensor has the id or serial that the upload names.",
@@ -270,6 +272,18 @@ def test_globex_has_nothing_of_acmes_upload(
     assert house.requests.page(globex, after=None, limit=5) == []
     house.reader()(from_message(globex.tenant, "worker"), Message(globex.tenant, "x", "read", {"upload": str(upload)}))
     assert (house.shown(upload)["status"], house.counts.messages) == ("queued", [])
+
+
+def test_a_file_for_a_sensor_that_is_not_there_is_refused_when_it_is_announced(
+    house: House, database: Database, two_tenants: tuple[TenantContext, TenantContext]
+) -> None:
+    sensor = house.add_sensor("mapped")
+    for name in ("mapped", str(sensor), str(sensor).upper()):
+        house.announce(10, sensor=name)
+    for tenant, name in ((house.tenant, "nobody"), (house.tenant, str(uuid7())), (two_tenants[1], "mapped")):
+        with pytest.raises(NoSuchSensor) as refused, database.transaction(tenant) as tx:
+            house.requests.announce(tx, model.Wanted("counts", "csv", 10, sensor=name))
+        assert refused.value.errors[0].pointer == "/sensor"
 
 
 def test_a_device_bound_key_uploads_no_files(house: House, database: Database) -> None:

@@ -35,8 +35,10 @@ class MetricsQuery(In):
     are of these steps. Days, weeks (from Monday) and months begin at the place's own midnight.
 
     `compare` adds what was before: the period right before, or the one 52 weeks ago (of months: twelve months ago), so
-    that Mondays are compared with Mondays. `group_by` tells numbers apart: by what is right within the place, by the
-    zones of a store, by weekday, or by the hour of the place's clock. `impute` fills what is typical into gaps, marked.
+    that Mondays are compared with Mondays; `previous_coverage` says how much of that was counted. `group_by` tells
+    numbers apart: by what is right within the place, by the zones of a store, by weekday, or by the hour of its clock.
+    `impute` fills what is typical into gaps, marked: into quarters of an hour in which a store counted nothing, so that
+    totals are the same whatever the granularity.
     """
 
     metric: Annotated[tuple[Metric, ...], BeforeValidator(_split), Field(min_length=1, max_length=len(Metric))] = (
@@ -115,7 +117,7 @@ class RankingQuery(In):
 
 
 class Point(Out):
-    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where it was filled in."""
+    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where gaps were filled."""
 
     start: str
     value: float | None
@@ -123,10 +125,15 @@ class Point(Out):
     imputed: bool = False
     previous: float | None = None
     change: float | None = None
+    previous_coverage: float | None = None
 
 
 class Series(Out):
-    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the average of a day."""
+    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the average of a day.
+
+    `change` is of what was counted, however much that was: where `comparable` is false, the coverage of both differs by
+    more than a tenth, and the change tells of sensors rather than of people. What tills tell is always comparable.
+    """
 
     metric: Metric
     total: float | None
@@ -135,6 +142,9 @@ class Series(Out):
     coverage: float | None = None
     previous: float | None = None
     change: float | None = None
+    previous_coverage: float | None = None
+    """Of the whole range that it is compared with; a quotient of minutes, as `coverage`."""
+    comparable: bool | None = None
     average: float | None = None
     days: int | None = None
 
@@ -193,6 +203,8 @@ class MetricsOut(Out):
     currency: str | None = None
     previous: float | None = None
     change: float | None = None
+    previous_coverage: float | None = None
+    comparable: bool | None = None
     points: list[Point] = []
     series: list[Series] = []
     group_by: GroupBy | None = None

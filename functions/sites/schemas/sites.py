@@ -242,12 +242,13 @@ class OpenQuery(In):
 class OpenOut(Out):
     """Whether it is open: `until` when, or when it `opens_at`; null where that is not within a week, or a year.
 
-    `note` is what stands with the day, where its hours are special ones.
+    `open` is null where the store has no opening hours, and nobody knows. `note` is what stands with the day, where its
+    hours are special ones.
     """
 
     at: str
     time_zone: str
-    open: bool
+    open: bool | None
     until: str | None
     opens_at: str | None
     note: str

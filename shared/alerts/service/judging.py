@@ -5,7 +5,7 @@ by however many at once, it tells no more.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from shared.alerts import rules
-from shared.alerts.model import Condition, Kind, Reading, Rule
+from shared.alerts.model import Condition, Inside, Kind, Reading, Rule
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import Pair, RuleRepository
 from shared.alerts.service.telling import resolve, tell
@@ -25,6 +25,7 @@ from shared.figures.rules import sources
 from shared.hours.model import Hours
 from shared.hours.rules import open_at, openings
 from shared.occupancy.repository import LimitRepository
+from shared.occupancy.service import Occupancy
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
@@ -89,12 +90,20 @@ class Judging:
             return True
         if current or not alarming or rules.is_quiet(condition.quiet, zone, tx.now):
             return False
-        words = rules.message(condition, place.name, reading.value)
+        words = self._in_words(tx, condition, place, reading)
         alert = self._new_id()
         if not self._from.alerts.open(tx, alert, rule.id, site, reading, words):
             return False
         tell(tx, "opened", self._from.alerts.lock(tx, alert))
         return True
+
+    def _in_words(self, tx: Transaction, condition: Condition, place: Place, reading: Reading) -> str:
+        zone, inside = ZoneInfo(place.time_zone), None
+        if condition.kind is Kind.CAPACITY:
+            now = Occupancy(self._from.figures, self._from.limits).now(tx, place.id)
+            reading = replace(reading, measured_at=now.as_of or reading.measured_at)
+            inside = None if now.capacity is None else Inside(now.occupancy, now.capacity)
+        return rules.message(condition, place.name, reading, zone, inside)
 
     def _in_one_currency(self, tx: Transaction, condition: Condition, site: UUID) -> Condition | None:
         """A condition whose amounts are of a currency: of the one that there is, where it was made before any sale.
@@ -131,14 +140,14 @@ class Judging:
             value = self._value(tx, condition, place, start, end)
         if condition.kind is Kind.CHANGE:
             before = self._value(tx, condition, place, *rules.compared(condition, zone, start))
-            return Reading(rules.change(value, before), end)
+            return Reading(rules.change(value, before), end, start)
         if condition.direction == "above" and condition.metric in rules.ADDITIVE:
             since, _ = rules.period_of(condition.period, zone, fresh - _MOMENT)
             if since >= end and rules.is_news(condition, fresh, tx.now):
                 growing = self._value(tx, condition, place, since, fresh)
                 if growing is not None and growing > (condition.value if value is None else value):
-                    return Reading(growing, fresh)
-        return Reading(value, end)
+                    return Reading(growing, fresh, since, under_way=True)
+        return Reading(value, end, start)
 
     def _whole(
         self, tx: Transaction, condition: Condition, place: Place, zone: ZoneInfo, fresh: datetime

@@ -99,11 +99,21 @@ class Rules:
         if place.kind not in {"site", "zone"}:
             raise WrongRule("/each_store", "no-limit", "must be true: only stores and zones have a limit to be reached")
 
+    def _has_stores(self, tx: Transaction, site: UUID) -> None:
+        try:
+            place = self._figures.place(tx, site)
+        except PlaceNotFound as error:
+            raise WrongRule("/site_id", "unknown-site", "names no site of this organization") from error
+        if place.kind == "zone":
+            raise WrongRule("/each_store", "no-stores", "must be false: no stores are in a zone")
+
     def _checked(self, tx: Transaction, draft: RuleDraft) -> RuleDraft:
         """A draft by which something can be told, its amounts in a currency."""
         rules.check(draft.condition)
         if draft.condition.kind is Kind.CAPACITY and not draft.each_store:
             self._has_a_limit(tx, draft.site_id)
+        if draft.each_store:
+            self._has_stores(tx, draft.site_id)
         metric = draft.condition.metric if rules.is_reckoned(draft.condition) else draft.condition.kind
         known = self._figures.currencies(tx, draft.site_id)
         currency = currency_of(metric, draft.condition.currency, known, "/condition/currency")

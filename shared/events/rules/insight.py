@@ -16,7 +16,7 @@ def _alert(name: str, description: str, status: str, reason: str = "") -> EventT
         "severity": "warning",
         "status": status,
         "reason": reason,
-        "message": "Main Street: footfall of the day is 120, below 200.",
+        "message": "Main Street: footfall of the day 2026-03-02 is 120, below 200.",
         "value": "120",
     }
     return EventType(f"alert.{name}", description, "alert/<id>", data, nullable=frozenset({"value"}))

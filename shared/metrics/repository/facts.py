@@ -5,7 +5,7 @@ which is read here into typed rows.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
@@ -33,8 +33,8 @@ _MEMBERS: LiteralString = """
 # Stores that counted or sold in a time, and not both: of what is bought per visitor they tell nothing. The times are
 # those of the answer, without what is read around them; none, where it is not asked.
 _LONE_OF_DAYS: LiteralString = """
-    lone AS MATERIALIZED (
-        SELECT r.side, r.first, r.last, m.key, m.member, told.counted
+    told AS MATERIALIZED (
+        SELECT r.side, r.first, r.last, m.key, m.member, told.counted, told.sold
         FROM unnest(%(exact_firsts)s::date[], %(exact_lasts)s::date[]) WITH ORDINALITY r (first, last, side)
         CROSS JOIN members m CROSS JOIN LATERAL (
             SELECT EXISTS (SELECT FROM footfall_day f WHERE f.tenant_id = %(tenant)s AND f.place_id = m.member
@@ -42,21 +42,21 @@ _LONE_OF_DAYS: LiteralString = """
                    EXISTS (SELECT FROM sales_day f WHERE f.tenant_id = %(tenant)s AND f.place_id = m.member
                            AND f.day >= r.first AND f.day < r.last AND f.transactions + f.cancellations > 0
                            AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)) AS sold) told
-        WHERE told.counted <> told.sold
+        WHERE told.counted OR told.sold
     ), unpaired AS (
         SELECT o.side, o.key, f.day AS moment, f.entries, 0 AS transactions, 0 AS revenue
-        FROM lone o JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
+        FROM told o JOIN footfall_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
                                        AND f.day >= o.first AND f.day < o.last
-        WHERE o.counted
+        WHERE o.counted AND NOT o.sold
         UNION ALL
         SELECT o.side, o.key, f.day, 0, f.transactions, f.revenue
-        FROM lone o JOIN sales_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
+        FROM told o JOIN sales_day f ON f.tenant_id = %(tenant)s AND f.place_id = o.member
                                     AND f.day >= o.first AND f.day < o.last
         WHERE NOT o.counted AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)
     )"""
 _LONE_OF_MOMENTS: LiteralString = """
-    lone AS MATERIALIZED (
-        SELECT r.side, r.first, r.last, m.key, m.member, told.counted
+    told AS MATERIALIZED (
+        SELECT r.side, r.first, r.last, m.key, m.member, told.counted, told.sold
         FROM unnest(%(exact_firsts)s::timestamptz[], %(exact_lasts)s::timestamptz[]) WITH ORDINALITY
              r (first, last, side)
         CROSS JOIN members m CROSS JOIN LATERAL (
@@ -66,16 +66,16 @@ _LONE_OF_MOMENTS: LiteralString = """
                    EXISTS (SELECT FROM sales_15m f WHERE f.tenant_id = %(tenant)s AND f.site_id = m.member
                            AND f.bucket >= r.first AND f.bucket < r.last AND f.transactions + f.cancellations > 0
                            AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)) AS sold) told
-        WHERE told.counted <> told.sold
+        WHERE told.counted OR told.sold
     ), unpaired AS (
         SELECT o.side, o.key, date_bin(%(length)s, f.bucket, %(origin)s) AS moment, f.entries, 0 AS transactions,
                0 AS revenue
-        FROM lone o JOIN footfall_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
+        FROM told o JOIN footfall_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
                                        AND f.bucket >= o.first AND f.bucket < o.last
-        WHERE o.counted
+        WHERE o.counted AND NOT o.sold
         UNION ALL
         SELECT o.side, o.key, date_bin(%(length)s, f.bucket, %(origin)s), 0, f.transactions, f.revenue
-        FROM lone o JOIN sales_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
+        FROM told o JOIN sales_15m f ON f.tenant_id = %(tenant)s AND f.site_id = o.member
                                     AND f.bucket >= o.first AND f.bucket < o.last
         WHERE NOT o.counted AND (%(currency)s::text IS NULL OR f.currency = %(currency)s)
     )"""
@@ -83,7 +83,8 @@ _UNPAIRED: LiteralString = """
     'unpaired', (SELECT coalesce(json_agg(json_build_array(side - 1, key, moment, entries, transactions, revenue)),
                                  '[]') FROM (
         SELECT side, key, moment, sum(entries) AS entries, sum(transactions) AS transactions, sum(revenue) AS revenue
-        FROM unpaired GROUP BY 1, 2, 3) u)"""
+        FROM unpaired GROUP BY 1, 2, 3) u),
+    'both', (SELECT coalesce(json_agg(json_build_array(side - 1, member)), '[]') FROM told WHERE counted AND sold)"""
 _DAYS: LiteralString = f"""
     WITH {_MEMBERS}, {_LONE_OF_DAYS}, spans AS (
         SELECT first, last FROM unnest(%(firsts)s::date[], %(lasts)s::date[]) r (first, last))
@@ -129,12 +130,25 @@ _MOMENTS: LiteralString = f"""
             GROUP BY 1, 2, 3) sales),
         {_UNPAIRED}, {_SERVICE})::text"""
 
+_QUARTERS: LiteralString = """
+    SELECT coalesce(json_agg(json_build_array(member, moments, entries, exits, minutes)), '[]')::text
+    FROM (
+        SELECT r.member, array_agg(extract(epoch FROM f.bucket)::bigint) AS moments, array_agg(f.entries) AS entries,
+               array_agg(f.exits) AS exits, array_agg(f.minutes) AS minutes
+        FROM unnest(%(members)s::uuid[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) r (member, first, last)
+        CROSS JOIN LATERAL (
+            SELECT * FROM footfall_15m q WHERE q.tenant_id = %(tenant)s AND q.site_id = r.member
+                                               AND q.bucket >= r.first AND q.bucket < r.last OFFSET 0) f
+        WHERE f.intervals > 0 OR f.minutes > 0
+        GROUP BY 1) found"""
+
 
 class _Rows(msgspec.Struct):
     traffic: list[tuple[UUID, str, int, int, int, bool]]
     sales: list[tuple[UUID, str, str, int, Decimal, Decimal, bool]]
     service: list[tuple[UUID, str, datetime, datetime, int, int]]
     unpaired: list[tuple[int, UUID, str, int, int, Decimal]]
+    both: list[tuple[int, UUID]]
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -195,6 +209,21 @@ class FactRepository:
         read = self._read(tenant, _MOMENTS, {**values, **more}, around)
         return _found(read, datetime.fromisoformat, currency)
 
+    def quarters(
+        self, tenant: TenantContext, runs: Sequence[tuple[UUID, datetime, datetime]]
+    ) -> dict[UUID, dict[datetime, tuple[int, int, int]]]:
+        """Entries, exits and minutes of the quarters of stores or zones in which something was counted."""
+        members, firsts, lasts = ([run[place] for run in runs] for place in range(3))
+        values = {"tenant": tenant.tenant, "members": members, "firsts": firsts, "lasts": lasts}
+        rows = self._database.read(tenant, _QUARTERS, values)
+        read = msgspec.json.decode(rows[0][0], type=list[tuple[UUID, list[int], list[int], list[int], list[int]]])
+        return {
+            member: dict(
+                zip((datetime.fromtimestamp(one, UTC) for one in moments), zip(*counted, strict=True), strict=True)
+            )
+            for member, moments, *counted in read
+        }
+
     def _read(
         self,
         tenant: TenantContext,
@@ -228,4 +257,6 @@ def _found(rows: _Rows, read: object, currency: str | None) -> Found:
         lone = Facts(lone_entries=entries, lone_transactions=transactions, lone_revenue=revenue)
         unpaired.setdefault((side, key), {})[read(when)] = lone  # type: ignore[operator]
     currencies = sorted({row[2] for row in rows.sales if row[-1]})
-    return Found(facts, services, currencies, max((row[-1] for row in rows.service), default=0), unpaired)
+    return Found(
+        facts, services, currencies, max((row[-1] for row in rows.service), default=0), unpaired, set(rows.both)
+    )

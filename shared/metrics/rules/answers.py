@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.metrics.model import MONEY, Ask, Facts, Group, Head, Metric, Step
 from shared.metrics.rules.folding import total
-from shared.metrics.rules.values import change, number, value
+from shared.metrics.rules.values import change, is_comparable, number, value
 from tenant_context.clock import rfc3339
 
 
@@ -82,6 +82,8 @@ def _series(told: Told, part: Part) -> Iterator[dict[str, Any]]:
         if told.before:
             one["previous"] = number(value(metric, then))
             one["change"] = change(said, value(metric, then))
+            one["previous_coverage"] = then.coverage
+            one["comparable"] = is_comparable(metric, whole, then)
         if part.named:
             average = None if said is None or not part.days else said / part.days
             one["average"] = None if average is None else round(float(average), 4)
@@ -104,6 +106,7 @@ def _points(told: Told, part: Part, metric: Metric) -> Iterator[dict[str, Any]]:
         if told.before:
             then = value(metric, part.before[place])
             point["previous"], point["change"] = number(then), change(said, then)
+            point["previous_coverage"] = part.before[place].coverage
         yield point
 
 
@@ -123,7 +126,8 @@ def rows(told: Told) -> tuple[list[str], list[list[Any]]]:
         for place, (step, facts) in enumerate(zip(told.steps, part.facts, strict=True)):
             then = part.before[place] if told.before else Facts()
             table.append([rfc3339(step.start), str(group.key), group.name, *_cells(told, facts, then)])
-    return [*names, *metrics, *compared, "currency", "coverage", "imputed"], table
+    covered = ["coverage", "previous_coverage"] if told.before else ["coverage"]
+    return [*names, *metrics, *compared, "currency", *covered, "imputed"], table
 
 
 def _cells(told: Told, facts: Facts, then: Facts) -> Iterator[Any]:
@@ -134,4 +138,6 @@ def _cells(told: Told, facts: Facts, then: Facts) -> Iterator[Any]:
             yield value(metric, then)
     yield told.currency or ""
     yield facts.coverage
+    if told.before:
+        yield then.coverage
     yield facts.imputed

@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from shared.metrics.model import Facts, Service, Step
-from shared.metrics.rules.imputing import When, day_like, fill, moment_like
+from shared.metrics.rules.imputing import Fills
 from shared.metrics.rules.ranges import expected, midnight
+
+When = TypeVar("When", date, datetime)
 
 
 def days(
@@ -35,14 +39,27 @@ def moments(
     return whole
 
 
-def fill_days(every: dict[date, Facts], fresh: datetime | None, zone: str) -> None:
-    """Fill gaps among days that were over when something was last counted."""
-    fill(every, lambda day: fresh is not None and midnight(day + timedelta(days=1), zone) <= fresh, day_like)
+def fill_days(every: Mapping[date, Facts], zone: str, fills: Fills, *, lone: bool) -> None:
+    """Put what fills gaps into the days of its own calendar; `lone`, where nothing is to be told per visitor of it."""
+    here = ZoneInfo(zone)
+    for moment, filled in fills.items():
+        if (one := every.get(moment.astimezone(here).date())) is not None:
+            _put(one, filled, lone=lone)
 
 
-def fill_moments(every: dict[datetime, Facts], fresh: datetime | None, zone: str, length: timedelta) -> None:
-    """Fill gaps among steps of absolute time, likewise."""
-    fill(every, lambda moment: fresh is not None and moment + length <= fresh, moment_like(zone))
+def fill_moments(every: Mapping[datetime, Facts], length: timedelta, fills: Fills, *, lone: bool) -> None:
+    """Put what fills gaps into steps of absolute time, likewise."""
+    if not every:
+        return
+    origin = min(every)
+    for moment, filled in fills.items():
+        if (one := every.get(moment - (moment - origin) % length)) is not None:
+            _put(one, filled, lone=lone)
+
+
+def _put(one: Facts, filled: tuple[int, int], *, lone: bool) -> None:
+    entries, exits = filled
+    one.add(Facts(entries, exits, counted=True, imputed=True, lone_entries=entries if lone else 0))
 
 
 def set_apart(every: Mapping[When, Facts], unpaired: Mapping[date | datetime, Facts]) -> None:

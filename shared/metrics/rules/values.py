@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 
-from shared.metrics.model import Facts, Metric
+from shared.metrics.model import PER_VISITOR, Facts, Metric
 
 _PLACES = Decimal("0.0001")
+_ABOUT = 0.1
+_OF_SENSORS = PER_VISITOR | {Metric.FOOTFALL, Metric.EXITS}
 
 
 def _ratio(above: Decimal, below: int) -> Decimal | None:
@@ -46,3 +48,8 @@ def change(now: Decimal | None, then: Decimal | None) -> float | None:
     if now is None or then is None or not then:
         return None
     return float(((now - then) / abs(then)).quantize(_PLACES, ROUND_HALF_UP))
+
+
+def is_comparable(metric: Metric, now: Facts, then: Facts) -> bool:
+    """Whether two times were counted about as much, to a tenth; of what tills tell alone, they always are."""
+    return metric not in _OF_SENSORS or abs(now.coverage - then.coverage) <= _ABOUT

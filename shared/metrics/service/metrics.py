@@ -21,7 +21,7 @@ from tenant_context.context import TenantContext
 
 _WORTH = 400
 """Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
-_DEFINITIONS = 2
+_DEFINITIONS = 3
 """Raised whenever answers are made otherwise of the same numbers: what was kept of before is void."""
 _QUARTER = timedelta(minutes=15)
 _ROUND = timedelta(days=2)

@@ -1,6 +1,7 @@
 """Answers from rollups: what is asked of a place becomes its parts, each with facts by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -25,12 +26,29 @@ from shared.metrics.repository.facts import FactRepository, Scope
 from shared.metrics.repository.heads import MOST_GROUPS, HeadRepository
 from shared.metrics.rules import folding, ranges
 from shared.metrics.rules.answers import Part, Told
-from shared.metrics.rules.imputing import MARGIN
+from shared.metrics.rules.imputing import Fills
+from shared.metrics.service.filling import Filling
 from tenant_context.context import TenantContext
 
 MOST_READ = 300_000
 """Steps of stores that one answer reads: an hour of a thousand stores is a thousand."""
 _STORES, _ZONES = "site", "zone"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What fills the gaps of the members of groups, where that was asked."""
+
+    members: Sequence[tuple[UUID, UUID]] = ()
+    fills: Mapping[UUID, tuple[str, Fills]] = field(default_factory=dict)
+    is_paired: bool = False
+
+    def of(self, found: Found, key: UUID, side: int) -> Iterator[tuple[str, Fills, bool]]:
+        """Of a group: time zone, what fills, and whether nothing is to be told per visitor of it."""
+        for group, member in self.members:
+            if group == key and member in self.fills:
+                zone, fills = self.fills[member]
+                yield zone, fills, self.is_paired and (side, member) not in found.both
 
 
 class Reading:
@@ -39,6 +57,7 @@ class Reading:
     def __init__(self, heads: HeadRepository, facts: FactRepository) -> None:
         self._heads = heads
         self._facts = facts
+        self._filling = Filling(facts)
 
     def __call__(self, tenant: TenantContext, ask: Ask, head: Head) -> Told:
         """Everything that is told. Errors: RangeTooLong, SeveralCurrencies, WrongQuestion."""
@@ -57,10 +76,12 @@ class Reading:
         length = ranges.ABSOLUTE.get(span.granularity)
         if length is None:
             found = self._days(tenant, ask, groups, scope, (steps, before))
-            parts = [_of_days(ask, head, found, group, (steps, before)) for group in groups]
+            filled = self._filled(tenant, ask, head, groups, scope, (steps, before))
+            parts = [_of_days(found, filled, group, (steps, before)) for group in groups]
         else:
             found = self._moments(tenant, ask, groups, scope, (steps, before), length)
-            parts = [_of_moments(ask, head, found, group, (steps, before), length) for group in groups]
+            filled = self._filled(tenant, ask, head, groups, scope, (steps, before))
+            parts = [_of_moments(found, filled, group, (steps, before), length) for group in groups]
         currency = ask.currency
         if currency is None and found.currencies:
             if len(found.currencies) > 1 and MONEY & set(ask.metrics):
@@ -104,6 +125,20 @@ class Reading:
         everybody = head.kind == "organization" and groups[0].key == head.id
         return Scope(self._heads.stores(tenant, groups, everybody=everybody))
 
+    def _filled(
+        self,
+        tenant: TenantContext,
+        ask: Ask,
+        head: Head,
+        groups: Sequence[Group],
+        scope: Scope,
+        steps: tuple[Sequence[Step], Sequence[Step]],
+    ) -> Filled:
+        if ask.impute is not Impute.TYPICAL or not scope.members:
+            return Filled()
+        spans = ranges.merged([ranges.days_of(some) for some in steps if some])
+        return Filled(scope.members, self._filling(tenant, head, scope, spans), _is_paired(ask, groups))
+
     def _days(
         self,
         tenant: TenantContext,
@@ -112,8 +147,7 @@ class Reading:
         scope: Scope,
         steps: tuple[Sequence[Step], Sequence[Step]],
     ) -> Found:
-        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
-        spans = ranges.merged([ranges.days_of(some, margin) for some in steps if some])
+        spans = ranges.merged([ranges.days_of(some) for some in steps if some])
         if len(groups) * sum((last - first).days for first, last in spans) > MOST_READ:
             raise RangeTooLong(MOST_READ, "days of places")
         around = (_noon(spans[0][0]) - timedelta(days=2), _noon(spans[-1][1]) + timedelta(days=2))
@@ -129,8 +163,7 @@ class Reading:
         steps: tuple[Sequence[Step], Sequence[Step]],
         length: timedelta,
     ) -> Found:
-        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
-        spans = [(some[0].start - margin, some[-1].end + margin) for some in steps if some]
+        spans = [(some[0].start, some[-1].end) for some in steps if some]
         if len(scope.members) * sum((end - start) / length for start, end in spans) > MOST_READ:
             raise RangeTooLong(MOST_READ, "steps of stores; ask for days, or for fewer of them")
         if len(spans) > 1 and spans[1][1] > spans[0][0]:
@@ -143,35 +176,31 @@ def _noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
-def _of_days(ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]]) -> Part:
+def _of_days(found: Found, filled: Filled, group: Group, steps: tuple[Sequence[Step], Sequence[Step]]) -> Part:
     folded: list[list[Facts]] = []
     for side, some in enumerate(steps):
         if not some:
             folded.append([])
             continue
-        margin = MARGIN if ask.impute is Impute.TYPICAL else timedelta()
-        every = folding.days(*_of(found, group.key), *ranges.days_of(some, margin))
-        if ask.impute is Impute.TYPICAL:
-            folding.fill_days(every, head.fresh, head.time_zone)
+        every = folding.days(*_of(found, group.key), *ranges.days_of(some))
+        for zone, fills, lone in filled.of(found, group.key, side):
+            folding.fill_days(every, zone, fills, lone=lone)
         folding.set_apart(every, found.unpaired.get((side, group.key), {}))
         folded.append(folding.by_days(every, some))
     return Part(group, folded[0], folded[1])
 
 
 def _of_moments(
-    ask: Ask, head: Head, found: Found, group: Group, steps: tuple[Sequence[Step], Sequence[Step]], length: timedelta
+    found: Found, filled: Filled, group: Group, steps: tuple[Sequence[Step], Sequence[Step]], length: timedelta
 ) -> Part:
     folded: list[list[Facts]] = []
     for side, some in enumerate(steps):
         if not some:
             folded.append([])
             continue
-        margin = int(MARGIN / length) if ask.impute is Impute.TYPICAL else 0
-        first = some[0].start - margin * length
-        bounds = [(first + n * length, first + (n + 1) * length) for n in range(len(some) + 2 * margin)]
-        every = folding.moments(*_of(found, group.key), bounds)
-        if ask.impute is Impute.TYPICAL:
-            folding.fill_moments(every, head.fresh, head.time_zone, length)
+        every = folding.moments(*_of(found, group.key), [(step.start, step.end) for step in some])
+        for _, fills, lone in filled.of(found, group.key, side):
+            folding.fill_moments(every, length, fills, lone=lone)
         folding.set_apart(every, found.unpaired.get((side, group.key), {}))
         folded.append(folding.by_moments(every, some))
     return Part(group, folded[0], folded[1])

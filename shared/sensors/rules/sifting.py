@@ -19,6 +19,7 @@ from shared.sensors.rules.bounds import (
     units_fault,
 )
 from shared.sensors.rules.refusing import refuse
+from tenant_context.currencies import EVER
 
 
 def sift_counts(rows: Sorted[CountRow], sensors: Mapping[str, UUID], now: datetime) -> list[tuple[int, CountRow, UUID]]:
@@ -121,18 +122,47 @@ def _transaction_fault(index: int, row: TransactionRow, sites: Mapping[str, UUID
     fault = _moment_fault(index, "time", row.time, now, row)
     if fault is not None:
         return fault
+    wrong = _amount_fault(row) or _link_fault(row) or _undoing_fault(row)
+    if wrong is None and row.currency not in EVER:
+        wrong = "currency", "unknown-currency", "is no currency by ISO 4217, such as EUR"
+    return refuse(index, *wrong, row) if wrong else None
+
+
+def _amount_fault(row: TransactionRow) -> tuple[str, str, str] | None:
     amounts = [("total", row.total, MONEY_STEP)]
     for n, line in enumerate(row.lines):
         amounts += [(f"lines/{n}/quantity", line.quantity, QUANTITY_STEP)]
         amounts += [(f"lines/{n}/unit_price", line.unit_price, MONEY_STEP)]
     if wrong := amount_fault(amounts) or units_fault(line.quantity for line in row.lines):
-        return refuse(index, *wrong, row)
-    if row.id in (row.cancels, row.returns) or (row.cancels and row.returns):
-        what = "a receipt undoes one other, and not itself: by cancels or by returns"
-        return refuse(index, "cancels" if row.cancels else "returns", "link", what, row)
+        return wrong
     for n, line in enumerate(row.lines):
         if line.unit_price < 0:
-            return refuse(index, f"lines/{n}/unit_price", "negative-price", "a price is not negative", row)
+            return f"lines/{n}/unit_price", "negative-price", "a price is not negative"
+    return None
+
+
+def _link_fault(row: TransactionRow) -> tuple[str, str, str] | None:
+    if row.id in (row.cancels, row.returns) or (row.cancels and row.returns):
+        what = "a receipt undoes one other, and not itself: by cancels or by returns"
+        return "cancels" if row.cancels else "returns", "link", what
+    return None
+
+
+def _undoing_fault(row: TransactionRow) -> tuple[str, str, str] | None:
+    """Field, code and sentence of what a receipt that undoes another says, and that gives nothing back."""
+    link = "cancels" if row.cancels else "returns" if row.returns else None
+    if link is None:
+        return None
+    sold = [n for n, line in enumerate(row.lines) if line.quantity > 0]
+    # What is exchanged is brought back and sold in one receipt; what is cancelled is not sold.
+    if sold and (row.cancels or len(sold) == len(row.lines)):
+        what = f"is above 0 in a receipt that {link} another: pieces that come back have a minus"
+        return f"lines/{sold[0]}/quantity", "gives-nothing-back", what
+    if row.total > 0:
+        what = (
+            f"is above 0 in a receipt that {link} another: it gives money back; what else was sold is another receipt"
+        )
+        return "total", "gives-nothing-back", what
     return None
 
 

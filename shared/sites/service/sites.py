@@ -140,6 +140,8 @@ class Sites:
         if not EARLIEST <= at < LATEST:
             raise WrongHours("?at", "moment", f"must be between {EARLIEST.year} and {LATEST.year}")
         hours, time_zone, _ = self._hours(tenant, site_id)
+        if hours == Hours():
+            return Openness(at, time_zone, None, None, None, "no opening hours are kept")
         return open_at(hours, time_zone, at)
 
     def keep_hours(self, tx: Transaction, site_id: SiteId, hours: Hours, version: int) -> Site:

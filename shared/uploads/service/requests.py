@@ -27,10 +27,14 @@ class Uploads:
         self._new_id = new_id
 
     def announce(self, tx: Transaction, wanted: Wanted) -> tuple[UploadId, bytes, dict[str, Any]]:
-        """Get ready for a file: its id, its JSON and where to put it. Errors: TooManyUploads, Forbidden."""
+        """Get ready for a file: its id, its JSON and where to put it.
+
+        Errors: NoSuchSensor, TooManyUploads, Forbidden.
+        """
         _check_key(tx.tenant)
         upload = UploadId(self._new_id())
         key = key_of(tx.tenant.tenant, upload)
+        self._uploads.check(tx, wanted)
         parts = self._files.expect(key, wanted)
         self._uploads.add(tx, upload, wanted, parts)
         return upload, self._uploads.shown(tx, upload), _told(self._files.links(key, wanted, parts, tx.now))

@@ -8,10 +8,12 @@ from msgspec import Meta
 
 from shared.sensors.model import CountRow, ReadAs, ReadingRow, Reference, Refused, Sorted
 from shared.sensors.rules import as_readings, by_lines, read_rows
-from shared.sites.model import Known, Setup
+from shared.sites.model import Columns, Known, Setup
 from shared.vendors.errors import Fault
 from shared.vendors.model import Push, Record
+from shared.vendors.rules import tables
 from shared.vendors.rules.settle import settle
+from shared.vendors.rules.tables import FIELDS
 from shared.vendors.rules.values import LARGEST_TOTAL, moment
 
 Look = Callable[[set[str]], Mapping[str, Known]]
@@ -38,8 +40,13 @@ def read_kept(content: Any, look: Look) -> tuple[Sorted[CountRow], Sorted[Readin
             read_as = msgspec.convert(words.pop("read_as"), ReadAs)
         except msgspec.ValidationError:
             return _refused("read_as", "invalid", "must be as it was kept, or left out"), Sorted(), {}
-    if read_as.form:
-        return _of_a_vendor(words, read_as, look)
+        words.pop("said", None)  # what a device said, of which nothing could be read
+    if read_as.cells or read_as.form:
+        return (_of_cells if read_as.cells else _of_a_vendor)(words, read_as, look)
+    return _own(words, read_as, look)
+
+
+def _own(words: Any, read_as: ReadAs, look: Look) -> tuple[Sorted[CountRow], Sorted[ReadingRow], Mapping[str, Known]]:
     rows = read_rows([msgspec.json.encode(words)], CountRow, 1)
     known = look({row.sensor for _, row in rows.taken})
     if not read_as.settled:
@@ -70,12 +77,35 @@ def _of_a_vendor(
     if said.refused:
         return Sorted(refused=said.refused), Sorted(), {}
     ((_, one),) = said.taken
-    found = look({one.sensor, *read_as.references})
-    reference = next((name for name in (one.sensor, *read_as.references) if name in found), None)
+    return _settled(one.sensor, read_as, look, lambda _: _record(one, read_as))
+
+
+def _of_cells(
+    words: Mapping[str, Any], read_as: ReadAs, look: Look
+) -> tuple[Sorted[CountRow], Sorted[ReadingRow], Mapping[str, Known]]:
+    sensor = words.get("sensor")
+    if not isinstance(sensor, str):
+        return _refused("sensor", "invalid", "must be text"), Sorted(), {}
+    cells = {name: str(words[name]).strip() for name in FIELDS if words.get(name) is not None}
+
+    def record(setup: Setup) -> Record:
+        for field in ("start", "entries"):
+            if field not in cells:
+                raise Fault(field, "missing", "is missing")
+        return tables.record(0, cells, setup.csv or Columns())
+
+    return _settled(sensor, read_as, look, record)
+
+
+def _settled(
+    sensor: str, read_as: ReadAs, look: Look, record_of: Callable[[Setup], Record]
+) -> tuple[Sorted[CountRow], Sorted[ReadingRow], Mapping[str, Known]]:
+    found = look({sensor, *read_as.references})
+    reference = next((name for name in (sensor, *read_as.references) if name in found), None)
     if reference is None:
         return _refused("sensor", "unknown-sensor", "no active sensor has this id or serial"), Sorted(), {}
     try:
-        record = _record(one, read_as)
+        record = record_of(found[reference].profile.setup)
     except Fault as fault:
         return _refused(fault.field, fault.code, fault.message), Sorted(), {}
     if _is_shared(found[reference].profile.setup, record.line, *record.aliases):

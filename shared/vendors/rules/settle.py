@@ -1,6 +1,7 @@
 """A push and what is known of its sensor, brought to rows like everybody's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,7 @@ def settle(push: Push, reference: str, profile: Profile) -> Settled:
     setup = profile.setup
     intervals: Sorted[CountRow] = Sorted()
     readings: Sorted[ReadingRow] = Sorted()
-    intervals.refused += push.refused
+    intervals.refused += unread(push, (reference, *push.references))
     if push.form == (_LOGICS if setup.counts_from == "events" else _EVENTS):
         push.ignored += len(push.records)
         return intervals, readings
@@ -73,6 +74,25 @@ def told(record: Record, form: str, references: Sequence[str]) -> dict[str, obje
         "exits": record.exits,
         "read_as": msgspec.to_builtins(ReadAs(form, others, aliases, **ways)),
     }
+
+
+def unread(push: Push, references: Sequence[str]) -> list[Refused]:
+    """What could not be read of a push, each kept with its sensor and how it was to be read, for whoever mends it.
+
+    A CSV's cells stand as they were; of other formats the words of `ingest/counts` wait to be filled in, beside what
+    was `said`.
+    """
+    others = tuple(dict.fromkeys(one for one in references if one != references[0]))
+    read_as = msgspec.to_builtins(ReadAs(push.form, others, cells=push.form == "csv"))
+    blank = dict.fromkeys(("start", "end", "entries", "exits"))
+    found = []
+    for one in push.refused:
+        if push.form == "csv":
+            content = {"sensor": references[0], **one.content, "read_as": read_as}
+        else:
+            content = {"sensor": references[0], "line": "", **blank, "read_as": read_as, "said": one.content}
+        found.append(replace(one, content=content))
+    return found
 
 
 def _directed(record: Record, line: Line) -> tuple[int, int]:

@@ -23,6 +23,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
     "line": ("line", "rulename", "rule name", "rule", "counter", "counter name"),
 }
 _NEEDED = ("start", "entries", "exits")
+FIELDS: Final = ("date", *_NAMES)
 
 
 def read(raw: bytes, columns: Columns | None, *, is_first: bool = True) -> Push:
@@ -41,7 +42,7 @@ def read(raw: bytes, columns: Columns | None, *, is_first: bool = True) -> Push:
         row = {field: cells[place].strip() if place < len(cells) else "" for field, place in places.items()}
         if is_first and number == 0 and _is_heading(row, mapping):
             raise Misshapen("CSV", "", "it has two header lines; keep the one that names the columns")
-        reader.row("", row, lambda at, row=row: _record(at, row, mapping))  # type: ignore[misc]
+        reader.row("", row, lambda at, row=row: record(at, row, mapping))  # type: ignore[misc]
     if not push.records and not push.refused:
         raise NoRows
     return push
@@ -102,7 +103,8 @@ def _is_heading(row: Mapping[str, str], columns: Columns) -> bool:
     return True
 
 
-def _record(at: int, row: Mapping[str, str], columns: Columns) -> Record:
+def record(at: int, row: Mapping[str, str], columns: Columns) -> Record:
+    """What the cells of a row tell, by the names of fields. Raises `Fault`."""
     start = _moment(row, "start", columns)
     end = _moment(row, "end", columns) if row.get("end") else None
     entries, exits = (count(row[one], one, most=LARGEST_TOTAL) if one in row else 0 for one in ("entries", "exits"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from shared.alerts import rules
 from shared.alerts.errors import WrongRule
-from shared.alerts.model import Condition, Kind, Quiet
+from shared.alerts.model import Condition, Inside, Kind, Quiet, Reading
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -122,8 +122,23 @@ def test_a_rule_without_sense_is_refused_by_name(how: Condition, pointer: str) -
     assert refused.value.errors[0].pointer == pointer
 
 
-def test_alerts_are_told_in_words() -> None:
-    assert rules.message(condition(), "Main", Decimal("120.50")) == "Main: footfall of the day is 120.5, above 100."
-    fell = rules.message(condition(Kind.CHANGE, 20, against="week"), "Main", Decimal(-31))
-    assert fell == "Main: footfall of the day fell by 31 % against a week before."
-    assert "no counts came for 90 minutes" in rules.message(condition(Kind.MISSING_DATA), "Main", Decimal(90))
+def told(how: Condition, value: str, since: datetime | None = None, inside: Inside | None = None, **about: Any) -> str:
+    reading = Reading(Decimal(value), datetime(2026, 11, 19, 23, tzinfo=UTC), since, **about)
+    return rules.message(how, "Main", reading, ZoneInfo("Europe/Berlin"), inside)
+
+
+def test_alerts_are_told_in_words_with_the_period_by_the_places_own_clock() -> None:
+    day = datetime(2026, 11, 18, 23, tzinfo=UTC)
+    assert told(condition(), "120.50", day) == "Main: footfall of the day 2026-11-19 is 120.5, above 100."
+    fell = told(condition(Kind.CHANGE, 20, against="week"), "-31", day)
+    assert fell == "Main: footfall of the day 2026-11-19 fell by 31 % against a week before."
+    growing = datetime(2026, 11, 15, 23, tzinfo=UTC)
+    so_far = told(condition(period="week"), "120", growing, under_way=True)
+    assert so_far == "Main: footfall of the week from 2026-11-16, up to 2026-11-20 00:00, is 120, above 100."
+    hour = datetime(2026, 11, 19, 22, tzinfo=UTC)
+    assert "of the hour 2026-11-19 23:00 is" in told(condition(period="hour"), "120", hour)
+    assert "of the month 2026-11 is" in told(condition(period="month"), "120", datetime(2026, 10, 31, 23, tzinfo=UTC))
+    silent = told(condition(Kind.MISSING_DATA), "90")
+    assert silent == "Main: no counts came for 90 minutes, at 2026-11-20 00:00."
+    full = told(condition(Kind.CAPACITY), "1", inside=Inside(21, 20))
+    assert full == "Main: 21 are inside at 2026-11-20 00:00, of 20 who may be."

@@ -1,6 +1,7 @@
 """What metrics tell: compared, grouped, imputed, ranked; what cannot be asked is refused in words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +21,7 @@ from shared.metrics.rules.ranking import read_cursor
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 from tests.asking import asked, metrics_of, question
-from tests.integration.chain import EVERYBODY, Chain
+from tests.integration.chain import EVERYBODY, STARTS, Chain
 
 Tenants = tuple[TenantContext, TenantContext]
 DAY = 96
@@ -48,6 +49,18 @@ def test_a_period_is_compared_with_the_one_right_before(chain: Chain) -> None:
     told = ask(chain, "gamma", "2026-03-29T18:30", "2026-03-31T18:30", "day", compare=Compare.PERIOD)
     assert (told["total"], told["previous"], told["change"]) == (700, 300, 1.3333)
     assert [(point["value"], point["previous"]) for point in told["points"]] == [(300, 100), (400, 200)]
+
+
+def test_a_change_says_how_much_of_the_time_before_was_counted(chain: Chain) -> None:
+    chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY, DAY * 3 - 22)], at=0)
+    chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY * 3 - 22, DAY * 5)], at=0)
+    span = ("2026-03-30T18:30", "2026-04-01T18:30", "day")
+    told = ask(chain, "gamma", *span, "footfall", "transactions", compare=Compare.PERIOD)["series"]
+    assert [(one["previous_coverage"], one["comparable"]) for one in told] == [(0.885, False), (0.885, True)]
+    assert [point["previous_coverage"] for point in told[0]["points"]] == [0.771, 1.0]
+    year = ask(chain, "gamma", *span, compare=Compare.YEAR)
+    assert (year["previous_coverage"], year["comparable"]) == (0.0, False)
+    assert "comparable" not in ask(chain, "gamma", *span)
 
 
 def test_a_year_before_is_52_weeks_before_so_that_weekdays_meet(chain: Chain) -> None:
@@ -107,7 +120,7 @@ def test_weekdays_and_hours_are_compared_with_those_of_52_weeks_before(chain: Ch
 
 def test_gaps_are_filled_on_request_and_marked(chain: Chain) -> None:
     days(chain, 3, *[96] * 7, *[None] * 7, *[48] * 7)
-    # Only days that were counted whole are believed.
+    # The week between was not counted, nor noon of the others' quarters.
     chain.push([(3, 1, quarter, 15, 1, 0) for quarter in range(DAY * 21) if not DAY * 7 <= quarter < DAY * 14
                 and quarter % DAY not in {48, 49, 50, 51}], at=0)  # fmt: skip
     span = ("2026-03-30T18:30", "2026-04-15T18:30", "day")
@@ -121,9 +134,61 @@ def test_gaps_are_filled_on_request_and_marked(chain: Chain) -> None:
         assert point["imputed"] is True
         assert point["coverage"] == plain["points"][number]["coverage"] == 0
         assert 100 < point["value"] < 200
-    assert [point for number, point in enumerate(filled["points"]) if number not in gaps] == [
-        point for number, point in enumerate(plain["points"]) if number not in gaps]  # fmt: skip
+    for was, point in zip(plain["points"], filled["points"], strict=True):
+        if was["coverage"] == 1:
+            assert point == was
     assert ask(chain, "gamma", *span) == plain  # nothing was kept
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_what_is_imputed_sums_to_the_same_whatever_the_steps(chain: Chain, seed: int) -> None:
+    random = Random(seed)  # noqa: S311  no secret
+    rows, dark = [], False
+    for quarter in range(DAY * 38):
+        dark = random.random() < (0.9 if dark else 0.05)
+        rows += [(sensor, 1, quarter, 15, random.randrange(4), random.randrange(3)) for sensor in (0, 3) if not dark]
+        if not dark and random.random() < 0.3:
+            rows.append((1, 1, quarter, 15, 1, 0))
+    chain.push(rows, at=0)
+    how: dict[str, Any] = {"impute": Impute.TYPICAL}
+
+    def totals(name: str, since: str, until: str, *steps: str) -> set[tuple[int, int]]:
+        told = [ask(chain, name, since, until, step, "footfall", "exits", **how) for step in steps]
+        assert all(one["imputed"] for one in told)
+        return {(one["series"][0]["total"], one["series"][1]["total"]) for one in told}
+
+    for name, weeks, month in (
+        ("gamma", ("2026-03-29T18:30", "2026-04-26T18:30"), ("2026-03-31T18:30", "2026-04-30T18:30")),
+        ("alpha", ("2026-03-29T22:00", "2026-04-26T22:00"), ("2026-03-31T22:00", "2026-04-30T22:00")),
+        ("foyer", ("2026-03-29T22:00", "2026-04-26T22:00"), ("2026-03-31T22:00", "2026-04-30T22:00")),
+    ):
+        assert len(totals(name, *weeks, "15m", "hour", "day", "week")) == 1, name
+        assert len(totals(name, *month, "15m", "hour", "day", "month")) == 1, name
+    days, region = ("2026-04-01", "2026-04-20", "day"), chain.places["region"]
+    parts = asked(chain.database, chain.tenant, region, *days, group_by=GroupBy.CHILD, **how)["groups"]
+    whole = asked(chain.database, chain.tenant, region, *days, **how)
+    assert whole["total"] == sum(part["series"][0]["total"] or 0 for part in parts)
+
+
+def test_a_day_of_which_two_hours_were_counted_is_completed(chain: Chain) -> None:
+    rows = [(3, 1, quarter, 15, 3, 1) for quarter in range(DAY * 30)]
+    chain.push([row for row in rows if not DAY * 14 + 8 - 22 <= row[2] < DAY * 15 - 22], at=0)
+    span = ("2026-04-10T18:30", "2026-04-11T18:30")
+    for step in ("15m", "hour", "day"):
+        assert ask(chain, "gamma", *span, step)["total"] == 24
+        told = ask(chain, "gamma", *span, step, "footfall", impute=Impute.TYPICAL)
+        assert (told["total"], told["imputed"], told["coverage"]) == (288, True, 0.083)
+
+
+def test_what_is_imputed_of_a_store_without_sales_is_not_told_per_visitor(chain: Chain) -> None:
+    rows = [(sensor, 1, quarter, 15, 1, 0) for sensor in (0, 3) for quarter in range(DAY * 30)]
+    chain.push([row for row in rows if row[0] == 0 or not DAY * 14 <= row[2] < DAY * 14 + 8], at=0)
+    chain.sell([("alpha", n, DAY * 14, "EUR", 5, False) for n in range(24)], at=1)
+    for step in ("day", "hour"):
+        about = ("2026-04-11T00:00", "2026-04-11T22:00", step, "conversion_rate", "footfall")
+        plain, filled = (ask(chain, "region", *about, impute=one)["series"] for one in Impute)
+        assert plain[0]["total"] == filled[0]["total"]
+        assert filled[1]["total"] > plain[1]["total"]
 
 
 def test_amounts_of_several_currencies_are_never_added(chain: Chain) -> None:
@@ -157,6 +222,33 @@ def test_coverage_is_by_the_sensors_of_then_and_not_of_now(chain: Chain) -> None
     chain.sensor("gamma", None, made="2026-03-20")
     chain.sensor("gamma", None, made="2026-03-20")
     assert ask(chain, "gamma", *span)["coverage"] == 1.0
+
+
+def test_a_row_of_a_clock_that_was_reset_does_not_have_its_sensor_expected_ever_since(chain: Chain) -> None:
+    real = [(3, 0, step, 15, 1, 0) for step in range(-DAY * 20, DAY * 22)]  # before its registration, and after
+    chain.push([*real, (3, 0, -DAY * 365 * 25, 15, 1, 0)], at=0)
+    other = chain.sensor("gamma", None, made="2026-01-01")
+    chain.push([(chain.sensors.index(other), 0, step, 15, 1, 0) for step in range(-DAY * 60, 0)], at=1)
+    told = ask(chain, "gamma", "2026-01-09T18:30", "2026-03-05T18:30", "day")
+    assert {point["coverage"] for point in told["points"]} == {1.0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_since_when_a_line_is_expected_is_told_by_its_counts_in_any_order(chain: Chain, seed: int) -> None:
+    random = Random(seed)  # noqa: S311  no secret
+    made = datetime(2026, 3, 1, tzinfo=UTC)
+    days = [random.choice([random.randrange(-8_000, 15), random.randrange(-1_500, 15)]) for _ in range(12)]
+    for number, day in enumerate(days):
+        chain.push([(3, 0, DAY * day, 15, 1, 0)], at=0)
+        counted = sorted({STARTS[0] + timedelta(days=one) for one in days[: number + 1]})
+        following = [*counted[1:], None]
+        since = made
+        for one, other in reversed(list(zip(counted, following, strict=True))):
+            if one < made - timedelta(days=400) and (other is None or other - one > timedelta(days=400)):
+                break
+            since = min(since, one)
+        query = "SELECT since FROM app.in_service(%s, %s, '{}')"
+        assert chain.database.read(chain.tenant, query, (chain.tenant.tenant, [chain.places["gamma"]])) == [(since,)]
 
 
 @pytest.mark.parametrize(

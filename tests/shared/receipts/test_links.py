@@ -78,6 +78,7 @@ def till(database: Database, two_tenants: tuple[TenantContext, TenantContext]) -
         ([{"a": -1}, {"a": -1, "b": -1}], Undone.WHOLLY),
         ([{}], Undone.WHOLLY),
         ([{"a": 2, "b": 1}], Undone.WHOLLY),  # some tills write what comes back without a minus
+        ([{"a": -1, "c": 1}], Undone.PARTLY),  # an exchange
         ([{"a": -3}], Undone.BEYOND),
         ([{"c": -1}], Undone.BEYOND),
         ([{}, {}], Undone.BEYOND),

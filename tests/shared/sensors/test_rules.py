@@ -159,6 +159,8 @@ def test_an_amount_beyond_reason_in_a_csv_is_refused(field: str, amount: str) ->
         ({"lines": [LINE] * 2001}, "lines", "invalid"),
         ({"lines": None}, "lines", "invalid"),
         ({"currency": "eur"}, "currency", "invalid"),
+        ({"currency": "XXQ"}, "currency", "unknown-currency"),
+        ({"currency": "XAU"}, "currency", "unknown-currency"),
         ({"site": "another's"}, "site", "unknown-site"),
         ({"id": ""}, "id", "invalid"),
         ({"cancels": ""}, "cancels", "invalid"),
@@ -167,6 +169,32 @@ def test_an_amount_beyond_reason_in_a_csv_is_refused(field: str, amount: str) ->
 )
 def test_a_bad_receipt_is_refused_alone(change: dict[str, Any], field: str, code: str) -> None:
     assert sales(SALE, {**SALE, "id": "t-2", **change}) == (1, [(1, field, code)], 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "quantities", "field"),
+    [
+        ({"cancels": "t-1", "total": "3.00"}, ["2"], "lines/0/quantity"),
+        ({"cancels": "t-1", "total": "-3.00"}, ["-2", "1"], "lines/1/quantity"),
+        ({"cancels": "t-1", "total": "0.01"}, [], "total"),
+        ({"cancels": "t-1", "total": "3.00"}, ["-2"], "total"),
+        ({"returns": "t-1", "total": "-3.00"}, ["2"], "lines/0/quantity"),
+        ({"returns": "t-1", "total": "1.50"}, ["-1", "2"], "total"),
+        ({"cancels": "t-1", "total": "-3.00"}, ["-2"], None),
+        ({"cancels": "t-1", "total": "0"}, [], None),
+        ({"returns": "t-1", "total": "-1.50"}, ["-2", "1"], None),
+        ({"returns": "t-1", "total": "-1.50"}, ["-1"], None),
+    ],
+)
+def test_what_undoes_another_gives_money_back(change: dict[str, Any], quantities: list[str], field: str | None) -> None:
+    row = {**SALE, "id": "t-2", **change, "lines": [{**LINE, "quantity": quantity} for quantity in quantities]}
+    refused = [] if field is None else [(1, field, "gives-nothing-back")]
+    assert sales(SALE, row) == (2 - len(refused), refused, 0)
+
+
+def test_what_was_money_when_it_was_taken_is() -> None:
+    old = [{**SALE, "id": f"t-{n}", "currency": one} for n, one in enumerate(("DEM", "HRK", "BGN", "CHF"))]
+    assert sales(*old) == (4, [], 0)
 
 
 def test_amounts_as_fine_as_they_are_kept_are_taken() -> None:

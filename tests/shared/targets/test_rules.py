@@ -76,6 +76,7 @@ def test_periods_leave_no_day_out(day: date, period: Period) -> None:
         ("revenue", Period.DAY, date(2026, 3, 1), "1.005", "/value"),
         ("revenue", Period.DAY, date(2026, 3, 1), "NaN", "/value"),
         ("revenue", Period.DAY, date(2026, 3, 1), "1e400", "/value"),
+        ("conversion_rate", Period.DAY, date(2026, 3, 1), "1.5", "/value"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(metric: str, period: Period, first: date, value: str, pointer: str) -> None:

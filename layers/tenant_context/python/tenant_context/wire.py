@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tenant_context.currencies import CURRENCIES
 from tenant_context.errors import FieldError, Invalid
 from tenant_context.pages import fitting
 
@@ -47,6 +48,12 @@ _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*
 _CENT = Decimal("0.01")
 _MONEY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,2})?")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _is_money(said: str) -> str:
+    if said not in CURRENCIES:
+        raise PydanticCustomError("unknown_currency", "must be a country's currency by ISO 4217, such as EUR")
+    return said
 
 
 class In(BaseModel):
@@ -200,7 +207,8 @@ Money = Annotated[
     Field(ge=0, max_digits=14, decimal_places=2, allow_inf_nan=False, examples=["1250.00"]),
     AfterValidator(_to_the_cent),
 ]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_is_money)]
+"""A country's currency, by ISO 4217."""
 Moment = Annotated[
     AwareDatetime, BeforeValidator(_is_rfc3339, json_schema_input_type=datetime), AfterValidator(_to_utc)
 ]
