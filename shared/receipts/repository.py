@@ -60,7 +60,7 @@ _PAGE: LiteralString = """
                 -- Where some have a minus, what has none was taken for it.
                 SELECT l->>0 AS sku, abs((l->>1)::numeric) AS pieces FROM linked, jsonb_array_elements(linked.lines) l
                 WHERE (l->>1)::numeric < 0 OR NOT EXISTS (
-                    SELECT FROM jsonb_array_elements(linked.lines) n WHERE (n->>1)::numeric < 0)
+                    SELECT FROM jsonb_array_elements(linked.lines) piece WHERE (piece.value->>1)::numeric < 0)
                 UNION ALL
                 SELECT sku, pieces FROM had, linked WHERE linked.lines = '[]') brought
             GROUP BY 1
