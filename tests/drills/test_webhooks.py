@@ -5,6 +5,7 @@
 
 import os
 import random
+import resource
 import threading
 import time
 from collections import defaultdict
@@ -233,6 +234,15 @@ class Fanout:
 
 
 @pytest.fixture
+def files() -> Iterator[None]:
+    """As many open files as there may be: a sandbox that dies as a thread leaves its connections to the process."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.fixture
 def chaos() -> Iterator[Chaos]:
     """The receiver."""
     count = DELIVERIES // len(PATHS)
@@ -285,6 +295,7 @@ def counted(
 
 # Sandboxes are threads here, and Powertools keeps an invocation's dimensions once for a process, which a sandbox is.
 @pytest.mark.filterwarnings("ignore:Dimension .* has already been added")
+@pytest.mark.usefixtures("files")
 @pytest.mark.timeout(int(PATIENCE_SECONDS) + 300)
 def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
     line: Line, chaos: Chaos, two_tenants: Tenants, capsys: pytest.CaptureFixture[str]
