@@ -36,8 +36,9 @@ SEED = 7
 SANDBOXES = 6
 AHEAD = 1_500
 """Deliveries that are on their way at once."""
-DEATH = 0.004 if DELIVERIES < 5_000 else 0.0005
-"""Of a sandbox, at a step: there are some twenty of a batch, and each leaves behind what comes again by time."""
+DEATH = 0.004 if DELIVERIES < 5_000 else min(0.0005, 15 / DELIVERIES)
+"""Of a sandbox, at a step: there are some twenty of a batch, and each leaves behind what comes again by time, and some
+fifteen connections, as it is a thread."""
 HIDDEN_SECONDS = 2 if DELIVERIES < 5_000 else 8
 """For how long a queue hides a message: where more are on their way, batches last longer."""
 IDLE = 4 * HIDDEN_SECONDS
