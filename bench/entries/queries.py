@@ -106,6 +106,7 @@ class Chain:
                 store,
                 f"{two}&granularity=hour&from=2025-12-20T23:00:00Z&to=2025-12-27T23:00:00Z",
             ),
+            "store, a month of days, imputed": (store, f"{two}&granularity=day&{_MONTH}&impute=typical"),
             "region, a month of days": (region, f"{two}&granularity=day&{_MONTH}"),
             "organization, a month of days": ("/api/v1/metrics", f"{two}&granularity=day&{_MONTH}"),
             "store, sales of a month": (store, f"metric=revenue,conversion_rate&granularity=day&{_MONTH}"),

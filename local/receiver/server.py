@@ -119,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.command == "DELETE":
                 self.store.clear(path)
             elif self.command == "PUT":
-                self.store.set(path, _settings(json.loads(body or b"{}")))
+                self.store.set(path, _settings(json.loads(body or b"{}"), self.store.settings(path).secrets))
         except (ValueError, TypeError) as error:
             self._json(400, {"error": str(error)})
         else:
@@ -148,8 +148,9 @@ def _challenge(body: bytes) -> str:
         return ""
 
 
-def _settings(body: dict[str, Any]) -> PathSettings:
-    secrets = list(body.pop("secrets", []))
+def _settings(body: dict[str, Any], known: list[str]) -> PathSettings:
+    """How a path behaves from now on; its secrets stay unless others are named."""
+    secrets = list(body.pop("secrets", [] if "secret" in body else known))
     if "secret" in body:
         secrets.append(body.pop("secret"))
     unknown = set(body) - _BEHAVIOUR

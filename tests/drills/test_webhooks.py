@@ -5,6 +5,7 @@
 
 import os
 import random
+import resource
 import threading
 import time
 from collections import defaultdict
@@ -35,8 +36,9 @@ SEED = 7
 SANDBOXES = 6
 AHEAD = 1_500
 """Deliveries that are on their way at once."""
-DEATH = 0.004 if DELIVERIES < 5_000 else 0.0005
-"""Of a sandbox, at a step: there are some twenty of a batch, and each leaves behind what comes again by time."""
+DEATH = 0.004 if DELIVERIES < 5_000 else min(0.0005, 15 / DELIVERIES)
+"""Of a sandbox, at a step: there are some twenty of a batch, and each leaves behind what comes again by time, and some
+fifteen connections, as it is a thread."""
 HIDDEN_SECONDS = 2 if DELIVERIES < 5_000 else 8
 """For how long a queue hides a message: where more are on their way, batches last longer."""
 IDLE = 4 * HIDDEN_SECONDS
@@ -233,6 +235,15 @@ class Fanout:
 
 
 @pytest.fixture
+def files() -> Iterator[None]:
+    """As many open files as there may be: a sandbox that dies as a thread leaves its connections to the process."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.fixture
 def chaos() -> Iterator[Chaos]:
     """The receiver."""
     count = DELIVERIES // len(PATHS)
@@ -285,6 +296,7 @@ def counted(
 
 # Sandboxes are threads here, and Powertools keeps an invocation's dimensions once for a process, which a sandbox is.
 @pytest.mark.filterwarnings("ignore:Dimension .* has already been added")
+@pytest.mark.usefixtures("files")
 @pytest.mark.timeout(int(PATIENCE_SECONDS) + 300)
 def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
     line: Line, chaos: Chaos, two_tenants: Tenants, capsys: pytest.CaptureFixture[str]

@@ -75,6 +75,16 @@ def test_misbehaviour_lasts_as_long_as_told(receiver: str) -> None:
     assert [send(receiver).status_code for _ in range(3)] == [503, 503, 200]
 
 
+def test_how_a_path_behaves_does_not_change_its_secrets(receiver: str) -> None:
+    setting(receiver, secret=SECRET)
+    setting(receiver, status=503, times=1)
+    assert send(receiver).status_code == 503
+    assert last(receiver)["verified"] is True
+    setting(receiver, secrets=[])
+    send(receiver)
+    assert last(receiver)["verified"] is None
+
+
 def test_a_redirect_names_its_place(receiver: str) -> None:
     setting(receiver, status=307, location="http://169.254.169.254/")
     assert send(receiver).headers["Location"] == "http://169.254.169.254/"
