@@ -89,7 +89,8 @@ def test_a_hundred_refreshes_at_once_leave_one_living_token(api_url: str, somebo
     assert {reply.status for reply in in_time} == {200}
     (living,) = {reply.json["refresh_token"] for reply in in_time}
     assert living != first
-    if len(in_time) == REFRESHES:
+    # What came back late may have been answered in time.
+    if all(reply.status == 200 for reply, _ in replies):
         assert refreshed(api_url, living).status == 200
     else:
         # A machine so slow that some came late: as if the token had been stolen, so nobody holds a living one.
