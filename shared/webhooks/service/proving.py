@@ -86,12 +86,14 @@ class Proving:
         self._clock = clock
         self._calls = ThreadPoolExecutor(_SIDE_BY_SIDE, "challenge")
         self._asked: OrderedDict[tuple[UUID, Wish], _Asked | _Later | Exception | None] = OrderedDict()
+        self._ended: OrderedDict[tuple[UUID, Wish], None] = OrderedDict()
+        """Wishes that came to their end here: a copy of their message has nothing to do."""
 
     def ahead(self, tenant: TenantContext, message: QueueMessage) -> None:
         """Start the call of a challenge; what goes wrong is met when the message is worked on."""
         wish = read_wish(message)
         key = (tenant.tenant, wish)
-        if key in self._asked:
+        if key in self._asked or key in self._ended:
             return
         try:
             self._asked[key] = self._ask(tenant, wish)
@@ -103,7 +105,11 @@ class Proving:
     def challenge(self, tenant: TenantContext, message: QueueMessage) -> None:
         """See a challenge to its end; nothing where there is none to make (any more)."""
         wish = read_wish(message)
-        asked = self._asked.pop((tenant.tenant, wish), None)
+        key = (tenant.tenant, wish)
+        if key in self._ended:
+            return
+        # Nobody began it where the batch was read when its tenant could not be judged.
+        asked = self._asked.pop(key) if key in self._asked else self._ask(tenant, wish)
         if isinstance(asked, Exception):
             raise asked
         if isinstance(asked, _Later):
@@ -113,6 +119,9 @@ class Proving:
         else:
             with self._leaving(tenant, asked):
                 self._conclude(tenant, wish, asked)
+            self._ended[key] = None
+            while len(self._ended) > _HANDLED:
+                self._ended.popitem(last=False)
 
     def _conclude(self, tenant: TenantContext, wish: Wish, asked: _Asked) -> None:
         reason = challenges.judge(asked.call.result(), asked.challenge)

@@ -253,3 +253,14 @@ def test_a_tenant_has_a_few_challenges_at_once_and_the_next_one_its_own(
     for one in hung:
         one.close()
     silent.close()
+
+
+def test_a_challenge_that_nobody_began_ahead_is_made_in_its_own_turn(
+    line: Line, receiver: Receiver, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = two_tenants
+    endpoint = line.endpoint(acme, receiver.url, proved=False)
+    monkeypatch.setattr(proving.Proving, "ahead", lambda *_: None)
+    line.settle()
+    assert len(receiver.challenges) == 1
+    assert shown(line, acme, endpoint)["verification"]["state"] == "verified"
