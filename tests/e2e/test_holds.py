@@ -23,14 +23,14 @@ def debtor(stack: Stack, owner: SignedIn) -> SignedIn:
     with psycopg.connect(stack.database_admin_url, autocommit=True) as admin:
 
         def has_begun() -> bool:
-            """On trial, and what Stripe tells of a beginning was followed: nothing comes behind."""
+            """On trial, and what is told of a beginning came in, by Stripe and by ourselves: nothing comes behind."""
             told = admin.execute(
-                "SELECT count(*) FROM billing_events WHERE tenant_id = %s AND applied"
-                " AND type IN ('customer.subscription.created', 'invoice.paid')",
+                "SELECT count(DISTINCT type) FROM billing_events WHERE tenant_id = %s"
+                " AND type IN ('billing.provisioned', 'customer.subscription.created', 'invoice.paid')",
                 (owner.organization,),
             ).fetchone()
             shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
-            return (shown["status"], shown["subscription_status"], told) == ("active", "trialing", (2,))
+            return (shown["status"], shown["subscription_status"], told) == ("active", "trialing", (3,))
 
         wait_for("its subscription at Stripe", has_begun, seconds=90)
         admin.execute(

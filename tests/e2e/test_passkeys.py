@@ -7,6 +7,7 @@ import pytest
 
 from local.demo.api import wait_for
 from tests.authenticator import EDDSA, ES256, Authenticator, Manner
+from tests.e2e.conftest import secure
 from tests.e2e.passkey_holder import LOG_IN, MFA, STEP_UP, Person, somebody
 from tests.e2e.test_second_factors import claims
 
@@ -156,8 +157,7 @@ def test_an_app_and_a_passkey_stand_side_by_side(person: Person) -> None:
 
 def test_a_passkey_is_what_an_organization_asks_everybody_for(person: Person) -> None:
     where = f"/api/v1/organizations/{person.signed_in.organization}"
-    etag = person.send("GET", where).headers["etag"]
-    changed = person.send("PUT", f"{where}/security", {"mfa_required": True}, if_match=etag)
+    changed = secure(person.send, where, mfa_required=True)
     assert changed.status == 200, changed.body
     person.token = person.challenge()["access_token"]
     assert person.send("GET", "/api/v1/campaigns").json["code"] == "second-factor-required"

@@ -10,7 +10,7 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import log_in
 from local.stack import Stack
-from tests.e2e.conftest import Wire, newcomer
+from tests.e2e.conftest import Wire, newcomer, secure
 from tests.e2e.houses import BACK, CALLBACK, House, names
 from tests.e2e.providers import Provider, query_of, running
 from tests.e2e.test_members import FIVE_SECONDS
@@ -168,9 +168,7 @@ def test_a_provider_that_vouches_opens_no_other_organization_and_nothing_persona
 
 
 def test_sso_only_lets_nobody_in_by_password(house: House) -> None:
-    etag = house.as_owner("GET", "").headers["etag"]
-    body = {"mfa_required": False, "sso_only": True}
-    changed = house.as_owner("PUT", "/security", body, if_match=etag)
+    changed = secure(house.as_owner, "", sso_only=True)
     assert (changed.status, changed.json["sso_only"]) == (200, True)
     wait_for("the old token's end", lambda: house.as_owner("GET", "").status == 401, seconds=FIVE_SECONDS)
     user = house.owner.user
@@ -184,11 +182,9 @@ def test_sso_only_lets_nobody_in_by_password(house: House) -> None:
 
 
 def test_a_provider_is_needed_where_people_come_in_by_it_alone(house: House) -> None:
-    etag = house.as_owner("GET", "").headers["etag"]
-    house.as_owner("PUT", "/security", {"mfa_required": False, "sso_only": True}, if_match=etag)
+    assert secure(house.as_owner, "", sso_only=True).status == 200
     other = House(house.stack, newcomer(house.stack.api_url, "without"), house.provider, "x.example")
-    version = other.as_owner("GET", "").headers["etag"]
-    refused = other.as_owner("PUT", "/security", {"mfa_required": False, "sso_only": True}, if_match=version)
+    refused = secure(other.as_owner, "", sso_only=True)
     assert (refused.status, refused.json["code"]) == (409, "provider-needed")
 
 

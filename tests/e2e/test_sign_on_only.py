@@ -1,13 +1,14 @@
 """Organizations whose people come in by their provider alone: who does all the same, and who does not any more."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import jwt
 import pytest
 
 from local.demo.api import wait_for
 from local.stack import Stack
-from tests.e2e.conftest import newcomer
+from tests.e2e.conftest import newcomer, secure
 from tests.e2e.houses import CALLBACK, House, names
 from tests.e2e.providers import Provider, running
 from tests.e2e.test_members import FIVE_SECONDS
@@ -35,9 +36,7 @@ def house(stack: Stack, provider: Provider) -> House:
 def switch_on(house: House, token: str = "") -> None:
     """From now on, people come in by the provider alone."""
     token = token or house.owner.token
-    etag = house.send("GET", house.where, token=token).headers["etag"]
-    body = {"mfa_required": False, "sso_only": True}
-    changed = house.send("PUT", f"{house.where}/security", body, token, if_match=etag)
+    changed = secure(partial(house.send, token=token), house.where, sso_only=True)
     assert (changed.status, changed.json["sso_only"]) == (200, True), changed.body
 
 
