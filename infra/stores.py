@@ -10,25 +10,34 @@ from infra.vocabulary import Access, Function, Http, Queue, QueueConsumer, Reach
 STORES: Final[tuple[Function, ...]] = (
     Function(
         name="sites",
-        purpose="Stores, their sensors and metrics, what those are worth, what they are to be, and alerts.",
+        purpose="Stores, their sensors, and what became of what was pushed.",
+        layers=("core",),
+        triggers=(Http(prefixes=("sites", "sensors", "ingest/batches", "ingest/rejected")),),
+        reach=Reach.DATABASE,
+        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES), *EVENTS),
+    ),
+    Function(
+        name="analytics",
+        purpose="What was measured in stores, what that is worth, what it is to be, and alerts.",
         layers=("core", "tables"),
         triggers=(
             Http(
                 prefixes=(
-                    "sites",
-                    "sensors",
                     "metrics",
                     "occupancy",
-                    "ingest/batches",
-                    "ingest/rejected",
                     "quality",
                     "alerts",
                     "targets",
+                    "sites/{site_id}/metrics",
+                    "sites/{site_id}/occupancy",
+                    "sites/{site_id}/capacity",
+                    "sites/{site_id}/transactions",
+                    "sensors/{sensor_id}/quality",
                 )
             ),
         ),
         reach=Reach.DATABASE,
-        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.DEVICES, Table.ANSWERS), *EVENTS),
+        permissions=(*SQL, *TOKENS, *may(Access.WRITE_TABLE, Table.ANSWERS), *EVENTS),
     ),
     Function(
         name="sensors_processor",

@@ -188,8 +188,8 @@ def _months(first: datetime) -> Iterator[tuple[datetime, datetime]]:
 def _compete(
     place: World, answers: str, chains: list[Chain], rounds: int, times: int, tell: Callable[[str], None]
 ) -> list[Row]:
-    settings = {"RMAP_TABLE_DEVICES": "nobody registers a sensor here", "RMAP_TABLE_ANSWERS": answers}
-    module = wire_function("sites", place.environment() | settings)
+    settings = {"RMAP_TABLE_ANSWERS": answers}
+    module = wire_function("analytics", place.environment() | settings)
     kept = Answers(None)
     contestants = []
     for chain in chains:
@@ -205,7 +205,7 @@ def _asked(module: ModuleType, kept: Answers, event: dict[str, Any], level: str,
     spent = []
     for number in range(times + 2):
         # What is worked out is worked out by a sandbox that keeps nothing and asks nobody.
-        module.stores.metrics._answers = Answers(None) if level == "worked out" else kept  # noqa: SLF001
+        module.analytics.metrics._answers = Answers(None) if level == "worked out" else kept  # noqa: SLF001
         start = perf_counter()
         answer = module.handler(event, None)
         took = (perf_counter() - start) * 1000

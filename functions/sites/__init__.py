@@ -1,1 +1,1 @@
-"""Stores, their sensors, their metrics, and what became of what was pushed."""
+"""Stores, their sensors, and what became of what was pushed."""

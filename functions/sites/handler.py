@@ -3,29 +3,12 @@
 from dataclasses import dataclass
 
 from functions.sites.routes import Stores, routes
-from shared.alerts.repository.alerts import AlertRepository
-from shared.alerts.repository.rules import RuleRepository
-from shared.alerts.service.rules import Alerts, Rules
-from shared.figures.repository import FigureRepository
 from shared.identity.repository.keys import ApiKeyRepository
 from shared.measurements.repository.batches import BatchRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Recalibration, Resubmission
-from shared.metrics.gateway import SharedAnswers
-from shared.metrics.repository.facts import FactRepository
-from shared.metrics.repository.heads import HeadRepository
-from shared.metrics.repository.ranking import RankingRepository
-from shared.metrics.service.cache import Answers
-from shared.metrics.service.metrics import Metrics
-from shared.metrics.service.reading import Reading
-from shared.occupancy.repository import LimitRepository
-from shared.occupancy.service import Limits, Occupancy
-from shared.quality.repository.days import DayRepository
-from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.repository.tallies import TallyRepository
-from shared.quality.service.reading import Quality
 from shared.quality.service.tallies import Tallies
-from shared.receipts.repository import ReceiptRepository
 from shared.sites.gateway import Directory
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.repository.sites import SiteRepository
@@ -33,8 +16,6 @@ from shared.sites.repository.tree import TreeRepository
 from shared.sites.service.keys import DeviceKeys
 from shared.sites.service.sensors import Sensors
 from shared.sites.service.sites import Sites
-from shared.targets.repository import TargetRepository
-from shared.targets.service import Targets
 from tenant_context.clock import uuid7
 from tenant_context.dynamo import Table
 from tenant_context.kernel import Kernel
@@ -49,7 +30,6 @@ class SiteSettings(Settings):
     bus: str
     table_devices: str
     table_api_keys: str
-    table_answers: str
     pepper_secret: str
 
 
@@ -64,32 +44,14 @@ keys = DeviceKeys(
     stage=kernel.settings.stage,
     pepper=lambda: secret(settings.pepper_secret),
 )
-replica = kernel.replica(database)
-heads = HeadRepository(replica)
-figures = FigureRepository()
-occupancy = Occupancy(figures, LimitRepository())
 tallies = Tallies(TallyRepository())
 stores = Stores(
     sites=Sites(SiteRepository(database), TreeRepository(database), directory, uuid7, known_sensors),
     sensors=Sensors(known_sensors, directory, uuid7, keys.revoke, RawRepository(uuid7).part_devices),
     keys=keys,
-    metrics=Metrics(
-        heads,
-        Reading(heads, FactRepository(replica)),
-        RankingRepository(replica),
-        Answers(SharedAnswers(Table(settings.table_answers), kernel.clock)),
-    ),
     batches=BatchRepository(database),
-    receipts=ReceiptRepository(database),
     resubmission=Resubmission(RawRepository(uuid7), directory.look_up, directory.find, uuid7, heeds=(tallies,)),
     recalibration=Recalibration(RawRepository(uuid7), known_sensors, uuid7, touch=TallyRepository.touch),
-    quality=Quality(database, DayRepository(), IncidentRepository()),
-    database=database,
-    occupancy=occupancy,
-    limits=Limits(figures, LimitRepository(), occupancy),
-    rules=Rules(database, RuleRepository(), AlertRepository(), figures, uuid7),
-    alerts=Alerts(database, AlertRepository()),
-    targets=Targets(database, TargetRepository(), figures, uuid7),
     clock=kernel.clock,
 )
 handler = kernel.http(routes, stores, database=database, token=kernel.tokens())

@@ -20,11 +20,11 @@ class FunctionRoutes:
     @property
     def tag(self) -> str:
         """How the function is headed in the description: as most of its addresses begin, which is what callers know."""
-        _, versioned, _ = self.routes[0].path.partition("/api/v1/")
-        if not versioned:
-            return self.name.replace("_", " ").capitalize()
         begins = Counter(route.path.removeprefix("/api/v1/").partition("/")[0] for route in self.routes)
-        return begins.most_common(1)[0][0].replace("_", " ").capitalize()
+        usual, times = begins.most_common(1)[0]
+        versioned = self.routes[0].path.startswith("/api/v1/")
+        heading = usual if versioned and 2 * times >= len(self.routes) else self.name
+        return heading.replace("_", " ").capitalize()
 
 
 def discover() -> list[FunctionRoutes]:

@@ -62,7 +62,8 @@ def reaches(key: str, path: str) -> bool:
     """Whether the gateway's route key takes the path."""
     if key == "$default":
         return True
-    pattern = re.escape(key.removeprefix("ANY ")).replace(re.escape("{proxy+}"), ".+")
+    named = re.escape(key.removeprefix("ANY ")).replace(re.escape("{proxy+}"), ".+")
+    pattern = re.sub(r"\\{\w+\\}", "[^/]+", named)
     return re.fullmatch(pattern, path) is not None
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from functions.sites.routes.receipts import transactions
-from functions.sites.schemas.receipts import ReceiptsQuery
+from functions.analytics.routes.receipts import transactions
+from functions.analytics.schemas.receipts import ReceiptsQuery
 from shared.receipts.model import Found, Page, Undone
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -33,10 +33,10 @@ def found(number: int, size: int) -> Found:
 )
 def test_a_page_has_what_there_is_room_for(sizes: list[int], there: int, shown: int) -> None:
     page = Page([found(number, size) for number, size in enumerate(sizes)], there)
-    stores: Any = SimpleNamespace(receipts=SimpleNamespace(page=lambda *_: page))
+    analytics: Any = SimpleNamespace(receipts=SimpleNamespace(page=lambda *_: page))
     query = ReceiptsQuery.model_validate({"from": "2026-03-01T12:00:00Z", "to": "2026-03-02T12:00:00Z", "limit": 200})
     call: Any = SimpleNamespace(query=query, tenant=None, id=lambda _: uuid4())
-    answer = msgspec.json.decode(msgspec.json.encode(transactions(call, stores).content))
+    answer = msgspec.json.decode(msgspec.json.encode(transactions(call, analytics).content))
     assert [one["id"] for one in answer["items"]] == [str(number) for number in range(shown)]
     assert (answer["next_cursor"] is None) == (shown == there)
     if answer["next_cursor"] is not None:

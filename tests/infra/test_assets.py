@@ -32,8 +32,6 @@ LAYER_BUDGETS_MB = {
     "tables": 32.0,
 }
 FUNCTION_BUDGET_MB = 1.5
-LARGER_BUDGETS_MB = {"sites": 1.7}
-"""Of a function that is to be split: it answers for places and for all that is measured there."""
 API_PAGE_MB = 2.5
 """Swagger UI, which only the function that serves it carries."""
 LAMBDA_LIMIT_MB = 250.0
@@ -61,7 +59,7 @@ def test_a_layer_keeps_its_budget(cloud: Assets, layer: str) -> None:
 @every_function
 def test_a_function_keeps_its_budget(cloud: Assets, row: Function) -> None:
     own = assets.size_mb(cloud.functions[row.name])
-    assert own <= LARGER_BUDGETS_MB.get(row.name, FUNCTION_BUDGET_MB) + (API_PAGE_MB if row.holds_api_page else 0)
+    assert own <= FUNCTION_BUDGET_MB + (API_PAGE_MB if row.holds_api_page else 0)
     unpacked = own + sum(assets.size_mb(cloud.layers[name]) for name in (catalog.KERNEL_LAYER, *row.layers))
     assert unpacked < LAMBDA_LIMIT_MB / 2
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
-from functions.sites.schemas.occupancy import capacity
+from functions.analytics.schemas.occupancy import capacity
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
 from shared.alerts.repository.watched import WatchedRepository

@@ -1,18 +1,6 @@
 """The addresses of stores."""
 
-from functions.sites.routes import alerts, metrics, occupancy, pushes, quality, receipts, sensors, sites, targets
+from functions.sites.routes import pushes, sensors, sites
 from functions.sites.routes.declared import Stores, routes
 
-__all__ = [
-    "Stores",
-    "alerts",
-    "metrics",
-    "occupancy",
-    "pushes",
-    "quality",
-    "receipts",
-    "routes",
-    "sensors",
-    "sites",
-    "targets",
-]
+__all__ = ["Stores", "pushes", "routes", "sensors", "sites"]

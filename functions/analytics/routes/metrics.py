@@ -1,9 +1,9 @@
-"""What happened in the stores."""
+"""What happened in the analytics."""
 
 from uuid import UUID
 
-from functions.sites.routes.declared import SITE, Stores, routes
-from functions.sites.schemas import metrics as wire
+from functions.analytics.routes.declared import SITE, Analytics, routes
+from functions.analytics.schemas import metrics as wire
 from shared.metrics.model import EVERYBODY
 from shared.metrics.rules.answers import rows
 from shared.metrics.rules.tables import as_csv, as_parquet
@@ -21,33 +21,33 @@ def _answer(kept: Kept) -> Answer:
 @routes.read(
     SITE + "/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut, tells=_KEPT
 )
-def metrics(call: Call[None], stores: Stores) -> Answer:
+def metrics(call: Call[None], analytics: Analytics) -> Answer:
     """Metrics of a store, zone, district or region over a range, in its own days; missing is null, not zero."""
     query: wire.MetricsQuery = call.query
-    return _answer(stores.metrics.series(call.tenant, query.ask(call.id("site_id"))))
+    return _answer(analytics.metrics.series(call.tenant, query.ask(call.id("site_id"))))
 
 
 @routes.read(
     "/api/v1/metrics", permission="analytics.read", query=wire.MetricsQuery, answer=wire.MetricsOut, tells=_KEPT
 )
-def organization_metrics(call: Call[None], stores: Stores) -> Answer:
+def organization_metrics(call: Call[None], analytics: Analytics) -> Answer:
     """Metrics of the whole organization over a range, likewise."""
     query: wire.MetricsQuery = call.query
-    return _answer(stores.metrics.series(call.tenant, query.ask()))
+    return _answer(analytics.metrics.series(call.tenant, query.ask()))
 
 
 @routes.read(
     "/api/v1/metrics/ranking", permission="analytics.read", query=wire.RankingQuery, answer=wire.RankingOut, tells=_KEPT
 )
-def ranking(call: Call[None], stores: Stores) -> Answer:
+def ranking(call: Call[None], analytics: Analytics) -> Answer:
     """Rank stores by a metric over whole days, each with how it changed against as many days before."""
     query: wire.RankingQuery = call.query
-    return _answer(stores.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
+    return _answer(analytics.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
 
 
-def _export(call: Call[None], stores: Stores, place: UUID) -> Answer:
+def _export(call: Call[None], analytics: Analytics, place: UUID) -> Answer:
     query: wire.ExportQuery = call.query
-    names, table = rows(stores.metrics.told(call.tenant, query.ask(place)))
+    names, table = rows(analytics.metrics.told(call.tenant, query.ask(place)))
     made = as_csv(names, table) if query.format is wire.Format.CSV else as_parquet(names, table)
     named = {"content-disposition": f'attachment; filename="metrics.{query.format}"'}
     return Answer(made, headers=named, content_type=_TYPES[query.format])
@@ -60,9 +60,9 @@ def _export(call: Call[None], stores: Stores, place: UUID) -> Answer:
     types=tuple(_TYPES.values()),
     tells=_FILE,
 )
-def export_metrics(call: Call[None], stores: Stores) -> Answer:
+def export_metrics(call: Call[None], analytics: Analytics) -> Answer:
     """Metrics of a place as a table, in CSV or Parquet: a row for each step (of each group)."""
-    return _export(call, stores, call.id("site_id"))
+    return _export(call, analytics, call.id("site_id"))
 
 
 @routes.read(
@@ -72,6 +72,6 @@ def export_metrics(call: Call[None], stores: Stores) -> Answer:
     types=tuple(_TYPES.values()),
     tells=_FILE,
 )
-def export_organization_metrics(call: Call[None], stores: Stores) -> Answer:
+def export_organization_metrics(call: Call[None], analytics: Analytics) -> Answer:
     """Metrics of the whole organization as a table, likewise."""
-    return _export(call, stores, EVERYBODY)
+    return _export(call, analytics, EVERYBODY)

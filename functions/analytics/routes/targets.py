@@ -1,7 +1,7 @@
 """What places are to come to."""
 
-from functions.sites.routes.declared import Stores, routes
-from functions.sites.schemas import targets as wire
+from functions.analytics.routes.declared import Analytics, routes
+from functions.analytics.schemas import targets as wire
 from shared.targets.model import Target
 from tenant_context.postgres import Transaction
 from tenant_context.routing import Answer, Call, etag
@@ -16,16 +16,16 @@ def _answer(target: Target) -> Answer:
 
 
 @routes.write("POST", _ALL, permission="targets.write", body=wire.TargetIn, answer=wire.TargetOut, status=201)
-def add_target(call: Call[wire.TargetIn], tx: Transaction, stores: Stores) -> Answer:
+def add_target(call: Call[wire.TargetIn], tx: Transaction, analytics: Analytics) -> Answer:
     """Say what a place is to come to in a period: one target of a place, a metric, a period and a currency."""
-    return _answer(stores.targets.add(tx, call.body.draft()))
+    return _answer(analytics.targets.add(tx, call.body.draft()))
 
 
 @routes.read(_ALL, permission="targets.read", query=wire.TargetQuery, answer=wire.TargetPage)
-def targets(call: Call[None], stores: Stores) -> Answer:
+def targets(call: Call[None], analytics: Analytics) -> Answer:
     """List targets, newest first: of a place, a metric, a period."""
     query: wire.TargetQuery = call.query
-    found = stores.targets.page(
+    found = analytics.targets.page(
         call.tenant,
         site=query.site,
         metric=query.metric,
@@ -40,33 +40,33 @@ def targets(call: Call[None], stores: Stores) -> Answer:
 
 
 @routes.read(_ONE, permission="targets.read", answer=wire.TargetOut)
-def show_target(call: Call[None], stores: Stores) -> Answer:
+def show_target(call: Call[None], analytics: Analytics) -> Answer:
     """Read a target."""
-    return _answer(stores.targets.show(call.tenant, call.id("target_id")))
+    return _answer(analytics.targets.show(call.tenant, call.id("target_id")))
 
 
 @routes.write("PUT", _ONE, permission="targets.write", body=wire.ValueIn, answer=wire.TargetOut)
-def amend_target(call: Call[wire.ValueIn], tx: Transaction, stores: Stores) -> Answer:
+def amend_target(call: Call[wire.ValueIn], tx: Transaction, analytics: Analytics) -> Answer:
     """Give a target another value; what was shared out of it stays until it is shared out again."""
-    return _answer(stores.targets.amend(tx, call.id("target_id"), call.body.value, call.expected_version()))
+    return _answer(analytics.targets.amend(tx, call.id("target_id"), call.body.value, call.expected_version()))
 
 
 @routes.write("DELETE", _ONE, permission="targets.write", status=204)
-def remove_target(call: Call[None], tx: Transaction, stores: Stores) -> Answer:
+def remove_target(call: Call[None], tx: Transaction, analytics: Analytics) -> Answer:
     """Remove a target; what was shared out of it stays."""
-    stores.targets.remove(tx, call.id("target_id"))
+    analytics.targets.remove(tx, call.id("target_id"))
     return Answer()
 
 
 @routes.write("POST", _ONE + "/cascade", permission="targets.write", body=wire.CascadeIn, answer=wire.SharesOut)
-def cascade(call: Call[wire.CascadeIn], tx: Transaction, stores: Stores) -> Answer:
+def cascade(call: Call[wire.CascadeIn], tx: Transaction, analytics: Analytics) -> Answer:
     """Share a target out among the places that are in its own, in place of the targets they have; they sum exactly."""
-    made = stores.targets.cascade(tx, call.id("target_id"), call.body.cascade())
+    made = analytics.targets.cascade(tx, call.id("target_id"), call.body.cascade())
     return Answer({"items": [wire.shown(one) for one in made]})
 
 
 @routes.read(_ONE + "/progress", permission="targets.read", answer=wire.ProgressOut)
-def progress(call: Call[None], stores: Stores) -> Answer:
+def progress(call: Call[None], analytics: Analytics) -> Answer:
     """Read how far a place is: what it came to, what was to be expected by now, and the share of both."""
-    with stores.database.transaction(call.tenant) as tx:
-        return Answer(wire.progress(stores.targets.progress(tx, call.id("target_id"))))
+    with analytics.database.transaction(call.tenant) as tx:
+        return Answer(wire.progress(analytics.targets.progress(tx, call.id("target_id"))))

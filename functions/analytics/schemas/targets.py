@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from functions.sites.schemas.quality import Day
+from functions.analytics.schemas.quality import Day
 from shared.metrics.model import Metric
 from shared.targets.model import By, Cascade, Period, Progress, Target, TargetDraft
 from tenant_context.wire import Currency, In, Out, PageQuery

@@ -1,0 +1,1 @@
+"""What was measured in stores: metrics, occupancy, quality, receipts, and what is wanted of them: targets, alerts."""

@@ -1,0 +1,1 @@
+"""The wire's shapes of what was measured in stores."""
