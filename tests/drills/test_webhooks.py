@@ -1,6 +1,6 @@
 """Webhooks through receivers that cannot be relied on, sandboxes that die and queues that repeat themselves.
 
-800 deliveries, or as many as RMAP_DRILL_DELIVERIES says.
+500 deliveries, or as many as RMAP_DRILL_DELIVERIES says.
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.functions.webhooks.line import Context, Line, bus_record
 
 __all__ = ["connections", "keys", "line", "resources"]
 
-DELIVERIES = int(os.environ.get("RMAP_DRILL_DELIVERIES", "800"))
+DELIVERIES = int(os.environ.get("RMAP_DRILL_DELIVERIES", "500"))
 PATHS = ("/any", "/paced", "/ordered", "/ordered-too")
 ENTITIES = max(25, DELIVERIES // 100)
 """Whose events are in order: of each, one at a time is on its way to an endpoint."""

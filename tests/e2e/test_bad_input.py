@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from local.demo.tenants import SignedIn, device_key
+from shared.webhooks.rules.signature import USER_AGENT
 from tests.e2e.conftest import Reply, Wire
 
 JSON = {"content_type": "application/json"}
@@ -146,6 +147,13 @@ def test_another_tenants_id_is_the_same_404_as_a_missing_one(acme: SignedIn, glo
 
 def test_a_header_that_names_another_tenant_is_refused(wire: Wire) -> None:
     assert_problem(wire.send("GET", "/api/v1/campaigns", x_tenant_id=str(uuid4())), 403)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/campaigns", "/api/v1/ingest/counts", "/health", "/nope"])
+def test_a_webhook_of_the_platform_cannot_call_it_under_any_name(wire: Wire, path: str) -> None:
+    """By a name of its own, which no check of names can know: its event would make the next one."""
+    answer = wire.send("POST", path, b"{}", content_type="application/json", user_agent=USER_AGENT)
+    assert (answer.status, answer.json["code"]) == (403, "own-webhook")
 
 
 def test_a_key_that_may_only_push_cannot_read(acme: SignedIn) -> None:

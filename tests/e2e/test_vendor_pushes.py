@@ -112,7 +112,9 @@ def test_a_refused_row_is_counted_once_its_sensor_is_registered(acme: SignedIn, 
     (row,) = acme.api.get(listed)["items"]
     taken = acme.api.post(f"/api/v1/ingest/rejected/{row['id']}/resubmit", {})
     assert (taken["stored"], total(acme, site)) == (1, 1)
-    assert acme.api.get(listed)["items"][0]["resubmitted_as"] == taken["batch"]
+    (after,) = acme.api.get(listed)["items"]
+    assert after["resubmitted_as"] == taken["batch"]
+    assert acme.api.get(f"/api/v1/ingest/rejected/{row['id']}") == after
 
 
 def test_a_mapping_is_remembered_and_its_csv_is_read_by_it(acme: SignedIn, device: Api, site: str) -> None:

@@ -26,6 +26,12 @@ def rejected(call: Call[None], stores: Stores) -> Answer:
     return Answer(page(rows, query.limit))
 
 
+@routes.read("/api/v1/ingest/rejected/{rejected_id}", permission="sensors.read", answer=wire.RejectedOut)
+def refused(call: Call[None], stores: Stores) -> Answer:
+    """Read one refused row: what was wrong with it, and as what it was sent again."""
+    return Answer(stores.batches.refused(call.tenant, call.id("rejected_id")))
+
+
 @routes.write(
     "POST",
     "/api/v1/ingest/rejected/{rejected_id}/resubmit",

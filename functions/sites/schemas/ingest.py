@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from pydantic import RootModel
+
 from shared.measurements.model import ShownRow
 from tenant_context.wire import In, Out, PageQuery
 
@@ -41,6 +43,10 @@ class ResubmittedOut(Out):
     stored: int
     unchanged: int
     revised: int
+
+
+class RejectedOut(RootModel[ShownRow]):
+    """One refused row."""
 
 
 class RejectedPage(Out):

@@ -3,7 +3,7 @@
 from typing import LiteralString
 from uuid import UUID
 
-from shared.measurements.errors import BatchNotFound
+from shared.measurements.errors import BatchNotFound, RejectedNotFound
 from tenant_context.context import TenantContext
 from tenant_context.pages import MOST_BYTES
 from tenant_context.postgres import Database
@@ -17,13 +17,15 @@ _SHOW_BATCH: LiteralString = """
         'revised', coalesce(sum(p.revised), 0), 'quarantined', coalesce(sum(p.quarantined), 0))::text
     FROM ingest_batches b LEFT JOIN ingest_parts p ON p.tenant_id = b.tenant_id AND p.batch_id = b.id
     WHERE b.tenant_id = %s AND b.id = %s GROUP BY b.tenant_id, b.id"""
-_PAGE_REJECTED: LiteralString = """
+_REFUSED: LiteralString = """
+    json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code, 'message', message,
+                      'content', content, 'at', app.rfc3339(at), 'resubmitted_as', resubmitted_as)::text"""
+_SHOW_REJECTED: LiteralString = f"SELECT {_REFUSED} FROM rejected_rows WHERE tenant_id = %s AND id = %s"
+_PAGE_REJECTED: LiteralString = f"""
     SELECT shown, id
     FROM (SELECT shown, id, row_number() OVER (ORDER BY id DESC) AS n,
                  sum(octet_length(shown)) OVER (ORDER BY id DESC) - octet_length(shown) AS before
-          FROM (SELECT json_build_object('id', id, 'batch', batch_id, 'row', row, 'field', field, 'code', code,
-                                         'message', message, 'content', content, 'at', app.rfc3339(at),
-                                         'resubmitted_as', resubmitted_as)::text AS shown, id
+          FROM (SELECT {_REFUSED} AS shown, id
                 FROM rejected_rows
                 WHERE tenant_id = %(tenant)s AND (%(batch)s::uuid IS NULL OR batch_id = %(batch)s)
                   AND (%(after)s::uuid IS NULL OR id < %(after)s)
@@ -42,6 +44,13 @@ class BatchRepository:
         rows = self._database.read(tenant, _SHOW_BATCH, (tenant.tenant, batch))
         if not rows:
             raise BatchNotFound
+        return str(rows[0][0]).encode()
+
+    def refused(self, tenant: TenantContext, row: UUID) -> bytes:
+        """The JSON of one refused row. Errors: RejectedNotFound."""
+        rows = self._database.read(tenant, _SHOW_REJECTED, (tenant.tenant, row))
+        if not rows:
+            raise RejectedNotFound
         return str(rows[0][0]).encode()
 
     def rejected(

@@ -9,10 +9,11 @@ import os
 from collections.abc import Sequence
 
 from shared.webhooks.model import Algorithm
+from tenant_context.events import WEBHOOK_AGENT
 
 SECRET_BYTES = 32
 """The specification asks for 24 to 64; an Ed25519 key is 32."""
-USER_AGENT = "RMAP-Webhooks/1"
+USER_AGENT = f"{WEBHOOK_AGENT}/1"
 Key = tuple[Algorithm, bytes]
 
 

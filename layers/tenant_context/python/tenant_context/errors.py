@@ -104,6 +104,12 @@ class Forbidden(RmapError):
     status, code, title = 403, "forbidden", "The permission is missing"
 
 
+class OwnWebhook(Forbidden):
+    """What calls is a webhook of this platform, under whatever name it got here: it would make events of events."""
+
+    code, title = "own-webhook", "A webhook of this platform called the platform"
+
+
 class NotFound(RmapError):
     """Missing, or another tenant's: never told apart."""
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from tenant_context.clock import rfc3339, uuid7
 
 SOURCE = "rmap"
+WEBHOOK_AGENT = "RMAP-Webhooks"
+"""How a delivery of an event names itself; the doors refuse it, as what calls us makes the next event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,8 +137,9 @@ class Route:
 
     @property
     def operation(self) -> str:
-        """The route's name in logs, metrics and OpenAPI: `campaigns.launch`."""
-        return f"{self.handler.__module__.split('.')[-2]}.{self.handler.__name__}"
+        """The route's name in logs, metrics and OpenAPI: `campaigns.launch`, by function and handler."""
+        function = self.handler.__module__.removeprefix("functions.").partition(".")[0]
+        return f"{function}.{self.handler.__name__}"
 
 
 class Routes:

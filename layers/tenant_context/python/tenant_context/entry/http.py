@@ -1,8 +1,8 @@
 """The HTTP door: API Gateway's payload 2.0 in, RFC 9457 problems or answers out, never a stack trace.
 
-In this order: the edge (where there is one), address and method, body size, proof (token, key, operator), tenant
-named twice, permission, the tenant's state, rate, body and parameters, then the route, in the tenant's transaction
-where it writes.
+In this order: the edge (where there is one), no webhook of our own, address and method, body size, proof (token, key,
+operator), tenant named twice, permission, the tenant's state, rate, body and parameters, then the route, in the
+tenant's transaction where it writes.
 """
 
 import base64
@@ -19,11 +19,13 @@ from tenant_context.errors import (
     BadRequest,
     Forbidden,
     NotFound,
+    OwnWebhook,
     RmapError,
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
 )
+from tenant_context.events import WEBHOOK_AGENT
 from tenant_context.observability import Invocation, Observability
 from tenant_context.plans import USUAL
 from tenant_context.rate import RateLimiter, policy, untouched
@@ -149,6 +151,8 @@ class HttpEntry:
         if self._edge is not None:
             self._edge.admit(headers)
             address = self._edge.caller(headers, address)
+        if headers.get("user-agent", "").startswith(WEBHOOK_AGENT):
+            raise OwnWebhook("Webhooks of this platform cannot call it; have them call a receiver of your own.")
         path = _versioned(event["rawPath"], headers)
         method = http["http"]["method"]
         if method == "OPTIONS":
