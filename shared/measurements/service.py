@@ -18,7 +18,7 @@ from shared.sensors import rules
 from shared.sensors.gateway import count_row, reading_row, transaction_row
 from shared.sensors.model import Refused
 from shared.sensors.service import Find, Look
-from shared.sites.model import SensorId
+from shared.sites.model import SensorId, where
 from shared.sites.repository.beats import BeatRepository
 from shared.sites.repository.sensors import SensorRepository
 from shared.usage.service.ledger import Ledger
@@ -268,7 +268,7 @@ class Recalibration:
         counts, changed = self._raw.recalibrate(tx, sensor_id, start, end, self._new_id())
         if self._touch is not None and changed:
             self._touch(tx, sensor_id, start, end)
-        data = {"id": str(sensor_id), "site_id": str(sensor.site_id), "serial": sensor.serial}
+        data = {"id": str(sensor_id), **where(sensor.site_id, sensor.zone_id), "serial": sensor.serial}
         span = {"since": rfc3339(start), "until": rfc3339(end)}
         told = {**data, **span, "rows": counts, "revised": changed}
         tx.emit(Event("sensor.recalibrated", f"sensor/{sensor_id}", told))

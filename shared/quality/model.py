@@ -118,6 +118,7 @@ class Watched:
 
     id: UUID
     site_id: UUID
+    zone_id: UUID | None
     interval_minutes: int
     time_zone: str
     hours: object

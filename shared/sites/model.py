@@ -187,6 +187,7 @@ class HealthChange:
     before: str | None
     after: str
     site_id: SiteId
+    zone_id: SiteId | None
     serial: str
 
 
@@ -367,3 +368,8 @@ _AN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def reads_as_id(reference: str) -> bool:
     """Whether a code or a serial could be the id of something: who pushes may name either."""
     return _AN_ID.fullmatch(reference) is not None
+
+
+def where(site: UUID, zone: UUID | None) -> dict[str, str | None]:
+    """How events name the places of a sensor: its store, and its zone where it has one."""
+    return {"site_id": str(site), "zone_id": None if zone is None else str(zone)}

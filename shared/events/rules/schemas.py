@@ -31,7 +31,7 @@ _NUMERIC = """
     quarantined rejected revised rows shares stage stored threshold unchanged version"""
 _NAMES: tuple[tuple[Schema, str], ...] = (
     (_TEXT, _TEXTUAL),
-    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id sensor_id site_id user"),
+    (_UUID, "id batch endpoint parent_id previous_parent_id rule_id sensor_id site_id user zone_id"),
     (_MOMENT, "disabled_from expires_at failing_since hour measured_at since until"),
     (_NUMBER, _NUMERIC),
     (_YES_OR_NO, "enabled mfa_required sso_only"),

@@ -1,11 +1,15 @@
 """Event types of stores and their sensors."""
 
+from collections.abc import Mapping
+
 from shared.events.model import EventType
 
 _ID = "0193a0c2-7b4e-7c11-8f5a-3d2e9b1c4a60"
 _SITE = "0193a0c2-5151-7c11-8f5a-3d2e9b1c4a60"
+_ZONE = "0193a0c2-5353-7c11-8f5a-3d2e9b1c4a60"
 _SENSOR = "0193a0c2-5454-7c11-8f5a-3d2e9b1c4a60"
 _BEFORE = "0193a0c2-5252-7c11-8f5a-3d2e9b1c4a60"
+_NONE: frozenset[str] = frozenset()
 
 
 def _site(name: str, description: str) -> EventType:
@@ -13,9 +17,16 @@ def _site(name: str, description: str) -> EventType:
     return EventType(f"site.{name}", description, "site/<id>", {**data, "version": 1}, optional=frozenset({"kind"}))
 
 
+def _of_sensor(name: str, description: str, data: Mapping[str, object], nullable: frozenset[str] = _NONE) -> EventType:
+    """What happens to a sensor happens in its store, and in its zone where it has one."""
+    nullable, optional = nullable | {"zone_id"}, frozenset({"zone_id"})
+    told = {**data, "zone_id": _ZONE}
+    return EventType(f"sensor.{name}", description, "sensor/<id>", told, nullable=nullable, optional=optional)
+
+
 def _sensor(name: str, description: str, status: str) -> EventType:
     data = {"id": _ID, "site_id": _SITE, "name": "North door", "serial": "AX-1001", "status": status, "version": 1}
-    return EventType(f"sensor.{name}", description, "sensor/<id>", data)
+    return _of_sensor(name, description, data)
 
 
 def _limit(name: str, description: str, more: dict[str, object]) -> EventType:
@@ -34,7 +45,7 @@ def _incident(name: str, description: str, status: str, reason: str) -> EventTyp
         "status": status,
         "reason": reason,
     }
-    return EventType(f"sensor.incident_{name}", description, "sensor/<id>", data)
+    return _of_sensor(f"incident_{name}", description, data)
 
 
 STORES: tuple[EventType, ...] = (
@@ -64,10 +75,9 @@ STORES: tuple[EventType, ...] = (
     ),
     _sensor("registered", "A people counter was registered at a store.", "active"),
     _sensor("updated", "A people counter's particulars were replaced.", "active"),
-    EventType(
-        "sensor.replaced",
+    _of_sensor(
+        "replaced",
         "Another device took a people counter's place; its id and its counts go on.",
-        "sensor/<id>",
         {
             "id": _ID,
             "site_id": _SITE,
@@ -78,10 +88,9 @@ STORES: tuple[EventType, ...] = (
             "version": 2,
         },
     ),
-    EventType(
-        "sensor.health_changed",
+    _of_sensor(
+        "health_changed",
         "A people counter is online, late, offline or clock_skewed, and was another way before; told once a change.",
-        "sensor/<id>",
         {"id": _ID, "site_id": _SITE, "serial": "AX-1001", "from": "online", "to": "offline"},
         nullable=frozenset({"from"}),
     ),
@@ -90,10 +99,9 @@ STORES: tuple[EventType, ...] = (
     ),
     _incident("closed", "What was wrong has ended, or was mended by what came later.", "closed", "ended"),
     _sensor("retired", "A people counter was taken out of service.", "retired"),
-    EventType(
-        "sensor.recalibrated",
+    _of_sensor(
+        "recalibrated",
         "Counts that were there already were calibrated as the people counter's setup has it by now.",
-        "sensor/<id>",
         {
             "id": _ID,
             "site_id": _SITE,

@@ -52,7 +52,7 @@ _DUE: LiteralString = """
       AND d.day < (%(now)s::timestamptz AT TIME ZONE s.time_zone)::date
     ORDER BY d.sensor_id, d.day LIMIT %(limit)s"""
 _WATCHED: LiteralString = """
-    SELECT n.id, n.site_id, n.interval_minutes, s.time_zone, s.hours,
+    SELECT n.id, n.site_id, n.zone_id, n.interval_minutes, s.time_zone, s.hours,
            n.status = 'active' AND app.sensor_health(n.interval_minutes, b, %(now)s) = 'clock_skewed'
     FROM sensors n JOIN sites s ON s.tenant_id = n.tenant_id AND s.id = n.site_id
     LEFT JOIN sensor_beats b ON b.tenant_id = n.tenant_id AND b.sensor_id = n.id

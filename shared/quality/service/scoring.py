@@ -16,6 +16,7 @@ from shared.quality.repository.incidents import IncidentRepository
 from shared.quality.rules.incidents import reconcile
 from shared.quality.rules.scoring import BASELINE_DAYS, Judge, four_weeks
 from shared.quality.service.telling import tell
+from shared.sites.model import where
 from tenant_context.clock import NewId
 from tenant_context.postgres import Transaction
 
@@ -80,7 +81,7 @@ class Scoring:
         pattern = Incident(self._new_id(), sensor.id, "", newest, newest, "open", "", tx.now, None)
         changed = reconcile(present, found, newest, tx.now, (pattern, self._new_id))
         self._incidents.keep(tx, changed)
-        tell(tx, sensor.site_id, present, changed)
+        tell(tx, where(sensor.site_id, sensor.zone_id), present, changed)
 
 
 def _chunks(tallies: Sequence[Tally]) -> Iterator[list[Tally]]:

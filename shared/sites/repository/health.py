@@ -20,6 +20,7 @@ _CHANGES: LiteralString = """
     WHERE h.health <> excluded.health AND h.since <= excluded.since
     RETURNING sensor_id, old.health, new.health,
               (SELECT n.site_id FROM sensors n WHERE n.tenant_id = h.tenant_id AND n.id = h.sensor_id),
+              (SELECT n.zone_id FROM sensors n WHERE n.tenant_id = h.tenant_id AND n.id = h.sensor_id),
               (SELECT n.serial FROM sensors n WHERE n.tenant_id = h.tenant_id AND n.id = h.sensor_id)"""
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.sites import rules
 from shared.sites.errors import SensorRetired, WrongDevice
 from shared.sites.gateway import Directory
-from shared.sites.model import Device, DeviceDraft, Health, Sensor, SensorDraft, SensorId, Setup, SiteId
+from shared.sites.model import Device, DeviceDraft, Health, Sensor, SensorDraft, SensorId, Setup, SiteId, where
 from shared.sites.repository.sensors import SensorRepository
 from shared.sites.service.telling import at_version, tell
 from tenant_context.clock import NewId
@@ -193,5 +193,5 @@ class Sensors:
 
 
 def _event(kind: str, sensor: Sensor) -> Event:
-    data = {"id": str(sensor.id), "site_id": str(sensor.site_id), "name": sensor.name, "serial": sensor.serial}
+    data = {"id": str(sensor.id), **where(sensor.site_id, sensor.zone_id), "name": sensor.name, "serial": sensor.serial}
     return Event(kind, f"sensor/{sensor.id}", {**data, "status": sensor.status, "version": sensor.version})

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.webhooks.model import Filters
 from shared.webhooks.rules import conditions
 
-_SITES = ("site_id", "parent_id", "previous_parent_id")
+_SITES = ("site_id", "zone_id", "parent_id", "previous_parent_id")
 """Names of data that hold a place: a move is about where it was and where it is."""
 
 

@@ -41,8 +41,8 @@ def tree(clone: Clone, two_tenants: Tenants) -> dict[str, UUID]:
     return made
 
 
-def about(kind: EventType, tenant: TenantContext, place: UUID) -> dict[str, Any]:
-    """The catalogue's own example of a type, of one place or campaign."""
+def about(kind: EventType, tenant: TenantContext, place: UUID, store: UUID | None = None) -> dict[str, Any]:
+    """The catalogue's own example of a type, of one place or campaign; `store` is where that is a zone of a sensor."""
     example = json.loads(json.dumps(type_document(kind)["example"]))
     name, _, _ = kind.subject.partition("/")
     data = example["data"]
@@ -50,6 +50,8 @@ def about(kind: EventType, tenant: TenantContext, place: UUID) -> dict[str, Any]
         data["id"] = str(place)
     for field in {"site_id"} & set(data):
         data[field] = str(place)
+    if "zone_id" in data:
+        data |= {"site_id": str(store or place), "zone_id": str(place) if store else None}
     if "site_ids" in data:
         data["site_ids"] = [str(uuid7()), str(place)]
     subject = str(place) if name in {"site", "campaign"} else example["subject"].partition("/")[2]
@@ -77,7 +79,7 @@ def test_every_event_that_is_about_a_place_comes_to_who_asked_for_what_it_is_in(
     line.endpoint(acme, f"{receiver.url}/other", "*", site_ids=[line.place(acme)])
     line.settle()
     for kind in OF_PLACES:
-        envelope = about(kind, acme, tree["zone"])
+        envelope = about(kind, acme, tree["zone"], tree["site"])
         fan_out(line, envelope)
         assert queued(line) == {(endpoint, envelope["id"]) for endpoint in wanting}, kind.name
     assert len(OF_PLACES) > len(AREAS)
