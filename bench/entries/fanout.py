@@ -187,6 +187,7 @@ def _goals(rows: list[Row]) -> list[Goal]:
 
 
 _NOTES = (
+    "What is timed and costed is to open the deliveries, not to make them.",
     "Parts are worked on one after the other here; on Lambda, fifty sandboxes share them.",
     "The first event after a sandbox's start, which is not counted here, also shows the dispatcher every endpoint.",
     "Cost is of DynamoDB and SQS: 10,000 deliveries and their messages; calls to receivers come on top.",

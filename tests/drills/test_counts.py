@@ -45,7 +45,8 @@ PUSH = 5_000
 """Rows of a push, of which some repeat others of it."""
 PROCESSORS = 2
 VISIBILITY_SECONDS = 3
-START = datetime(2025, 11, 1, tzinfo=UTC)
+START = datetime(2025, 10, 24, tzinfo=UTC)
+"""Before a month's end, and a day of 25 hours."""
 QUARTER = timedelta(minutes=15)
 _Key = tuple[UUID, datetime]
 _Count = tuple[int, int]
