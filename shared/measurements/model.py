@@ -25,6 +25,24 @@ class RejectedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A refused row of a batch that was not sent again; `row` is its place in what was pushed."""
+
+    id: UUID
+    row: int
+    content: Any
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRows:
+    """Refused rows of a batch in their order, what they are of (counts or transactions), and which row comes next."""
+
+    kind: str
+    rows: list[RefusedRow]
+    following: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ShownRow:
     """A row that was refused; `row` is its place in what was pushed, or in the file, from 0.
 
@@ -54,6 +72,23 @@ class Resubmitted:
     stored: int
     unchanged: int
     revised: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResubmittedBatch:
+    """What became of a batch's refused rows that were sent again: `taken` as `batch`, or `still_refused`.
+
+    `next_row` is where to go on; null, when all of them were looked at.
+    """
+
+    id: UUID
+    batch: UUID | None
+    taken: int
+    stored: int
+    unchanged: int
+    revised: int
+    still_refused: int
+    next_row: int | None
 
 
 @dataclass(frozen=True, slots=True)

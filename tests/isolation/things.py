@@ -156,6 +156,7 @@ class Things:
             "/api/v1/sensors/{sensor_id}": {"site_id": self.ids["site_id"], "name": "Mine now", "serial": self.serial},
             "/api/v1/sensors/{sensor_id}/setup": {"times": "utc"},
             "/api/v1/ingest/rejected/{rejected_id}/resubmit": {},
+            "/api/v1/ingest/batches/{batch_id}/resubmit": {},
             "/api/v1/organizations/{organization_id}": {"name": "Taken over"},
             "/api/v1/organizations/{organization_id}/members/{user_id}/role": {"role": "viewer"},
             "/api/v1/organizations/{organization_id}/invitations": {"email": "x@acme.example", "role": "viewer"},

@@ -42,3 +42,15 @@ def refused(call: Call[None], stores: Stores) -> Answer:
 def resubmit(call: Call[wire.ResubmitIn], tx: Transaction, stores: Stores) -> Answer:
     """Send a refused row again, corrected; it counts once, however often that is asked."""
     return Answer(stores.resubmission(tx, call.id("rejected_id"), call.body.row))
+
+
+@routes.write(
+    "POST",
+    "/api/v1/ingest/batches/{batch_id}/resubmit",
+    permission="sensors.write",
+    body=wire.ResubmitBatchIn,
+    answer=wire.ResubmittedBatchOut,
+)
+def resubmit_batch(call: Call[wire.ResubmitBatchIn], tx: Transaction, stores: Stores) -> Answer:
+    """Send a batch's refused rows again as they were kept, once their sensors or sites are there."""
+    return Answer(stores.resubmission.of_batch(tx, call.id("batch_id"), call.body.first_row))

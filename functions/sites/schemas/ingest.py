@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import RootModel
+from pydantic import Field, RootModel
 
 from shared.measurements.model import ShownRow
 from tenant_context.wire import In, Out, PageQuery
@@ -43,6 +43,28 @@ class ResubmittedOut(Out):
     stored: int
     unchanged: int
     revised: int
+
+
+class ResubmitBatchIn(In):
+    """Which of a batch's refused rows: those from `first_row` of the push on; all, where nothing is said."""
+
+    first_row: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class ResubmittedBatchOut(Out):
+    """Of the rows looked at (a thousand at most), `taken` as the batch `batch` (null: none), and `still_refused`.
+
+    Where `next_row` is not null there are more: go on with it as `first_row`. Rows that were taken are not taken again.
+    """
+
+    id: UUID
+    batch: UUID | None
+    taken: int
+    stored: int
+    unchanged: int
+    revised: int
+    still_refused: int
+    next_row: int | None
 
 
 class RejectedOut(RootModel[ShownRow]):

@@ -13,8 +13,8 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from shared.measurements import rules
-from shared.measurements.errors import RejectedNotFound
-from shared.measurements.model import Outcome, RejectedRow
+from shared.measurements.errors import BatchNotFound, RejectedNotFound
+from shared.measurements.model import Outcome, RefusedRow, RefusedRows, RejectedRow
 from shared.measurements.repository import counts, gathered, judging, readings, transactions
 from shared.measurements.repository.writing import hold_tree
 from tenant_context.clock import NewId
@@ -56,8 +56,22 @@ _TAKE_REJECTED: LiteralString = """
     SELECT b.kind, r.content, r.resubmitted_as
     FROM rejected_rows r JOIN ingest_batches b ON b.tenant_id = r.tenant_id AND b.id = r.batch_id
     WHERE r.tenant_id = %s AND r.id = %s FOR UPDATE OF r"""
+_KIND: LiteralString = "SELECT kind FROM ingest_batches WHERE tenant_id = %s AND id = %s"
+_TAKE_REFUSED: LiteralString = """
+    WITH page AS (SELECT id, row, octet_length(content::text) AS size FROM rejected_rows
+                  WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s AND row >= %(first)s AND resubmitted_as IS NULL
+                  ORDER BY row, id LIMIT %(limit)s),
+    fit AS (SELECT id FROM (SELECT id, size, sum(size) OVER (ORDER BY row, id) AS whole FROM page) weighed
+            WHERE whole <= %(most)s OR whole = size)
+    SELECT id, row, content FROM rejected_rows
+    WHERE tenant_id = %(tenant)s AND id IN (SELECT id FROM fit) AND resubmitted_as IS NULL
+    ORDER BY row, id FOR UPDATE"""
+_FOLLOWING: LiteralString = """
+    SELECT row FROM rejected_rows
+    WHERE tenant_id = %s AND batch_id = %s AND (row, id) > (%s, %s) AND resubmitted_as IS NULL
+    ORDER BY row, id LIMIT 1"""
 _MARK_RESUBMITTED: LiteralString = """
-    UPDATE rejected_rows SET resubmitted_as = %s, resubmitted_at = %s WHERE tenant_id = %s AND id = %s"""
+    UPDATE rejected_rows SET resubmitted_as = %s, resubmitted_at = %s WHERE tenant_id = %s AND id = ANY(%s)"""
 
 
 class RawRepository:
@@ -163,9 +177,22 @@ class RawRepository:
             raise RejectedNotFound
         return RejectedRow(*row)
 
-    def mark_resubmitted(self, tx: Transaction, rejected: UUID, batch: UUID) -> None:
-        """Note that a refused row was taken after all."""
-        tx.run(_MARK_RESUBMITTED, (batch, tx.now, tx.tenant.tenant, rejected))
+    def take_refused(self, tx: Transaction, batch: UUID, first: int, limit: int, most: int) -> RefusedRows:
+        """Refused rows of a batch that were not sent again, held until the transaction ends; of `most` bytes at most.
+
+        Errors: BatchNotFound.
+        """
+        kind = tx.one(_KIND, (tx.tenant.tenant, batch))
+        if kind is None:
+            raise BatchNotFound
+        values = {"tenant": tx.tenant.tenant, "batch": batch, "first": first, "limit": limit, "most": most}
+        found = [RefusedRow(*row) for row in tx.all(_TAKE_REFUSED, values)]
+        following = tx.one(_FOLLOWING, (tx.tenant.tenant, batch, found[-1].row, found[-1].id)) if found else None
+        return RefusedRows(kind[0], found, following[0] if following else None)
+
+    def mark_resubmitted(self, tx: Transaction, rejected: Sequence[UUID], batch: UUID) -> None:
+        """Note that refused rows were taken after all."""
+        tx.run(_MARK_RESUBMITTED, (batch, tx.now, tx.tenant.tenant, list(rejected)))
 
     def end_each(self, tx: Transaction, ended: Sequence[tuple[dict[str, Any], Outcome]]) -> None:
         """Note parts as done; a second delivery of one breaks here and changes nothing."""

@@ -4,28 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
-import msgspec
-
 from shared.measurements import rules as measured
-from shared.measurements.errors import AlreadyResubmitted, WrongTime
-from shared.measurements.model import Outcome, Recalibrated, Resubmitted
+from shared.measurements.model import Outcome
 from shared.measurements.repository.raw import RawRepository
-from shared.sensors import rules
-from shared.sensors.gateway import count_row, reading_row, transaction_row
-from shared.sensors.model import Refused
-from shared.sensors.service import Find, Look
-from shared.sites.model import SensorId, where
 from shared.sites.repository.beats import BeatRepository
-from shared.sites.repository.sensors import SensorRepository
 from shared.usage.service.ledger import Ledger
-from tenant_context.clock import NewId, rfc3339
 from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
-from tenant_context.errors import FieldError, Invalid
 from tenant_context.events import Event
 from tenant_context.postgres import Database, Transaction
 
@@ -132,7 +120,7 @@ class Processor:
         sites = self._raw.sites(tx, self._kind, [data for _, data, _ in ended])
         tx.emit_all(
             [
-                (tenant, _processed(self._kind, data, outcome, of))
+                (tenant, processed(self._kind, data, outcome, of))
                 for (tenant, data, outcome), of in zip(ended, sites, strict=True)
             ]
         )
@@ -161,7 +149,7 @@ class Processor:
         except _Undone:
             pass
         except Exception as error:
-            if not _is_of_rows(error):
+            if not is_of_rows(error):
                 raise
             return False
         return True
@@ -189,7 +177,7 @@ class Quarantine:
             try:
                 self._processor(tenant, _without(message, refused))
             except Exception as error:
-                if not _is_of_rows(error) or not message.data["rows"]:
+                if not is_of_rows(error) or not message.data["rows"]:
                     raise
                 refused |= look(tenant, message, refused)
                 # Where no row at all can be written, the fault is rather ours.
@@ -200,7 +188,7 @@ class Quarantine:
         self._processor(tenant, _without(message, refused))
 
     def _known(self, tenant: TenantContext, message: Message, _: dict[int, str]) -> dict[int, str]:
-        return dict.fromkeys(self._processor.unwritable(tenant, message.data["rows"]), _CANNOT_BE)
+        return dict.fromkeys(self._processor.unwritable(tenant, message.data["rows"]), CANNOT_BE)
 
     def _tried(self, tenant: TenantContext, message: Message, refused: dict[int, str]) -> dict[int, str]:
         data, rows = message.data, message.data["rows"]
@@ -210,7 +198,7 @@ class Quarantine:
             lambda some: self._processor.bears(tenant, {**data, "rows": [rows[place] for place in some]}),
             lambda tries: tries < _TRIES and time.monotonic() < until,
         )
-        return dict.fromkeys(bad, _CANNOT_BE) | dict.fromkeys(left, _NOT_TOLD_APART)
+        return dict.fromkeys(bad, CANNOT_BE) | dict.fromkeys(left, _NOT_TOLD_APART)
 
 
 def _without(message: Message, refused: dict[int, str]) -> Message:
@@ -234,129 +222,19 @@ def _undo() -> NoReturn:
 
 _OF_ROWS = ("21", "22", "23")
 """Classes of PostgreSQL's errors that are of what was to be written: twice the same, no value, against a rule."""
-_CANNOT_BE = "cannot be written: it is none that the store takes"
+CANNOT_BE = "cannot be written: it is none that the store takes"
 _NOT_TOLD_APART = "came with many rows that the store does not take, and was not told apart from them; send it again"
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, IndexError)
 """What Python says of the same."""
 
 
-def _is_of_rows(error: Exception) -> bool:
+def is_of_rows(error: Exception) -> bool:
     """Whether something is wrong with what was to be written, which trying again does not mend."""
     return str(getattr(error, "sqlstate", "")).startswith(_OF_ROWS) or isinstance(error, _NO_VALUE)
 
 
-class Recalibration:
-    """Calibrates counts that are there already, as their sensor's setup has it now."""
-
-    def __init__(
-        self, raw: RawRepository, sensors: SensorRepository, new_id: NewId, *, touch: Touch | None = None
-    ) -> None:
-        self._raw = raw
-        self._sensors = sensors
-        self._new_id = new_id
-        self._touch = touch
-
-    def __call__(self, tx: Transaction, sensor_id: SensorId, start: datetime, end: datetime) -> Recalibrated:
-        """Do it for the counts of a time; emits sensor.recalibrated.
-
-        Errors: SensorNotFound, WrongTime, TooManyCounts.
-        """
-        if end <= start:
-            raise WrongTime
-        self._raw.hold(tx)
-        sensor = self._sensors.lock(tx, sensor_id)
-        counts, changed = self._raw.recalibrate(tx, sensor_id, start, end, self._new_id())
-        if self._touch is not None and changed:
-            self._touch(tx, sensor_id, start, end)
-        data = {"id": str(sensor_id), **where(sensor.site_id, sensor.zone_id), "serial": sensor.serial}
-        span = {"since": rfc3339(start), "until": rfc3339(end)}
-        told = {**data, **span, "rows": counts, "revised": changed}
-        tx.emit(Event("sensor.recalibrated", f"sensor/{sensor_id}", told))
-        return Recalibrated(counts, changed)
-
-
-class Resubmission:
-    """Takes a refused row again, mended or because what it named is there by now."""
-
-    def __init__(
-        self, raw: RawRepository, look: Look, find: Find, new_id: NewId, *, heeds: Sequence[Heed] = ()
-    ) -> None:
-        self._raw = raw
-        self._heeds = heeds
-        self._look = look
-        self._find = find
-        self._new_id = new_id
-        self._ledger = Ledger()
-
-    def __call__(self, tx: Transaction, rejected: UUID, row: dict[str, Any] | None) -> Resubmitted:
-        """Write the row as a batch of its own; without a row, the one that was kept.
-
-        Errors: RejectedNotFound, AlreadyResubmitted, Invalid for a row that is still wrong.
-        """
-        kept = self._raw.take_rejected(tx, rejected)
-        if kept.resubmitted_as is not None:
-            raise AlreadyResubmitted(f"It was taken as batch {kept.resubmitted_as}.")
-        content = kept.content if row is None else row
-        counts = kept.kind == "counts"
-        encoded = self._count(tx, content) if counts else self._transaction(tx, msgspec.json.encode(content))
-        batch = self._new_id()
-        data = _single(batch, rfc3339(tx.now), msgspec.json.decode(encoded))
-        self._raw.begin(tx, kept.kind, data)
-        write = self._raw.write_counts if counts else self._raw.write_transactions
-        try:
-            outcome, unknown = write(tx, data)
-        except Exception as error:
-            if not _is_of_rows(error):
-                raise
-            raise _still_wrong(Refused(0, "", "poison", _CANNOT_BE)) from error
-        if unknown:
-            raise _still_wrong(Refused(0, "sensor" if counts else "site", "vanished", "is not there any more"))
-        self._raw.end_each(tx, [(data, outcome)])
-        self._raw.mark_resubmitted(tx, rejected, batch)
-        [sites] = self._raw.sites(tx, kept.kind, [data])
-        tx.emit(_processed(kept.kind, data, outcome, sites))
-        for heed in self._heeds if counts else ():
-            heed(tx, [(data, outcome)])
-        self._ledger.ingested(tx, (batch, 0, outcome.stored + outcome.revised))
-        return Resubmitted(rejected, batch, outcome.stored, outcome.unchanged, outcome.revised)
-
-    def _count(self, tx: Transaction, content: Any) -> bytes:
-        from shared.vendors.rules.kept import read_kept  # noqa: PLC0415  formats and zones are for who sends again
-
-        rows, readings, known = read_kept(content, partial(self._look, tx.tenant))
-        rules.keep_to_devices(rows, known, "")
-        rules.keep_to_devices(readings, known, "")
-        ids = {reference: sensor.id for reference, sensor in known.items()}
-        kept, standings = rules.sift_counts(rows, ids, tx.now), rules.sift_readings(readings, ids, tx.now)
-        for one in (*rows.refused, *readings.refused):
-            raise _still_wrong(one)
-        if standings:
-            ((_, reading, sensor),) = standings
-            return reading_row(reading, sensor)
-        ((_, row, sensor),) = kept
-        return count_row(rules.calibrated(row, known[row.sensor]), sensor, row)
-
-    def _transaction(self, tx: Transaction, content: bytes) -> bytes:
-        rows = rules.read_transactions_json(b'{"transactions":[' + content + b"]}")
-        sites = self._find(tx.tenant, "sites", {row.site for _, row in rows.taken})
-        kept = rules.sift_transactions(rows, sites, tx.now)
-        for one in rows.refused:
-            raise _still_wrong(one)
-        ((_, row, site),) = kept
-        return transaction_row(row, site)
-
-
-def _still_wrong(one: Refused) -> Invalid:
-    return Invalid(errors=(FieldError(f"/row/{one.field}".rstrip("/"), one.code, one.message),))
-
-
-def _single(batch: UUID, received_at: str, row: list[Any]) -> dict[str, Any]:
-    """A batch of one row, in the queue's form."""
-    numbers = {"rows_in_batch": 1, "duplicates": 0, "rejected_in_batch": 0, "part": 0, "parts": 1}
-    return {"batch": str(batch), "received_at": received_at, **numbers, "rows": [row], "refused": []}
-
-
-def _processed(kind: str, data: dict[str, Any], outcome: Outcome, sites: Sequence[str]) -> Event:
+def processed(kind: str, data: dict[str, Any], outcome: Outcome, sites: Sequence[str]) -> Event:
+    """The event of a part that is done."""
     batch = str(UUID(data["batch"]))
     return Event(
         "batch.processed",
