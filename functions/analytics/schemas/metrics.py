@@ -129,7 +129,11 @@ class Point(Out):
 
 
 class Series(Out):
-    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the average of a day.
+    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the `average` of a day.
+
+    Averages are of the `days` of which there is something to tell: of a day, or an hour of it, that was not counted (of
+    what tills tell: in which nothing was sold) there is nothing. What is a rate, or per something, does not add up: its
+    average is that of all these days together, as its `total`.
 
     `change` is of what was counted, however much that was: where `comparable` is false, the coverage of both differs by
     more than a tenth, and the change tells of sensors rather than of people. What tills tell is always comparable.

@@ -21,7 +21,7 @@ from tenant_context.context import TenantContext
 
 _WORTH = 400
 """Points from which on an answer is worth a look into what sandboxes share; below, PostgreSQL is as quick."""
-_DEFINITIONS = 3
+_DEFINITIONS = 4
 """Raised whenever answers are made otherwise of the same numbers: what was kept of before is void."""
 _QUARTER = timedelta(minutes=15)
 _ROUND = timedelta(days=2)
@@ -91,7 +91,7 @@ class Metrics:
         body, level = self._answers(
             tenant,
             _digest((ask, after, limit)),
-            _short(f"{head.epoch}.{head.version}.{head.time_zone}"),
+            _short(f"{_DEFINITIONS}.{head.epoch}.{head.version}.{head.time_zone}"),
             lambda: self._ranked(tenant, ask, head, after, limit),
             heavy=True,
         )

@@ -234,6 +234,6 @@ def _regrouped(by: GroupBy, part: Part, steps: Sequence[Step], before: Sequence[
     for one in range(1, 8) if by is GroupBy.WEEKDAY else range(24):
         facts = [part.facts[place] for place, step in enumerate(steps) if key(step) == one]
         then = [part.before[place] for place, step in enumerate(before) if key(step) == one]
-        days = {step.start.astimezone(here).date() for step in steps if key(step) == one}
-        parts.append(Part(None, facts, then, {by.value: one}, len(days)))
+        dates = [step.start.astimezone(here).date() for step in steps if key(step) == one]
+        parts.append(Part(None, facts, then, {by.value: one}, dates))
     return parts
