@@ -20,12 +20,6 @@ from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from shared.metrics.model import Ask, Granularity, Metric, Range
-from shared.metrics.repository.facts import FactRepository
-from shared.metrics.repository.heads import HeadRepository
-from shared.metrics.repository.ranking import RankingRepository
-from shared.metrics.service.cache import Answers
-from shared.metrics.service.metrics import Metrics
-from shared.metrics.service.reading import Reading
 from shared.occupancy import service as keeping
 from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores, WrongLimit
 from shared.occupancy.model import Now
@@ -39,6 +33,7 @@ from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
+from tests.asking import metrics_of
 from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -358,12 +353,7 @@ def test_everything_is_fresh_up_to_where_the_newest_quarter_ends(store: Store) -
     store.limit(20, 10)
     store.push((NOON - timedelta(hours=1), 5, 0))
     end = rfc3339(NOON - timedelta(minutes=45))
-    metrics = Metrics(
-        HeadRepository(store.database),
-        Reading(HeadRepository(store.database), FactRepository(store.database)),
-        RankingRepository(store.database),
-        Answers(),
-    )
+    metrics = metrics_of(store.database, clock=lambda: NOON)
     span = Range(NOON - timedelta(days=1), NOON, Granularity.DAY)
     told = msgspec.json.decode(metrics.series(store.tenant, Ask(store.site, (Metric.FOOTFALL,), span)).content)
     assert told["freshness"] == end

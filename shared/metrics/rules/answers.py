@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(slots=True)
 class Told:
-    """Everything that was found out for a question."""
+    """Everything that was found out for a question; `over`: of its range a tenth at most is to come."""
 
     ask: Ask
     head: Head
@@ -37,6 +37,7 @@ class Told:
     parts: Sequence[Part]
     currency: str | None
     spread: bool
+    over: bool
 
 
 def document(told: Told) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def _series(told: Told, part: Part) -> Iterator[dict[str, Any]]:
             one["previous"] = number(value(metric, then))
             one["change"] = change(said, value(metric, then))
             one["previous_coverage"] = then.coverage
-            one["comparable"] = is_comparable(metric, whole, then)
+            one["comparable"] = told.over and is_comparable(metric, whole, then)
         if part.named:
             days = _days(metric, part)
             one["average"], one["days"] = _average(metric, said, days), days
