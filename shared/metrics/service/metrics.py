@@ -163,11 +163,12 @@ def _short(version: str) -> str:
     return hashlib.sha256(version.encode()).hexdigest()[:32]
 
 
-def _with_freshness(body: bytes, head: Head) -> bytes:
-    """How fresh it is changes without the range that was asked for: it is told anew each time.
-
-    Up to when something is known is told, which is where the newest quarter of an hour ends.
-    """
+def freshness(head: Head) -> dict[str, str | None]:
+    """Up to when something is known of a place, by counters and by tills: where the newest quarter of an hour ends."""
     newest = {"freshness": head.fresh, "sales_freshness": head.sold}
-    fresh = {name: None if at is None else rfc3339(at + _QUARTER) for name, at in newest.items()}
-    return msgspec.json.encode(fresh)[:-1] + b"," + body[1:]
+    return {name: None if at is None else rfc3339(at + _QUARTER) for name, at in newest.items()}
+
+
+def _with_freshness(body: bytes, head: Head) -> bytes:
+    """How fresh it is changes without the range that was asked for: it is told anew each time."""
+    return msgspec.json.encode(freshness(head))[:-1] + b"," + body[1:]
