@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-CORS_EXPOSED: Final = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"]
+CORS_EXPOSED: Final = [
+    "ETag",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Freshness",
+    "X-Request-Id",
+    "X-Sales-Freshness",
+]
 CORS_METHODS: Final = ["DELETE", "GET", "PATCH", "POST", "PUT"]
 CORS_HEADERS: Final = [
     "Authorization",

@@ -14,15 +14,19 @@ from shared.metrics.repository.ranking import RankingRepository
 from shared.metrics.service.cache import Answers
 from shared.metrics.service.metrics import Metrics
 from shared.metrics.service.reading import Reading
+from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
+LONG_AFTER = datetime(2031, 1, 1, tzinfo=UTC)
+"""When questions are asked unless a test says when: whatever was counted is over."""
 
-def metrics_of(database: Database, shared: SharedAnswers | None = None) -> Metrics:
+
+def metrics_of(database: Database, shared: SharedAnswers | None = None, clock: Clock = lambda: LONG_AFTER) -> Metrics:
     """The service on a database; with what sandboxes share, where that is given."""
     heads = HeadRepository(database)
     reading = Reading(heads, FactRepository(database))
-    return Metrics(heads, reading, RankingRepository(database), Answers(shared))
+    return Metrics(heads, reading, RankingRepository(database), Answers(shared), clock)
 
 
 def question(place: UUID, since: str | datetime, until: str | datetime, step: str, *metrics: str, **how: Any) -> Ask:

@@ -49,6 +49,7 @@ analytics = Analytics(
         Reading(heads, FactRepository(replica)),
         RankingRepository(replica),
         Answers(SharedAnswers(Table(settings.table_answers), kernel.clock)),
+        kernel.clock,
     ),
     receipts=ReceiptRepository(database),
     quality=Quality(database, DayRepository(), IncidentRepository()),

@@ -31,6 +31,14 @@ HEADERS: Parts = {
         "description": "Whether the answer was there already: in the sandbox, in what all sandboxes share, or not.",
         "schema": {"type": "string", "enum": ["HIT sandbox", "HIT shared", "MISS"]},
     },
+    "X-Freshness": {
+        "description": "The end of the newest quarter of an hour that was counted there; else missing.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
+    "X-Sales-Freshness": {
+        "description": "The end of the newest quarter of an hour that something was sold in; else missing.",
+        "schema": {"type": "string", "format": "date-time"},
+    },
     "Content-Disposition": {"description": "The file's name.", "schema": _TEXT},
     "Idempotent-Replayed": {"description": "`true` where this is the answer to an earlier try.", "schema": _TEXT},
     "Retry-After": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer", "minimum": 1}},

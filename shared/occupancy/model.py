@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from shared.figures.model import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
@@ -26,6 +28,20 @@ class Inside:
     exits: int
     raw: int | None
     occupancy: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Who was inside a place over a time, and how far that can be trusted.
+
+    `freshness`: where the newest quarter of an hour ends that was measured, of any day. `coverage`: minutes that were
+    counted over those that sensors were in service, of the quarters that begin in the time, up to now.
+    """
+
+    place: Place
+    points: Sequence[Inside]
+    freshness: datetime | None
+    coverage: float
 
 
 @dataclass(frozen=True, slots=True)

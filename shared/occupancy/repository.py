@@ -102,6 +102,13 @@ _TODAY: LiteralString = f"""{_SPANS}, service AS MATERIALIZED (
         FROM footfall_15m f
         WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.start AND f.bucket < %(now)s) n
     CROSS JOIN LATERAL ({_LEARNT}) b"""
+_COUNTED: LiteralString = """
+    SELECT coalesce((SELECT sum(f.minutes) FROM footfall_15m f
+                     WHERE f.tenant_id = %(tenant)s AND f.site_id = %(place)s
+                           AND f.bucket >= %(start)s AND f.bucket < %(end)s), 0)::bigint,
+           coalesce((SELECT sum(extract(epoch FROM least(v.until, %(end)s) - greatest(v.since, %(start)s)))
+                     FROM app.in_service(%(tenant)s, ARRAY[%(place)s]::uuid[], ARRAY[%(place)s]::uuid[]) v
+                     WHERE v.since < %(end)s AND coalesce(v.until, %(end)s) > %(start)s), 0)::float8 / 60"""
 EVERYBODY = UUID(int=0)
 """The organization as a whole, as a place."""
 
@@ -125,6 +132,11 @@ class InsideRepository:
         """What was counted in stores and zones since their days began, and in a time before."""
         values = {**_spans(tx, places, days, before), "now": tx.now}
         return {row[0]: Today(*row[1:]) for row in tx.all(_TODAY, values)}
+
+    def counted(self, tx: Transaction, place: Place, start: datetime, end: datetime) -> tuple[int, float]:
+        """The minutes counted in a store or zone from a quarter of an hour to another, and those in service."""
+        row = tx.one(_COUNTED, {"tenant": tx.tenant.tenant, "place": place.id, "start": start, "end": end})
+        return (int(row[0]), float(row[1])) if row else (0, 0.0)
 
     def before(self, tx: Transaction, place: Place, day: Day, before: timedelta) -> Sequence[tuple[int, int]]:
         """Who came to a store or zone, and left it, on each day of a time before one; without implausible ones."""

@@ -78,8 +78,18 @@ def inside(entries: int, exits: int, bias: float) -> tuple[int, int]:
 
 def coverage(told: Sequence[Today]) -> float:
     """The minutes that were counted over those that there were, from each day's beginning to the newest."""
-    expected = sum(one.expected for one in told)
-    return round(min(1.0, sum(one.minutes for one in told) / expected), 3) if expected else 0.0
+    return share(sum(one.minutes for one in told), sum(one.expected for one in told))
+
+
+def share(minutes: int, expected: float) -> float:
+    """Minutes that were counted over those that there were: 1 at most, and 0 where none were to be counted."""
+    return round(min(1.0, minutes / expected), 3) if expected > 0 else 0.0
+
+
+def quarters_of(start: datetime, end: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """From the first quarter of an hour that begins in a time to the end of its last, but not beyond now."""
+    first, last = (moment + (EARLIEST - moment) % QUARTER for moment in (start, end))
+    return first, min(last, now - (now - EARLIEST) % QUARTER)
 
 
 def steps(flows: Sequence[Flow], day: Day, bias: float, step: timedelta, until: datetime) -> Iterator[Inside]:

@@ -13,7 +13,7 @@ from shared.figures.repository import FigureRepository
 from shared.hours.model import Hours
 from shared.occupancy import rules
 from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores
-from shared.occupancy.model import Day, Inside, Limit, Now
+from shared.occupancy.model import Course, Day, Inside, Limit, Now
 from shared.occupancy.repository import EVERYBODY, InsideRepository, LimitRepository
 from tenant_context.clock import rfc3339
 from tenant_context.errors import PreconditionFailed
@@ -98,9 +98,7 @@ class Occupancy:
             known=len(known),
         )
 
-    def series(
-        self, tx: Transaction, site: UUID, start: datetime, end: datetime, step: timedelta
-    ) -> tuple[Place, list[Inside]]:
+    def series(self, tx: Transaction, site: UUID, start: datetime, end: datetime, step: timedelta) -> Course:
         """Who was inside, in steps that follow from each day's beginning. Errors: those of `now`, WrongSpan."""
         rules.check_span(start, end)
         place, hours, zone = self._place(tx, site)
@@ -114,7 +112,10 @@ class Occupancy:
             points += [
                 one for one in rules.steps(flows, day, bias, step, until) if start <= one.start < min(end, tx.now)
             ]
-        return place, points
+        newest = self._figures.newest(tx, site, tx.now)
+        covered = self._inside.counted(tx, place, *rules.quarters_of(start, end, tx.now))
+        fresh = None if newest is None else newest + rules.QUARTER
+        return Course(place, points, fresh, rules.share(*covered))
 
     def _bias(self, tx: Transaction, place: Place, day: Day) -> float:
         """What the counters of a place left over in the two weeks before a day."""

@@ -75,6 +75,8 @@ def test_exports_are_files(places: dict[str, str], wire: Wire) -> None:
     told = wire.send("GET", path)
     assert told.headers["content-type"] == "text/csv; charset=utf-8"
     assert told.headers["content-disposition"] == 'attachment; filename="metrics.csv"'
+    assert told.headers["x-freshness"] == wire.send("GET", f"/api/v1/metrics?{SPAN}").json["freshness"]
+    assert "x-sales-freshness" not in told.headers
     rows = list(csv.DictReader(io.StringIO(told.body.decode(), newline="")))
     assert [(row["name"], row["footfall"], row["conversion_rate"]) for row in rows] == [
         ("'=North", "12", ""),

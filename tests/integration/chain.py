@@ -27,8 +27,8 @@ from tenant_context.postgres import Database
 QUARTER = timedelta(minutes=15)
 EVERYBODY = UUID(int=0)
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Chatham", "UTC")
-STARTS = (datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 3, 28, tzinfo=UTC))
-"""Before the clocks of New York, and before those of Berlin, go forward."""
+STARTS = (datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 3, 28, tzinfo=UTC), datetime(2025, 10, 25, tzinfo=UTC))
+"""Before the clocks of New York, and before those of Berlin, go forward; and before those of Berlin go back."""
 Sum = tuple[int, int, int, int]
 Sales = tuple[int, int, Decimal, Decimal]
 
@@ -176,7 +176,7 @@ class Chain:
         said = {"calibrations": [{"since": "2026-01-01T00:00:00Z", "multiplier": by}]}
         with self.database.transaction(self.tenant) as tx:
             tx.run("UPDATE sensors SET setup = %s WHERE id = %s", (Jsonb(said), self.sensors[sensor]))
-            span = (STARTS[0] - timedelta(days=9), STARTS[1] + timedelta(days=9))
+            span = (min(STARTS) - timedelta(days=9), max(STARTS) + timedelta(days=9))
             RawRepository(uuid7).recalibrate(tx, self.sensors[sensor], *span, uuid7())
 
     def _site(self, tx: Any, name: str) -> Site:

@@ -18,8 +18,8 @@ Span = tuple[UUID | None, UUID, datetime, datetime]
 class Reckoner:
     """Reckons the points that an answer should have."""
 
-    def __init__(self, chain: Chain, raw: Recomputed) -> None:
-        self.raw = raw
+    def __init__(self, chain: Chain, raw: Recomputed, now: datetime) -> None:
+        self.raw, self.now = raw, now - (now - datetime(2000, 1, 1, tzinfo=UTC)) % QUARTER
         rows = chain.read("SELECT id, kind, time_zone FROM sites")
         self.kinds = {row[0]: row[1] for row in rows} | {EVERYBODY: "organization"}
         self.zones = {row[0]: row[2] for row in rows} | {EVERYBODY: "UTC"}
@@ -100,7 +100,7 @@ class Reckoner:
             here = zone if self.kinds[place] == "zone" else store
             if here in self.members(place):
                 start, end = bounds(ZoneInfo(self.zones[store]))
-                whole += max(0.0, (min(end, until) - max(start, since)).total_seconds()) / 60
+                whole += max(0.0, (min(end, until, self.now) - max(start, since)).total_seconds()) / 60
         return whole
 
     def _above(self, site: UUID) -> list[UUID]:

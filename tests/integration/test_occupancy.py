@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from psycopg.types.json import Jsonb
 
-from functions.analytics.schemas.occupancy import capacity
+from functions.analytics.schemas.occupancy import OccupancyQuery, capacity, series
 from shared.alerts.repository.alerts import AlertRepository
 from shared.alerts.repository.rules import RuleRepository
 from shared.alerts.repository.watched import WatchedRepository
@@ -20,12 +20,6 @@ from shared.figures.repository import FigureRepository
 from shared.measurements.repository.raw import RawRepository
 from shared.measurements.service import Processor
 from shared.metrics.model import Ask, Granularity, Metric, Range
-from shared.metrics.repository.facts import FactRepository
-from shared.metrics.repository.heads import HeadRepository
-from shared.metrics.repository.ranking import RankingRepository
-from shared.metrics.service.cache import Answers
-from shared.metrics.service.metrics import Metrics
-from shared.metrics.service.reading import Reading
 from shared.occupancy import service as keeping
 from shared.occupancy.errors import NotAStoreOrZone, TooManyLimits, TooManyStores, WrongLimit
 from shared.occupancy.model import Now
@@ -39,6 +33,7 @@ from tenant_context.context import TenantContext
 from tenant_context.entry.queue import Message
 from tenant_context.errors import PreconditionFailed
 from tenant_context.postgres import Database
+from tests.asking import metrics_of
 from tests.integration.counted import add_region, add_sensor, add_site, add_zone
 
 Tenants = tuple[TenantContext, TenantContext]
@@ -155,7 +150,7 @@ def test_an_impossible_count_of_yesterday_moves_nobody_today_and_hides_no_limit(
     assert now.occupancy == (26 if days > 1 else 33)
     assert [kind for kind, _ in store.told(*LIMITS)] == ["occupancy.limit_reached"]
     with store.database.transaction(store.tenant) as tx:
-        _, points = store.occupancy.series(tx, store.site, NOON.replace(hour=0), NOON, QUARTER)
+        points = store.occupancy.series(tx, store.site, NOON.replace(hour=0), NOON, QUARTER).points
     assert max(one.occupancy or 0 for one in points) == now.occupancy
 
 
@@ -163,7 +158,9 @@ def test_days_that_are_over_end_with_nobody_and_today_is_null_where_nothing_came
     yesterday = NOON - timedelta(days=1)
     store.push((yesterday, 100, 0), (yesterday + 8 * QUARTER, 0, 86), (NOON - timedelta(hours=1), 5, 0))
     with store.database.transaction(store.tenant) as tx:
-        _, points = store.occupancy.series(tx, store.site, yesterday.replace(hour=0), NOON + timedelta(days=1), QUARTER)
+        points = store.occupancy.series(
+            tx, store.site, yesterday.replace(hour=0), NOON + timedelta(days=1), QUARTER
+        ).points
     by_start = {one.start: one for one in points}
     assert by_start[yesterday].raw == 100
     assert by_start[yesterday].occupancy == 92
@@ -206,6 +203,29 @@ def test_coverage_is_what_was_counted_of_the_day_up_to_the_newest(store: Store) 
     assert (store.inside().coverage, store.inside(region).coverage) == (0.75, 0.75)
 
 
+def test_a_time_tells_how_fresh_it_is_and_how_much_of_it_was_counted(store: Store) -> None:
+    with store.database.transaction(store.tenant) as tx:
+        zone = add_zone(tx, store.site)
+        inner = add_sensor(tx, store.site, "inner", 15, zone)
+    start = NOON.replace(hour=0)
+    store.push(*((start + n * QUARTER, 1, 0) for n in range(46)))
+    store.push(*((start + n * QUARTER, 1, 0) for n in range(24)), sensor=inner)
+    store.now = NOON + timedelta(minutes=14)
+
+    def told(since: datetime, until: datetime, site: UUID = store.site) -> tuple[Any, float]:
+        query = OccupancyQuery.model_validate({"from": rfc3339(since), "to": rfc3339(until)})
+        with store.database.transaction(store.tenant) as tx:
+            found = msgspec.json.decode(series(query, store.occupancy.series(tx, site, since, until, QUARTER)))
+        return found["freshness"], found["coverage"]
+
+    fresh = rfc3339(NOON - timedelta(minutes=30))
+    assert told(start, NOON) == (fresh, 0.729)  # 70 of 96 quarters
+    assert told(start, start + timedelta(days=1)) == (fresh, 0.729)  # nothing of it is missing before it comes
+    assert told(start + timedelta(minutes=1), start + timedelta(hours=6)) == (fresh, 1.0)
+    assert told(NOON - timedelta(hours=1), NOON, zone) == (rfc3339(start + timedelta(hours=6)), 0.0)
+    assert told(NOON + timedelta(hours=1), NOON + timedelta(hours=2))[1] == 0.0
+
+
 def test_too_many_stores_are_not_added_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "MOST_STORES", 0)
     with pytest.raises(TooManyStores), store.database.transaction(store.tenant) as tx:
@@ -238,7 +258,7 @@ def test_a_zones_day_is_its_stores(store: Store) -> None:
     now = store.inside(zone)
     assert (now.time_zone, now.since, now.raw) == ("Europe/Berlin", NOON.replace(hour=1), 5)
     with store.database.transaction(store.tenant) as tx:
-        _, points = store.occupancy.series(tx, zone, midnight, midnight + timedelta(hours=3), QUARTER)
+        points = store.occupancy.series(tx, zone, midnight, midnight + timedelta(hours=3), QUARTER).points
     assert [one.raw for one in points] == [70, *[60] * 7, *[0] * 4]
     store.now = NOON.replace(hour=23) - QUARTER
     store.push((store.now - QUARTER, 40, 0), sensor=inner)
@@ -358,12 +378,7 @@ def test_everything_is_fresh_up_to_where_the_newest_quarter_ends(store: Store) -
     store.limit(20, 10)
     store.push((NOON - timedelta(hours=1), 5, 0))
     end = rfc3339(NOON - timedelta(minutes=45))
-    metrics = Metrics(
-        HeadRepository(store.database),
-        Reading(HeadRepository(store.database), FactRepository(store.database)),
-        RankingRepository(store.database),
-        Answers(),
-    )
+    metrics = metrics_of(store.database, clock=lambda: NOON)
     span = Range(NOON - timedelta(days=1), NOON, Granularity.DAY)
     told = msgspec.json.decode(metrics.series(store.tenant, Ask(store.site, (Metric.FOOTFALL,), span)).content)
     assert told["freshness"] == end

@@ -1,31 +1,33 @@
 """Rollups of every size equal what raw rows say, at any moment, whatever came in which order and moved meanwhile."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.metrics.model import Compare
+from shared.metrics.model import Compare, Metric, RankAsk
+from shared.metrics.service.metrics import Metrics
 from shared.sites.errors import SiteInUse, ZoneInUse
 from shared.sites.model import SiteId
 from shared.sites.repository.sites import SiteRepository
 from tenant_context.clock import utc_now
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
-from tests.asking import asked
+from tests.asking import asked, metrics_of, question
 from tests.conftest import Clone, MakeTenant
 from tests.integration.chain import EVERYBODY, ZONES, Chain, kept, recompute
 from tests.integration.reckoned import LENGTHS, METRICS, Reckoner, following
 
 COUNT = st.tuples(
-    st.integers(0, 3), st.integers(0, 1), st.integers(0, 200), st.sampled_from([1, 5, 15, 15, 30, 60, 240]),
+    st.integers(0, 3), st.sampled_from([0, 1, 1, 2]), st.integers(0, 200), st.sampled_from([1, 5, 15, 15, 30, 60, 240]),
     st.integers(0, 50), st.integers(0, 50),
 )  # fmt: skip
 RECEIPT = st.tuples(
@@ -70,19 +72,54 @@ def do(chain: Chain, step: tuple[Any, ...]) -> None:
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps=st.lists(STEP, min_size=2, max_size=14))
+@given(steps=st.lists(STEP, min_size=2, max_size=14), ticks=st.lists(st.integers(0, 40), min_size=14, max_size=14))
 def test_rollups_equal_a_computation_from_raw_rows(
-    database: Database, make_tenant: MakeTenant, steps: list[tuple[Any, ...]]
+    database: Database, make_tenant: MakeTenant, steps: list[tuple[Any, ...]], ticks: list[int]
 ) -> None:
     chain = Chain(database, make_tenant(f"chain-{uuid4().hex[:12]}")).build()
-    for step in steps:
+    clock = Ticking()
+    metrics = metrics_of(database, clock=clock)
+    for number, (step, tick) in enumerate(zip(steps, ticks, strict=False)):
         do(chain, step)
+        clock.now += tick * timedelta(minutes=10)
+        nothing_old_is_told(chain, metrics, clock, number)
     raw = recompute(chain)
     assert kept(chain) == raw
-    reckoner = Reckoner(chain, raw)
+    reckoner = Reckoner(chain, raw, clock.now)
     for place in (*chain.places.values(), EVERYBODY):
         for about in ASKED:
             agree(chain, reckoner, place, *about)
+
+
+@dataclass
+class Ticking:
+    """A clock that goes on while things happen, on the day on which Berlin's goes forward."""
+
+    now: datetime = datetime(2026, 3, 28, 21, 7, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+KEPT = (
+    ("region", "2026-03-01", "2026-04-04", "day"),
+    (None, "2025-10-20", "2025-11-03", "week"),
+    ("alpha", "2026-03-28T20:00", "2026-03-29T07:00", "hour"),
+)
+
+
+def nothing_old_is_told(chain: Chain, metrics: Metrics, clock: Ticking, number: int) -> None:
+    """What is kept from step to step is told as if nothing were."""
+    name, *about = KEPT[number % len(KEPT)]
+    names = ("footfall", "revenue", "conversion_rate")
+    for asking in (question(chain.places[name] if name else EVERYBODY, *about, *names, currency="EUR"),
+                   question(EVERYBODY, "2026-03-07", "2026-04-02", "day", currency="EUR")):  # fmt: skip
+        found = metrics.series(chain.tenant, asking)
+        assert found.content == metrics_of(chain.database, clock=clock).series(chain.tenant, asking).content
+    days = (datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC))
+    ranks = RankAsk(EVERYBODY, Metric(names[number % 3]), *days, currency="EUR")
+    found = metrics.ranking(chain.tenant, ranks, None, 5)
+    assert found.content == metrics_of(chain.database, clock=clock).ranking(chain.tenant, ranks, None, 5).content
 
 
 ASKED = (
@@ -91,12 +128,16 @@ ASKED = (
     ("month", "2026-02-05", "2026-04-04"),
     ("hour", "2026-03-07T10:20", "2026-03-08T23:00"),
     ("15m", "2026-03-28T20:20", "2026-03-29T07:00"),
+    ("hour", "2025-10-25T20:20", "2025-10-27T02:00"),
+    ("day", "2025-10-24", "2025-10-29"),
 )
 
 
 def agree(chain: Chain, reckoner: Reckoner, place: UUID, step: str, since: str, until: str) -> None:
     """An answer has every point that it should, one after another, and each says what raw rows say."""
-    said = asked(chain.database, chain.tenant, place, since, until, step, *METRICS, currency="EUR")
+    asking = question(place, since, until, step, *METRICS, currency="EUR")
+    metrics = metrics_of(chain.database, clock=lambda: reckoner.now)
+    said = msgspec.json.decode(metrics.series(chain.tenant, asking).content)
     told = {one["metric"]: one["points"] for one in said["series"]}
     starts = [datetime.fromisoformat(point["start"]) for point in told["footfall"]]
     assert starts[0] <= datetime.fromisoformat(since).replace(tzinfo=UTC)

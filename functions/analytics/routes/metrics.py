@@ -7,10 +7,10 @@ from functions.analytics.schemas import metrics as wire
 from shared.metrics.model import EVERYBODY
 from shared.metrics.rules.answers import rows
 from shared.metrics.rules.tables import as_csv, as_parquet
-from shared.metrics.service.metrics import Kept
+from shared.metrics.service.metrics import Kept, freshness
 from tenant_context.routing import Answer, Call
 
-_KEPT, _FILE = ("X-Cache",), ("Content-Disposition",)
+_KEPT, _FILE = ("X-Cache",), ("Content-Disposition", "X-Freshness", "X-Sales-Freshness")
 _TYPES = {wire.Format.CSV: "text/csv; charset=utf-8", wire.Format.PARQUET: "application/vnd.apache.parquet"}
 
 
@@ -47,10 +47,12 @@ def ranking(call: Call[None], analytics: Analytics) -> Answer:
 
 def _export(call: Call[None], analytics: Analytics, place: UUID) -> Answer:
     query: wire.ExportQuery = call.query
-    names, table = rows(analytics.metrics.told(call.tenant, query.ask(place)))
+    told = analytics.metrics.told(call.tenant, query.ask(place))
+    names, table = rows(told)
     made = as_csv(names, table) if query.format is wire.Format.CSV else as_parquet(names, table)
     named = {"content-disposition": f'attachment; filename="metrics.{query.format}"'}
-    return Answer(made, headers=named, content_type=_TYPES[query.format])
+    fresh = {"x-" + name.replace("_", "-"): at for name, at in freshness(told.head).items() if at is not None}
+    return Answer(made, headers={**named, **fresh}, content_type=_TYPES[query.format])
 
 
 @routes.read(
@@ -61,7 +63,10 @@ def _export(call: Call[None], analytics: Analytics, place: UUID) -> Answer:
     tells=_FILE,
 )
 def export_metrics(call: Call[None], analytics: Analytics) -> Answer:
-    """Metrics of a place as a table, in CSV or Parquet: a row for each step (of each group)."""
+    """Metrics of a place as a table, in CSV or Parquet: a row for each step (of each group).
+
+    How fresh it is stands in its headers.
+    """
     return _export(call, analytics, call.id("site_id"))
 
 

@@ -23,7 +23,7 @@ def occupancy(call: Call[None], analytics: Analytics) -> Answer:
     with analytics.database.transaction(call.tenant) as tx:
         if not whole or query.from_ is None or query.to is None:
             return Answer(analytics.occupancy.now(tx, site))
-        return Answer(wire.series(query, *analytics.occupancy.series(tx, site, query.from_, query.to, query.step)))
+        return Answer(wire.series(query, analytics.occupancy.series(tx, site, query.from_, query.to, query.step)))
 
 
 @routes.read("/api/v1/occupancy", permission="analytics.read", answer=wire.OccupancyOut, fails=(409,))

@@ -117,7 +117,10 @@ class RankingQuery(In):
 
 
 class Point(Out):
-    """One step; `value` is null where nothing was counted, `coverage` from 0 to 1, `imputed` where gaps were filled."""
+    """One step; `value` is null where nothing was counted, `imputed` where gaps were filled.
+
+    `coverage` is from 0 to 1, of the step up to now; 0 where nothing was to be counted, as in a step that is to come.
+    """
 
     start: str
     value: float | None
@@ -129,10 +132,15 @@ class Point(Out):
 
 
 class Series(Out):
-    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the average of a day.
+    """A metric: in whole, by step, and against what it is compared with; of weekdays and hours the `average` of a day.
 
-    `change` is of what was counted, however much that was: where `comparable` is false, the coverage of both differs by
-    more than a tenth, and the change tells of sensors rather than of people. What tills tell is always comparable.
+    Averages are of the `days` of which there is something to tell: of a day, or an hour of it, that was not counted (of
+    what tills tell: in which nothing was sold) there is nothing. What is a rate, or per something, does not add up: its
+    average is that of all these days together, as its `total`.
+
+    `change` is of what was counted, however much that was, and of the whole range before. Where `comparable` is false,
+    more than a tenth of the range is still to come, and the change tells of the hour; or the coverage of both differs
+    by more than a tenth, and it tells of sensors rather than of people. What tills tell asks for no coverage.
     """
 
     metric: Metric
@@ -180,11 +188,11 @@ class MetricsOut(Out):
 
     `freshness` is the end of the newest quarter of an hour that was counted at the place, as in its occupancy,
     `sales_freshness` of the newest that something was sold in. `coverage` is of the whole range: minutes counted over
-    minutes that sensors were in service, closed hours included, as a counter tells zero at night as well (the score of
-    `quality` asks of opening hours alone); minutes that intervals of one line cover twice, which `quality` tells as
-    `overlap`, count twice in it until they are mended. Conversion
-    and sales per visitor of more than a store are of those stores that both counted and sold in the range. `spread`:
-    sensors count in intervals longer than a step, which are spread evenly over the steps that they cover.
+    minutes that sensors were in service up to the present quarter of an hour, closed hours included, as a counter tells
+    zero at night as well (the score of `quality` asks of opening hours alone); minutes that intervals of one line cover
+    twice, which `quality` tells as `overlap`, count twice in it until they are mended. Conversion and sales per visitor
+    of more than a store are of those stores that both counted and sold in the range. `spread`: sensors count in
+    intervals longer than a step, which are spread evenly over the steps that they cover.
 
     `transactions` are receipts that undo no other one (`cancels`, `returns`) and whose total is not below zero. One
     that others undo stays a transaction, also where nothing of it is left: what is undone is taken from `revenue` and

@@ -8,8 +8,7 @@ from uuid import UUID
 import msgspec
 from pydantic import Field, model_validator
 
-from shared.figures.model import Place
-from shared.occupancy.model import Inside, Limit
+from shared.occupancy.model import Course, Limit
 from shared.occupancy.rules import QUARTER
 from tenant_context.clock import rfc3339
 from tenant_context.errors import FieldError, Invalid
@@ -49,12 +48,13 @@ class PointOut(Out):
 
 
 class OccupancyOut(Out):
-    """Who is inside. With `from` and `to`, `points` and those two stand beside site and zone, and nothing else.
+    """Who is inside. With `from` and `to`, those and `points`, `freshness` and `coverage` stand beside site and zone.
 
     `raw` is entries less exits since the day began; `occupancy` is corrected for what counters miss: by `bias`, the
     part of all who are counted that came and did not leave. Neither is below zero. `as_of`: the end of the newest
     quarter of an hour that was measured today; `freshness`: the same of any day. `coverage`: minutes that were counted
-    over those that sensors were in service, from `since` to `as_of`.
+    over those that sensors were in service, from `since` to `as_of`; with `from` and `to`, of the quarters of an hour
+    that begin between them, up to the present one.
 
     Of a district, a region or the organization it is the sum of its `stores`, of which so many are `known`: those that
     told something today, each by its own day; `as_of` is the slowest of them, `freshness` the newest.
@@ -80,10 +80,12 @@ class OccupancyOut(Out):
     points: list[PointOut] | None = None
 
 
-def series(query: OccupancyQuery, place: Place, points: list[Inside]) -> bytes:
+def series(query: OccupancyQuery, told: Course) -> bytes:
     """The answer's form of a time."""
     span = {"from": rfc3339(query.from_), "to": rfc3339(query.to)} if query.from_ and query.to else {}
-    return msgspec.json.encode({"site": place.id, "time_zone": place.time_zone, **span, "points": points})
+    trust = {"freshness": told.freshness, "coverage": told.coverage}
+    place = {"site": told.place.id, "time_zone": told.place.time_zone}
+    return msgspec.json.encode({**place, **span, **trust, "points": told.points})
 
 
 class CapacityIn(In):

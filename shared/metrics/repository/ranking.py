@@ -45,10 +45,11 @@ _RANKED: LiteralString = """
                    WHEN 'transactions' THEN CASE WHEN sold THEN transactions END
                    WHEN 'units' THEN CASE WHEN sold THEN units END
                    WHEN 'revenue' THEN CASE WHEN sold THEN revenue END
-                   WHEN 'conversion_rate' THEN round(transactions / nullif(entries, 0), 4)
-                   WHEN 'average_basket' THEN round(revenue / nullif(transactions, 0), 4)
-                   WHEN 'units_per_transaction' THEN round(units / nullif(transactions, 0), 4)
-                   WHEN 'sales_per_visitor' THEN round(revenue / nullif(entries, 0), 4)
+                   WHEN 'conversion_rate' THEN CASE WHEN sold THEN round(transactions / nullif(entries, 0), 4) END
+                   WHEN 'average_basket' THEN CASE WHEN sold THEN round(revenue / nullif(transactions, 0), 4) END
+                   WHEN 'units_per_transaction'
+                       THEN CASE WHEN sold THEN round(units / nullif(transactions, 0), 4) END
+                   WHEN 'sales_per_visitor' THEN CASE WHEN sold THEN round(revenue / nullif(entries, 0), 4) END
                END AS value
         FROM stores s CROSS JOIN sides p
         LEFT JOIN traffic t ON t.id = s.id AND t.now = p.now

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
-from shared.metrics.model import MONEY, Ask, Facts, Group, Head, Metric, Step
+from shared.metrics.model import ADDED, MONEY, Ask, Facts, Group, Head, Metric, Step
 from shared.metrics.rules.folding import total
 from shared.metrics.rules.values import change, is_comparable, number, value
 from tenant_context.clock import rfc3339
@@ -12,18 +14,21 @@ from tenant_context.clock import rfc3339
 
 @dataclass(slots=True)
 class Part:
-    """One group of an answer: what it is, what it has by step, and what it had in the steps it is compared with."""
+    """One group of an answer: what it is, what it has by step, and what it had in the steps it is compared with.
+
+    `dates`: which day each step is of, where steps are regrouped by what their days are.
+    """
 
     group: Group | None
     facts: list[Facts]
     before: list[Facts] = field(default_factory=list)
     named: dict[str, Any] = field(default_factory=dict)
-    days: int = 0
+    dates: Sequence[date] = ()
 
 
 @dataclass(slots=True)
 class Told:
-    """Everything that was found out for a question."""
+    """Everything that was found out for a question; `over`: of its range a tenth at most is to come."""
 
     ask: Ask
     head: Head
@@ -32,6 +37,7 @@ class Told:
     parts: Sequence[Part]
     currency: str | None
     spread: bool
+    over: bool
 
 
 def document(told: Told) -> dict[str, Any]:
@@ -83,14 +89,26 @@ def _series(told: Told, part: Part) -> Iterator[dict[str, Any]]:
             one["previous"] = number(value(metric, then))
             one["change"] = change(said, value(metric, then))
             one["previous_coverage"] = then.coverage
-            one["comparable"] = is_comparable(metric, whole, then)
+            one["comparable"] = told.over and is_comparable(metric, whole, then)
         if part.named:
-            average = None if said is None or not part.days else said / part.days
-            one["average"] = None if average is None else round(float(average), 4)
-            one["days"] = part.days
+            days = _days(metric, part)
+            one["average"], one["days"] = _average(metric, said, days), days
         else:
             one["points"] = list(_points(told, part, metric))
         yield one
+
+
+def _days(metric: Metric, part: Part) -> int:
+    """Of how many days there is something to tell. Of what was not counted, or is yet to come, there is nothing."""
+    told = zip(part.dates, part.facts, strict=True)
+    return len({day for day, facts in told if value(metric, facts) is not None})
+
+
+def _average(metric: Metric, said: Decimal | None, days: int) -> float | None:
+    """The average of a day; of a ratio, which does not add up, that of all of them together."""
+    if said is None or not days:
+        return None
+    return round(float(said / days if metric in ADDED else said), 4)
 
 
 def _points(told: Told, part: Part, metric: Metric) -> Iterator[dict[str, Any]]:

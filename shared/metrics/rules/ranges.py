@@ -6,6 +6,7 @@ with it. Hours and quarters step in absolute time, so that a day has 23 or 25 ho
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ _SHORTEST: dict[Granularity, timedelta] = {
     Granularity.WEEK: timedelta(days=7, hours=-1),
     Granularity.MONTH: timedelta(days=28, hours=-1),
 }
+_NEARLY = 0.9
 ABSOLUTE = {Granularity.QUARTER: timedelta(minutes=15), Granularity.HOUR: timedelta(hours=1)}
 _DAY = timedelta(days=1)
 
@@ -75,6 +77,23 @@ def before(said: Sequence[Step], span: Range, compare: Compare, zone: str) -> li
         return [_days(day, _following(day, Granularity.MONTH), zone) for day in days]
     back_by = said[-1].last - said[0].first if compare is Compare.PERIOD else YEAR
     return [_days(step.first - back_by, step.last - back_by, zone) for step in said]
+
+
+def quarter_of(moment: datetime) -> datetime:
+    """Where the quarter of an hour begins that a moment is in."""
+    return moment - (moment - EARLIEST) % ABSOLUTE[Granularity.QUARTER]
+
+
+def up_to(services: Sequence[Service], now: datetime) -> list[Service]:
+    """What was in service, without what is to come: nobody could count that yet."""
+    begun = (service for service in services if service.since < now)
+    return [service if service.until <= now else replace(service, until=now) for service in begun]
+
+
+def is_over(said: Sequence[Step], now: datetime) -> bool:
+    """Whether a range is over, but for a tenth at most."""
+    start, end = said[0].start, said[-1].end
+    return (now - start) / (end - start) >= _NEARLY
 
 
 def expected(bounds: Sequence[tuple[datetime, datetime]], services: Sequence[Service]) -> list[float]:

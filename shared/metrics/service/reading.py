@@ -1,7 +1,7 @@
 """Answers from rollups: what is asked of a place becomes its parts, each with facts by step."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -59,8 +59,11 @@ class Reading:
         self._facts = facts
         self._filling = Filling(facts)
 
-    def __call__(self, tenant: TenantContext, ask: Ask, head: Head) -> Told:
-        """Everything that is told. Errors: RangeTooLong, SeveralCurrencies, WrongQuestion."""
+    def __call__(self, tenant: TenantContext, ask: Ask, head: Head, now: datetime) -> Told:
+        """Everything that is told, of what was to be counted up to a moment.
+
+        Errors: RangeTooLong, SeveralCurrencies, WrongQuestion.
+        """
         span = ask.span
         if ask.group_by is GroupBy.HOUR:
             span = Range(span.start, span.end, Granularity.HOUR)
@@ -75,11 +78,11 @@ class Reading:
         scope = self._scope(tenant, head, groups)
         length = ranges.ABSOLUTE.get(span.granularity)
         if length is None:
-            found = self._days(tenant, ask, groups, scope, (steps, before))
+            found = _up_to(self._days(tenant, ask, groups, scope, (steps, before)), now)
             filled = self._filled(tenant, ask, head, groups, scope, (steps, before))
             parts = [_of_days(found, filled, group, (steps, before)) for group in groups]
         else:
-            found = self._moments(tenant, ask, groups, scope, (steps, before), length)
+            found = _up_to(self._moments(tenant, ask, groups, scope, (steps, before), length), now)
             filled = self._filled(tenant, ask, head, groups, scope, (steps, before))
             parts = [_of_moments(found, filled, group, (steps, before), length) for group in groups]
         currency = ask.currency
@@ -90,12 +93,16 @@ class Reading:
         if ask.group_by in {GroupBy.WEEKDAY, GroupBy.HOUR}:
             parts = _regrouped(ask.group_by, parts[0], steps, before, head.time_zone)
         finest = {Granularity.QUARTER: 15, Granularity.HOUR: 60}.get(span.granularity, 24 * 60)
-        return Told(ask, head, steps, before, parts, currency, found.longest > finest)
+        is_over = ranges.is_over(steps, now)
+        return Told(ask, head, steps, before, parts, currency, found.longest > finest, is_over)
 
-    def expected(self, tenant: TenantContext, stores: Mapping[UUID, str], days: tuple[date, date]) -> dict[UUID, float]:
-        """The minutes that were to be counted in stores, by the zone of each, in some days of their own."""
+    def expected(
+        self, tenant: TenantContext, stores: Mapping[UUID, str], days: tuple[date, date], now: datetime
+    ) -> dict[UUID, float]:
+        """The minutes that were to be counted up to a moment, by the zone of each store, in some days of their own."""
         around = (_noon(days[0]) - timedelta(days=2), _noon(days[1]) + timedelta(days=2))
-        found = self._facts.days(tenant, [], Scope([(store, store) for store in stores]), [days], around, None)
+        own = Scope([(store, store) for store in stores])
+        found = _up_to(self._facts.days(tenant, [], own, [days], around, None), now)
         return {
             store: sum(
                 ranges.expected(
@@ -176,6 +183,10 @@ def _noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
+def _up_to(found: Found, now: datetime) -> Found:
+    return replace(found, services={key: ranges.up_to(services, now) for key, services in found.services.items()})
+
+
 def _of_days(found: Found, filled: Filled, group: Group, steps: tuple[Sequence[Step], Sequence[Step]]) -> Part:
     folded: list[list[Facts]] = []
     for side, some in enumerate(steps):
@@ -234,6 +245,6 @@ def _regrouped(by: GroupBy, part: Part, steps: Sequence[Step], before: Sequence[
     for one in range(1, 8) if by is GroupBy.WEEKDAY else range(24):
         facts = [part.facts[place] for place, step in enumerate(steps) if key(step) == one]
         then = [part.before[place] for place, step in enumerate(before) if key(step) == one]
-        days = {step.start.astimezone(here).date() for step in steps if key(step) == one}
-        parts.append(Part(None, facts, then, {by.value: one}, len(days)))
+        dates = [step.start.astimezone(here).date() for step in steps if key(step) == one]
+        parts.append(Part(None, facts, then, {by.value: one}, dates))
     return parts

@@ -63,6 +63,7 @@ def test_metrics_say_whether_they_were_kept_and_exports_what_they_are(document: 
     assert "X-Cache" in said["headers"]
     exported = document["paths"][f"{place}/export"]["get"]["responses"]["200"]
     assert set(exported["content"]) == {"text/csv; charset=utf-8", "application/vnd.apache.parquet"}
+    assert {"X-Freshness", "X-Sales-Freshness"} <= set(exported["headers"])
     levels = document["components"]["headers"]["X-Cache"]["schema"]["enum"]
     assert levels == [level.value for level in Level]
 

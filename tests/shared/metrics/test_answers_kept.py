@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from shared.metrics.gateway import SharedAnswers
-from shared.metrics.model import EVERYBODY
+from shared.metrics.model import EVERYBODY, Metric, RankAsk
+from shared.metrics.service import metrics as service
 from shared.metrics.service.cache import Answers, Level
 from shared.metrics.service.metrics import Metrics
 from tenant_context.aws import AwsClient
@@ -100,6 +101,25 @@ def test_whatever_it_depends_on_voids_it(chain: Chain, shared: SharedAnswers, ch
     kept = metrics.series(chain.tenant, about)
     assert kept.level == Level.MISS
     assert kept.content == metrics_of(chain.database).series(chain.tenant, about).content
+
+
+def test_what_was_kept_of_other_definitions_is_void(
+    chain: Chain, shared: SharedAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.push([(0, 0, 40, 15, 5, 0)], at=0)
+    metrics, days = (
+        metrics_of(chain.database, shared),
+        (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)),
+    )
+
+    def levels() -> list[Level]:
+        ranking = metrics.ranking(chain.tenant, RankAsk(EVERYBODY, Metric.FOOTFALL, *days), None, 10)
+        return [metrics.series(chain.tenant, question(EVERYBODY, *WEEK)).level, ranking.level]
+
+    levels()
+    assert levels() == [Level.SANDBOX] * 2
+    monkeypatch.setattr(service, "_DEFINITIONS", 0)
+    assert levels() == [Level.MISS] * 2
 
 
 def test_another_sandbox_takes_what_one_worked_out(chain: Chain, shared: SharedAnswers) -> None:

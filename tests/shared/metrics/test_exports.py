@@ -3,10 +3,14 @@
 import csv
 import io
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from arro3.io import read_parquet
 
+from functions.analytics.routes.metrics import export_metrics
+from functions.analytics.schemas.metrics import ExportQuery
 from shared.metrics.model import Compare, GroupBy
 from shared.metrics.rules.answers import rows
 from shared.metrics.rules.tables import as_csv, as_parquet
@@ -35,6 +39,22 @@ def test_a_csv_has_a_row_for_each_step_and_a_column_for_each_metric(chain: Chain
         ("2026-03-28T00:00:00Z", "Acme", "19", "15.0000", "EUR"),
         ("2026-03-29T00:00:00Z", "Acme", "", "", "EUR"),
     ]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_file_tells_how_fresh_it_is_in_its_headers(chain: Chain, form: str) -> None:
+    analytics: Any = SimpleNamespace(metrics=metrics_of(chain.database))
+    said = {"from": "2026-03-28T00:00:00Z", "to": "2026-03-30T00:00:00Z", "format": form}
+
+    def headers(name: str) -> dict[str, str]:
+        query = ExportQuery.model_validate(said)
+        call: Any = SimpleNamespace(query=query, tenant=chain.tenant, id=lambda _: chain.places[name])
+        told = export_metrics(call, analytics).headers
+        return {header: value for header, value in told.items() if header.startswith("x-")}
+
+    assert headers("alpha") == {"x-freshness": "2026-03-28T10:15:00Z", "x-sales-freshness": "2026-03-28T10:15:00Z"}
+    assert headers("beta") == {"x-freshness": "2026-03-28T10:15:00Z"}
+    assert headers("gamma") == {}
 
 
 def test_a_name_that_is_a_formula_is_harmless(chain: Chain) -> None:

@@ -100,10 +100,39 @@ def test_weekdays_and_hours_are_of_the_places_own_calendar(chain: Chain) -> None
     assert {day: one["total"] for day, one in found.items()} == {
         1: None, 2: None, 3: None, 4: None, 5: None, 6: 400, 7: 200}  # fmt: skip
     assert (found[6]["average"], found[6]["days"]) == (200.0, 2)
+    assert (found[7]["average"], found[7]["days"]) == (200.0, 1)  # of the second Sunday nothing is known
+    assert (found[1]["average"], found[1]["days"]) == (None, 0)
     told = ask(chain, "gamma", "2026-03-27T18:30", "2026-04-03T18:30", "day", group_by=GroupBy.HOUR)
     found = {group["hour"]: group["series"][0]["total"] for group in told["groups"]}
     # Noon of UTC is half past five in Kolkata.
     assert {hour: total for hour, total in found.items() if total} == {17: 150, 18: 150}
+
+
+def test_the_average_of_a_rate_is_that_of_its_days_together(chain: Chain) -> None:
+    days(chain, 0, 100, *[None] * 6, 300, *[None] * 6, 0)  # the third Saturday is counted, and nobody came
+    chain.sell([("alpha", n, 48, "EUR", 6, False) for n in range(20)], at=1)
+    chain.sell([("alpha", n, DAY * 7 + 48, "EUR", 3, False) for n in range(20, 80)], at=2)
+    span = ("2026-03-27T23:00", "2026-04-24T22:00", "day")  # four Saturdays
+    metrics = ("footfall", "transactions", "conversion_rate", "average_basket")
+    told = ask(chain, "alpha", *span, *metrics, group_by=GroupBy.WEEKDAY)
+    found = {one["metric"]: one for one in told["groups"][5]["series"]}
+    assert [found[metric]["days"] for metric in metrics] == [3, 2, 2, 2]
+    assert [found[metric]["average"] for metric in metrics] == [133.3333, 40.0, 0.2, 3.75]
+    assert found["conversion_rate"]["total"] == 0.2
+    told = ask(chain, "alpha", *span, *metrics, group_by=GroupBy.HOUR)
+    # Noon of UTC is two o'clock, but for the first Saturday, which is before clocks go forward.
+    found = {one["metric"]: one for one in told["groups"][14]["series"]}
+    assert [(found[metric]["average"], found[metric]["days"]) for metric in metrics] == [
+        (150.0, 2), (60.0, 1), (0.2, 1), (3.0, 1)]  # fmt: skip
+
+
+def test_an_hour_that_clocks_show_twice_is_of_one_day(chain: Chain) -> None:
+    night = datetime(2025, 10, 26, tzinfo=UTC)  # two o'clock in Berlin, until two, when it is two again
+    start = int((night - STARTS[1]) / timedelta(minutes=15))
+    chain.push([(0, 1, start + quarter, 15, 10, 0) for quarter in range(8)], at=0)
+    told = ask(chain, "alpha", "2025-10-24T22:00", "2025-10-26T23:00", "hour", group_by=GroupBy.HOUR)
+    found = {one["hour"]: one["series"][0] for one in told["groups"]}
+    assert (found[2]["total"], found[2]["average"], found[2]["days"]) == (80, 80.0, 1)
 
 
 @pytest.mark.parametrize("step", ["day", "month"])
@@ -312,6 +341,22 @@ def test_a_ranking_by_amounts_is_of_one_currency(chain: Chain) -> None:
         ranked(chain, Metric.REVENUE)
     assert [one["value"] for one in ranked(chain, Metric.REVENUE, currency="USD")] == [20, None, None]
     assert ranked(chain, Metric.AVERAGE_BASKET, within=chain.places["alpha"])[0]["value"] == 10
+
+
+RATES = (Metric.CONVERSION_RATE, Metric.AVERAGE_BASKET, Metric.UNITS_PER_TRANSACTION, Metric.SALES_PER_VISITOR)
+
+
+@pytest.mark.parametrize("metric", RATES)
+def test_a_ranking_tells_nothing_of_receipts_that_were_corrected_away(chain: Chain, metric: Metric) -> None:
+    days(chain, 0, 100)
+    days(chain, 2, 100)
+    chain.sell([("alpha", 1, 50, "USD", 10, False), ("beta", 2, 50, "EUR", 20, False)], at=0)
+    chain.sell([("alpha", 1, 50, "EUR", 10, False)], at=1)  # the same receipt, of another currency
+    chain.sell([("beta", 2, 50, "USD", 20, False)], at=2)
+    found = {one["name"]: one["value"] for one in ranked(chain, metric, currency="EUR")}
+    for name in ("alpha", "beta"):
+        said = ask(chain, name, "2026-03-28", "2026-03-28T12:59", "day", metric.value, currency="EUR")["total"]
+        assert (found[name], found[name] is None) == (said, name == "beta")
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "bnVsbA", "eyJpZCI6ICJhIiwgInZhbHVlIjogIk5hTiJ9"])
