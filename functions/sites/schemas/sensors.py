@@ -17,9 +17,9 @@ _VENDOR = (
     f" {', '.join(VENDORS)}; any other device pushes counts as JSON or CSV."
 )
 _KIND = (
-    "What it counts for, which never changes. `line`, at a door: its store and, with a `zone_id`, that zone too. `zone`, at"
-    " a border within the store: the zone of its `zone_id` alone, and neither its store nor the district, region and"
-    " organization, as its people came in by the doors; without a `zone_id` its store, as `line` does."
+    "What it counts for, which never changes. `line`, at a door: its store and, with a `zone_id`, that zone too."
+    " `zone`, at a border within the store: the zone of its `zone_id` alone, and neither its store nor the district,"
+    " region and organization, as its people came in by the doors; without a `zone_id` its store, as `line` does."
 )
 Kind = Annotated[str, StringConstraints(pattern="^(line|zone)$"), Field(description=_KIND)]
 Vendor = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00]*$"), Field(description=_VENDOR)]

@@ -51,12 +51,14 @@ WRITE_COUNTS: LiteralString = """
                OR (%(anew)s AND (c.entries, c.exits) <> (excluded.entries, excluded.exits)))
           AND (%(derived)s OR (c.received_at, c.batch_id) < (excluded.received_at, excluded.batch_id))
         RETURNING old.revision AS old_revision, old.entries AS old_entries, old.exits AS old_exits,
-                  old.ends_at AS old_ends_at, old.received_at AS old_received_at, new.*,
+                  old.ends_at AS old_ends_at, old.received_at AS old_received_at,
+                  old.batch_id AS old_batch_id, new.*,
                   date_bin('15 minutes', new.starts_at, '2000-01-01 00:15Z') + interval '15 minutes' AS quarter_ends
     ), kept AS (
         INSERT INTO people_count_revisions (tenant_id, sensor_id, line, starts_at, revision, entries, exits,
-                                            received_at)
-        SELECT tenant_id, sensor_id, line, starts_at, old_revision, old_entries, old_exits, old_received_at
+                                            received_at, batch_id)
+        SELECT tenant_id, sensor_id, line, starts_at, old_revision, old_entries, old_exits, old_received_at,
+               old_batch_id
         FROM written WHERE old_revision IS NOT NULL
     ), short AS (
         SELECT site_id, zone_id, zone_alone, quarter_ends - interval '15 minutes' AS bucket,

@@ -1,3 +1,5 @@
+-- What a raw row counts for, and by which batch came what was corrected since.
+
 -- What a sensor of kind `zone` counts in a zone is the zone's alone: it stands at a border within a store, where people
 -- pass who were counted at its doors already (decision 0048).
 
@@ -47,3 +49,7 @@ LANGUAGE sql STABLE ROWS 10 AS $$
     WHERE l.since IS NOT NULL AND (p.until IS NULL OR p.until > l.since)
       AND (p.zone_id = ANY (zones) OR NOT app.zone_alone(n.kind, p.zone_id))
 $$;
+
+-- By which batch came what was corrected since; of older revisions it is not known.
+ALTER TABLE people_count_revisions ADD COLUMN batch_id uuid;
+ALTER TABLE transaction_revisions ADD COLUMN batch_id uuid;

@@ -1,4 +1,4 @@
-"""Plain SQL: sql/0030_zones.sql."""
+"""Plain SQL: sql/0030_kept.sql."""
 
 from functions.migrations.statements import run
 
@@ -8,4 +8,4 @@ down_revision = "0029"
 
 def upgrade() -> None:
     """Forward only."""
-    run("0030_zones")
+    run("0030_kept")
