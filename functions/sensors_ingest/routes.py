@@ -141,6 +141,10 @@ def transactions(call: Call[None], door: Door) -> Answer:
 
     One that undoes another names it: `cancels`, or `returns` where it brings some of it back. What it brings back has
     quantities with a minus, and it comes to 0 or less; otherwise the row is refused (`gives-nothing-back`).
+
+    A receipt is told by its site, id and time. Pushed again with another amount, currency, link or lines it is
+    corrected, and what it said before is kept. With another time it is another receipt, as tills begin their ids anew,
+    and both count: cancel the first, by a receipt of the first one's time.
     """
     csv = call.content_type == "text/csv"
     rows = rules.read_transactions_csv(call.raw) if csv else rules.read_transactions_json(call.raw)

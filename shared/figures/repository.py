@@ -102,6 +102,7 @@ _NEWEST: LiteralString = f"""{_BELOW}
 _SLOWEST: LiteralString = f"""{_BELOW}, counters AS (
         SELECT n.id FROM below s JOIN sensors n ON n.tenant_id = %(tenant)s AND n.site_id = s.id
         WHERE %(source)s = 'traffic' AND s.kind = 'site' AND n.status = 'active'
+          AND NOT app.zone_alone(n.kind, n.zone_id)
         UNION ALL
         SELECT n.id FROM below s JOIN sensors n ON n.tenant_id = %(tenant)s AND n.zone_id = s.id
         WHERE %(source)s = 'traffic' AND s.kind = 'zone' AND n.status = 'active'

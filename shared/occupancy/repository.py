@@ -27,13 +27,14 @@ _KEEP: LiteralString = """
 _FORGET: LiteralString = "DELETE FROM occupancy_limits WHERE tenant_id = %s AND site_id = %s"
 _ALL: LiteralString = f"""
     SELECT {_COLUMNS} FROM occupancy_limits l WHERE l.tenant_id = %s ORDER BY l.site_id FOR NO KEY UPDATE"""
-# Of a zone's sensors both the zone and its store, each with the newest that was pushed of it.
+# Of a zone's sensors the zone and, unless they count for it alone, its store, each with the newest pushed of it.
 _OF_SENSORS: LiteralString = f"""
     WITH pushed AS (
         SELECT p.place, max(i.newest) AS newest
         FROM unnest(%(sensors)s::uuid[], %(newest)s::timestamptz[]) AS i (sensor_id, newest)
         JOIN sensors n ON n.tenant_id = %(tenant)s AND n.id = i.sensor_id
-        CROSS JOIN LATERAL (VALUES (n.site_id), (n.zone_id)) p (place)
+        CROSS JOIN LATERAL (VALUES (CASE WHEN NOT app.zone_alone(n.kind, n.zone_id) THEN n.site_id END),
+                                   (n.zone_id)) p (place)
         GROUP BY p.place
     )
     SELECT {_COLUMNS}, p.newest FROM pushed p
@@ -65,7 +66,8 @@ _SPANS: LiteralString = """
         CROSS JOIN LATERAL (SELECT app.known_zone(s.named) AS zone) z
     ), jumped AS MATERIALIZED (
         SELECT p.place, q.day FROM sensors n
-        CROSS JOIN LATERAL (VALUES (n.site_id), (n.zone_id)) p (place)
+        CROSS JOIN LATERAL (VALUES (CASE WHEN NOT app.zone_alone(n.kind, n.zone_id) THEN n.site_id END),
+                                   (n.zone_id)) p (place)
         JOIN quality_days q ON q.tenant_id = %(tenant)s AND q.sensor_id = n.id AND q.findings <> '{}'
         WHERE n.tenant_id = %(tenant)s AND (n.site_id = ANY (%(places)s) OR n.zone_id = ANY (%(places)s))
           AND 'jump' = ANY (q.findings)
@@ -88,8 +90,11 @@ _LEARNT: LiteralString = """
             GROUP BY x.day) y"""
 _BEFORE: LiteralString = f"{_SPANS} SELECT b.days FROM spans s CROSS JOIN LATERAL ({_LEARNT}) b"
 _TODAY: LiteralString = f"""{_SPANS}, service AS MATERIALIZED (
-        SELECT CASE WHEN v.zone_id = ANY (%(places)s) THEN v.zone_id ELSE v.site_id END AS id, v.since, v.until
+        SELECT p.id, v.since, v.until
         FROM app.in_service(%(tenant)s, %(places)s, %(places)s) v
+        JOIN sensors n ON n.tenant_id = %(tenant)s AND n.id = v.sensor_id
+        CROSS JOIN LATERAL (VALUES (CASE WHEN NOT app.zone_alone(n.kind, v.zone_id) THEN v.site_id END),
+                                   (v.zone_id)) p (id)
     )
     SELECT s.id, n.entries, n.exits, n.minutes, coalesce((
                SELECT sum(extract(epoch FROM least(coalesce(v.until, n.until), n.until) - greatest(v.since, s.start)))

@@ -96,7 +96,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Who came to a store and who left it in the four weeks up to a day."""
+    """Who came to a place and who left it in the four weeks up to a day."""
 
     entries: int = 0
     exits: int = 0
@@ -114,11 +114,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A sensor whose days are to be scored: what its store's days are, and how it is now."""
+    """A sensor whose days are to be scored: what its store's days are, and how it is now.
+
+    `counts_for`: the place whose people have to go as they came; its store, or its zone alone.
+    """
 
     id: UUID
     site_id: UUID
     zone_id: UUID | None
+    counts_for: UUID
     interval_minutes: int
     time_zone: str
     hours: object

@@ -91,6 +91,7 @@ class TransactionRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     One that undoes another at its store names that one's id: `cancels` it, or `returns` some of it. It gives money
     back: its `total` is 0 or less, pieces that come back have quantities with a minus, prices have none. One that
     `returns` some may have new pieces as well, as long as it comes to 0 or less; else they are a receipt of their own.
+    Site, id and `time` tell which receipt it is: with another time it is another one, and no correction.
     """
 
     id: Reference

@@ -4,8 +4,11 @@ import base64
 import gzip
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Barrier
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -204,18 +207,61 @@ def test_nothing_is_acknowledged_that_the_queue_does_not_have(world: World) -> N
      (NOW + timedelta(days=7), "future")],
 )  # fmt: skip
 def test_a_wrong_clock_is_told_in_every_format(world: World, moment: datetime, code: str) -> None:
-    world.add("door", "00:02:D1:00:00:06", "ACCC8E000001", "44:47:cc:00:00:07")
+    serials = ("ACCC8E000001", "ACCCDE000002", "V4D-00000005", "00:6E:02:00:00:04")
+    world.add("door", "00:02:D1:00:00:06", "44:47:cc:00:00:07", *serials)
+    world.add("mapped", setup=Setup(csv=Columns(start="Zeit", entries="Zugang", time_format="%d.%m.%Y %H:%M")))
+    world.add("00:6E:02:00:00:03")
+    world.add("live", setup=Setup(counts_from="events"))
     start, end = rfc3339(moment), rfc3339(moment + timedelta(minutes=15))
+    since, until = (1000 * int(one.timestamp()) for one in (moment, moment + timedelta(minutes=15)))
+    live = {**samples.XOVIS_LIVE["live_data"], "sensor_info": {"serial_number": "live"}}
+    spoken = f"<TimeRange><startTime>{start}</startTime><endTime>{end}</endTime></TimeRange>"
+    as_csv = f"sensor,start,end,entries,exits\ndoor,{start},{end},3,2\n"
     info = {**samples.VIVOTEK["Data"][0]["CountingInfo"][0], "StartTime": start, "EndTime": end}
     pushes: list[tuple[str, object]] = [
+        (f"{COUNTS} csv", as_csv),
+        (f"{COUNTS} csv sensor=mapped", f"Zeit;Zugang\n{moment:%d.%m.%Y %H:%M};4\n"),
+        (f"{VENDORS} csv sensor=door", samples.VIVOTEK_CSV.splitlines()[0] + f"\nDoor,{start},{end},1,2\n"),
+        (VENDORS, samples.at(samples.XOVIS_LOGICS, since, until)),
+        (VENDORS, samples.at({"live_data": live}, since, until)),
+        (VENDORS, samples.at(samples.XOVIS_4, start, end)),
+        (VENDORS, samples.at(samples.IRISYS, start, end)),
+        (VENDORS, samples.at(samples.AXIS_RETAIL, start, end)),
+        (VENDORS, samples.hikvision("timeRange", spoken)),
         (COUNTS, {"counts": [{**OWN, "start": start, "end": end}]}),
         (VENDORS, {**samples.VIVOTEK, "Data": [{"RuleType": "Counting", "CountingInfo": [info]}]}),
         (VENDORS, {**samples.AXIS_LIVE, "timestamp": f"{moment:%Y%m%d%H%M%S}"}),
         (VENDORS, samples.hikvision("realTime", f"<RealTime><time>{start}</time></RealTime>")),
     ]
-    for path, push in pushes:
-        status, answer = world.post(path, push)
-        assert (status, answer["accepted"], [one["code"] for one in answer["rejected"]]) == (202, 0, [code])
+    for address, push in pushes:
+        path, kind, query = (*address.split(), "", "")[:3]
+        status, answer = world.post(path, push, "text/csv" if kind else "application/json", query)
+        told = {one["code"] for one in answer["rejected"]}
+        assert (status, answer["accepted"], told) == (202, 0, {code}), (address, answer)
+    assert world.rows() == []
+
+
+@pytest.mark.parametrize("path", [COUNTS, VENDORS])
+def test_the_same_push_fifty_times_at_once_is_taken_each_time_with_its_rows_said_once(world: World, path: str) -> None:
+    sensor = world.add("door", "00:02:D1:00:00:06")
+    other = {**OWN, "line": "side"}
+    push = {"counts": [OWN, other, OWN]} if path == COUNTS else samples.VIVOTEK
+    sandboxes = [World(world.sensors, queue=world.queue) for _ in range(50)]
+    begin = Barrier(50)
+
+    def once(sandbox: World) -> tuple[int, dict[str, Any]]:
+        begin.wait(timeout=60)
+        return sandbox.post(path, push)
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(once, sandboxes))
+    rows, doubled = (2, 1) if path == COUNTS else (1, 0)
+    assert [(status, one["accepted"], one["duplicates"]) for status, one in answers] == [(202, rows, doubled)] * 50
+    queued = [json.loads(message.encode())["data"] for message in world.queue.messages]
+    assert sorted(data["batch"] for data in queued) == sorted({one["batch"] for _, one in answers})
+    [said] = {json.dumps(data["rows"]) for data in queued}
+    lines = ["", "side"] if path == COUNTS else ["Door"]
+    assert [row[:2] for row in json.loads(said)] == [[str(sensor), line] for line in lines]
 
 
 @pytest.mark.parametrize("said", ["application/gzip", "application/octet-stream", "Application/GZIP; x=y"])

@@ -57,6 +57,11 @@ class Chain:
             self.sensor(store, zone)
         return self
 
+    def with_border(self) -> "Chain":
+        """And a fifth sensor, at a border of the foyer, which counts for that alone."""
+        self.sensor("alpha", "foyer", kind="zone")
+        return self
+
     def place(self, name: str, kind: str, parent: str | None, zone: str = "UTC") -> UUID:
         """A place in another."""
         site = self.places[name] = uuid7()
@@ -70,14 +75,14 @@ class Chain:
             self.move(name, parent)
         return site
 
-    def sensor(self, store: str, zone: str | None, made: str = "2026-03-01") -> UUID:
+    def sensor(self, store: str, zone: str | None, made: str = "2026-03-01", kind: str = "line") -> UUID:
         """A people counter."""
         sensor = uuid7()
         with self.database.transaction(self.tenant) as tx:
             tx.run(
                 "INSERT INTO sensors (tenant_id, id, site_id, zone_id, name, serial, kind, interval_minutes,"
-                " created_at, updated_at) VALUES (%s, %s, %s, %s, 'Door', %s, 'line', 15, %s, %s)",
-                (self.tenant.tenant, sensor, self.places[store], zone and self.places[zone], sensor.hex, made, made),
+                " created_at, updated_at) VALUES (%s, %s, %s, %s, 'Door', %s, %s, 15, %s, %s)",
+                (self.tenant.tenant, sensor, *self._where(store, zone), sensor.hex, kind, made, made),
             )
         self.sensors.append(sensor)
         return sensor
@@ -168,7 +173,7 @@ class Chain:
             tx.run(
                 "UPDATE sensors SET site_id = %s, zone_id = %s, updated_at = updated_at + interval '11 days'"
                 " WHERE id = %s",
-                (self.places[store], zone and self.places[zone], self.sensors[sensor]),
+                (*self._where(store, zone), self.sensors[sensor]),
             )
 
     def calibrate(self, sensor: int, by: str) -> None:
@@ -178,6 +183,9 @@ class Chain:
             tx.run("UPDATE sensors SET setup = %s WHERE id = %s", (Jsonb(said), self.sensors[sensor]))
             span = (min(STARTS) - timedelta(days=9), max(STARTS) + timedelta(days=9))
             RawRepository(uuid7).recalibrate(tx, self.sensors[sensor], *span, uuid7())
+
+    def _where(self, store: str, zone: str | None) -> tuple[UUID, UUID | None]:
+        return self.places[store], None if zone is None else self.places[zone]
 
     def _site(self, tx: Any, name: str) -> Site:
         return SiteRepository(self.database).lock(tx, SiteId(self.places[name]))
@@ -203,14 +211,16 @@ def recompute(chain: Chain) -> Recomputed:
     parents = {row[0]: row[1] for row in chain.read("SELECT site_id, parent_id FROM site_tree")}
     quarters: dict[tuple[UUID, datetime], list[int]] = defaultdict(lambda: [0] * 4)
     days: dict[tuple[UUID, date], list[int]] = defaultdict(lambda: [0] * 4)
-    for site, zone, start, end, entries, exits in chain.read(
-        "SELECT site_id, zone_id, starts_at, ends_at, entries, exits FROM people_counts"
+    for site, zone, kind, start, end, entries, exits in chain.read(
+        "SELECT c.site_id, c.zone_id, n.kind, starts_at, ends_at, entries, exits FROM people_counts c"
+        " JOIN sensors n ON n.id = c.sensor_id"
     ):
+        stores = [] if kind == "zone" and zone is not None else [site, *_above(parents, site), EVERYBODY]
         for bucket, piece in _pieces(start, end, entries, exits):
-            for place in (site, zone):
+            for place in (*stores[:1], zone):
                 if place is not None:
                     _add(quarters[place, bucket], piece)
-            for place in (site, *_above(parents, site), EVERYBODY):
+            for place in stores:
                 _add(days[place, bucket.astimezone(zone_of[site]).date()], piece)
             if zone is not None:
                 _add(days[zone, bucket.astimezone(zone_of[parents.get(zone, zone)]).date()], piece)

@@ -12,7 +12,7 @@ from tests.integration.chain import EVERYBODY, QUARTER, Chain, Recomputed
 METRICS = ("footfall", "exits", "transactions", "units", "revenue", "conversion_rate", "average_basket",
            "units_per_transaction", "sales_per_visitor")  # fmt: skip
 LENGTHS = {"15m": QUARTER, "hour": 4 * QUARTER}
-Span = tuple[UUID | None, UUID, datetime, datetime]
+Span = tuple[UUID | None, UUID, bool, datetime, datetime]
 
 
 class Reckoner:
@@ -96,8 +96,8 @@ class Reckoner:
 
     def _expected(self, place: UUID, bounds: Any) -> float:
         whole = 0.0
-        for zone, store, since, until in self.spans:
-            here = zone if self.kinds[place] == "zone" else store
+        for zone, store, alone, since, until in self.spans:
+            here = zone if self.kinds[place] == "zone" else None if alone else store
             if here in self.members(place):
                 start, end = bounds(ZoneInfo(self.zones[store]))
                 whole += max(0.0, (min(end, until, self.now) - max(start, since)).total_seconds()) / 60
@@ -123,14 +123,15 @@ def _spans(chain: Chain) -> Iterator[Span]:
     for sensor, first in chain.read("SELECT sensor_id, min(starts_at) FROM people_counts GROUP BY sensor_id, line"):
         begun.setdefault(sensor, []).append(first)
     late = datetime(2200, 1, 1, tzinfo=UTC)
-    for sensor, zone, store, since, until, made in chain.read(
-        "SELECT n.id, p.zone_id, p.site_id, p.since, p.until, n.created_at FROM sensors n JOIN sensor_placements p"
-        " ON p.sensor_id = n.id UNION ALL SELECT id, zone_id, site_id, placed_at, retired_at, created_at FROM sensors"
+    for sensor, kind, zone, store, since, until, made in chain.read(
+        "SELECT n.id, n.kind, p.zone_id, p.site_id, p.since, p.until, n.created_at FROM sensors n"
+        " JOIN sensor_placements p ON p.sensor_id = n.id"
+        " UNION ALL SELECT id, kind, zone_id, site_id, placed_at, retired_at, created_at FROM sensors"
     ):
         lines = sorted(begun.get(sensor, [made]))
         for one in (min(lines[0], made), *lines[1:]):
             if (until or late) > max(since, one):
-                yield zone, store, max(since, one), until or late
+                yield zone, store, kind == "zone" and zone is not None, max(since, one), until or late
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

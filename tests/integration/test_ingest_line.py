@@ -98,11 +98,12 @@ def test_a_correction_keeps_what_it_replaces_and_moves_the_rollup_by_the_differe
     database: Database, two_tenants: tuple[TenantContext, TenantContext], sensor: UUID
 ) -> None:
     acme, _ = two_tenants
-    process(database, acme, part([count(sensor, 0, 5, 2)], at=0))
+    first = part([count(sensor, 0, 5, 2)], at=0)
+    process(database, acme, first)
     process(database, acme, part([count(sensor, 0, 9, 1)], at=10))
     assert footfall(database, acme) == (9, 1, 30)
-    kept = database.read(acme, "SELECT revision, entries, exits FROM people_count_revisions")
-    assert kept == [(1, 5, 2)]
+    kept = database.read(acme, "SELECT revision, entries, exits, received_at, batch_id FROM people_count_revisions")
+    assert kept == [(1, 5, 2, MONDAY + timedelta(days=1), UUID(first["batch"]))]
 
 
 def test_an_older_message_that_arrives_late_changes_nothing(

@@ -27,7 +27,7 @@ from tests.integration.chain import EVERYBODY, ZONES, Chain, kept, recompute
 from tests.integration.reckoned import LENGTHS, METRICS, Reckoner, following
 
 COUNT = st.tuples(
-    st.integers(0, 3), st.sampled_from([0, 1, 1, 2]), st.integers(0, 200), st.sampled_from([1, 5, 15, 15, 30, 60, 240]),
+    st.integers(0, 4), st.sampled_from([0, 1, 1, 2]), st.integers(0, 200), st.sampled_from([1, 5, 15, 15, 30, 60, 240]),
     st.integers(0, 50), st.integers(0, 50),
 )  # fmt: skip
 RECEIPT = st.tuples(
@@ -40,15 +40,15 @@ STEP = st.one_of(
     st.tuples(st.just("push"), st.lists(COUNT, min_size=1, max_size=12), RECEIVED),
     st.tuples(st.just("push"), st.lists(COUNT, min_size=1, max_size=12), RECEIVED),
     st.tuples(st.just("sell"), st.lists(RECEIPT, min_size=1, max_size=8), RECEIVED),
-    st.tuples(st.just("stand"), st.integers(0, 3),
+    st.tuples(st.just("stand"), st.integers(0, 4),
               st.lists(st.tuples(st.integers(0, 60), st.integers(0, 900)), min_size=1, max_size=5), RECEIVED),
     st.tuples(st.just("deliver"), st.integers(0, 9)),
     st.tuples(st.just("move"), STORES, st.sampled_from(["region", "north", "south", None])),
     st.tuples(st.just("move"), st.sampled_from(["north", "south"]), st.sampled_from(["region", None])),
     st.tuples(st.just("move"), st.sampled_from(["foyer", "cellar"]), STORES),
     st.tuples(st.just("turn"), STORES, st.sampled_from(ZONES)),
-    st.tuples(st.just("carry"), st.integers(0, 3), STORES, st.none()),
-    st.tuples(st.just("calibrate"), st.integers(0, 3), st.sampled_from(["0.5", "1", "2"])),
+    st.tuples(st.just("carry"), st.integers(0, 4), STORES, st.none()),
+    st.tuples(st.just("calibrate"), st.integers(0, 4), st.sampled_from(["0.5", "1", "2"])),
 )  # fmt: skip
 _DAYS: LiteralString = """
     SELECT s.name, sum(entries)::integer FROM footfall_day d JOIN sites s ON s.id = d.place_id GROUP BY 1"""
@@ -76,7 +76,7 @@ def do(chain: Chain, step: tuple[Any, ...]) -> None:
 def test_rollups_equal_a_computation_from_raw_rows(
     database: Database, make_tenant: MakeTenant, steps: list[tuple[Any, ...]], ticks: list[int]
 ) -> None:
-    chain = Chain(database, make_tenant(f"chain-{uuid4().hex[:12]}")).build()
+    chain = Chain(database, make_tenant(f"chain-{uuid4().hex[:12]}")).build().with_border()
     clock = Ticking()
     metrics = metrics_of(database, clock=clock)
     for number, (step, tick) in enumerate(zip(steps, ticks, strict=False)):

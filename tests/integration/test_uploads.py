@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from shared.uploads.errors import Busy, NoSuchSensor, TooManyUploads, UploadNotF
 from shared.uploads.model import UploadId
 from shared.uploads.rules import cutting
 from tenant_context.aws import AwsError
-from tenant_context.clock import uuid7
+from tenant_context.clock import rfc3339, utc_now, uuid7
 from tenant_context.context import TenantContext, from_message
 from tenant_context.entry.queue import Message
 from tenant_context.errors import Forbidden
@@ -58,6 +58,27 @@ def test_rows_are_refused_by_their_place_in_the_whole_file(house: House) -> None
         1_500: "invalid",
         2_099: "unknown-sensor",
     }
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_rows_of_clocks_that_are_wrong_are_refused_in_every_form(house: House, form: str) -> None:
+    ahead = utc_now() + timedelta(days=7)
+    starts = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2076, 2, 7, tzinfo=UTC), ahead)
+    said = [
+        {"sensor": "door", "start": rfc3339(one), "end": rfc3339(one + timedelta(minutes=15)), "entries": 2, "exits": 1}
+        for one in starts
+    ]
+    raw = {
+        "csv": "\n".join([HEAD, *(",".join(map(str, one.values())) for one in said)]),
+        "json": json.dumps({"counts": said}),
+        "ndjson": "\n".join(map(json.dumps, said)),
+    }[form]
+    shown = house.read(raw.encode(), form=form)
+    assert (shown["status"], shown["accepted"], shown["rejected"]) == ("done", 0, 3)
+    house.process()
+    refused = house.requests.rejected(house.tenant, UploadId(UUID(shown["id"])), after=None, limit=10)
+    told = {one["row"]: one["code"] for one in (json.loads(text) for text, _ in refused)}
+    assert told == {0: "too-old", 1: "future", 2: "future"}
 
 
 def test_a_file_of_nothing_but_nonsense_is_refused_row_by_row(house: House) -> None:

@@ -16,6 +16,12 @@ _VENDOR = (
     "Who made it, in any words, for people to read: a push is recognised by what stands in it. There are formats of"
     f" {', '.join(VENDORS)}; any other device pushes counts as JSON or CSV."
 )
+_KIND = (
+    "What it counts for, which never changes. `line`, at a door: its store and, with a `zone_id`, that zone too."
+    " `zone`, at a border within the store: the zone of its `zone_id` alone, and neither its store nor the district,"
+    " region and organization, as its people came in by the doors; without a `zone_id` its store, as `line` does."
+)
+Kind = Annotated[str, StringConstraints(pattern="^(line|zone)$"), Field(description=_KIND)]
 Vendor = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00]*$"), Field(description=_VENDOR)]
 
 
@@ -25,7 +31,7 @@ class SensorIn(In):
     site_id: UUID
     name: Name
     serial: Serial
-    kind: Annotated[str, StringConstraints(pattern="^(line|zone)$")] = "line"
+    kind: Kind = "line"
     vendor: Vendor = ""
     interval_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     zone_id: UUID | None = None

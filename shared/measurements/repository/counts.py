@@ -17,6 +17,7 @@ from tenant_context.postgres import Transaction
 COUNT_COLUMNS = ("sensors", "lines", "starts", "ends", "entries", "exits", "raw_entries", "raw_exits")
 # One statement, so that raw rows, revisions and rollups of every size can never disagree. What is longer than
 # a quarter is spread over those that it covers, evenly and in whole people: what came up to a moment is rounded down.
+# What a sensor of kind zone counts in a zone is not its store's; a row stays what it was when it came.
 # Rows of every table are taken in one order, tables too (`lined` before what is shared by many), so that nobody who
 # writes at the same time waits for somebody who waits for them.
 WRITE_COUNTS: LiteralString = """
@@ -27,16 +28,17 @@ WRITE_COUNTS: LiteralString = """
              WITH ORDINALITY AS t (sensor_id, line, starts_at, ends_at, entries, exits, raw_entries, raw_exits, n)
     ), known AS (
         SELECT i.*, coalesce(p.site_id, s.site_id) AS site_id,
-               CASE WHEN p.site_id IS NULL THEN s.zone_id ELSE p.zone_id END AS zone_id
+               CASE WHEN p.site_id IS NULL THEN s.zone_id ELSE p.zone_id END AS zone_id,
+               app.zone_alone(s.kind, CASE WHEN p.site_id IS NULL THEN s.zone_id ELSE p.zone_id END) AS zone_alone
         FROM input i
         JOIN sensors s ON s.tenant_id = %(tenant)s AND s.id = i.sensor_id
         LEFT JOIN sensor_placements p ON p.tenant_id = %(tenant)s AND p.sensor_id = i.sensor_id
                                          AND p.since <= i.starts_at AND p.until > i.starts_at
     ), written AS (
         INSERT INTO people_counts AS c (tenant_id, sensor_id, line, starts_at, ends_at, site_id, entries, exits,
-                                        received_at, batch_id, raw_entries, raw_exits, zone_id)
+                                        received_at, batch_id, raw_entries, raw_exits, zone_id, zone_alone)
         SELECT %(tenant)s, sensor_id, line, starts_at, ends_at, site_id, entries, exits, %(received)s, %(batch)s,
-               raw_entries, raw_exits, zone_id
+               raw_entries, raw_exits, zone_id, zone_alone
         FROM known ORDER BY sensor_id, starts_at, line
         ON CONFLICT (tenant_id, sensor_id, line, starts_at) DO UPDATE
         SET ends_at = excluded.ends_at, entries = excluded.entries, exits = excluded.exits,
@@ -49,30 +51,32 @@ WRITE_COUNTS: LiteralString = """
                OR (%(anew)s AND (c.entries, c.exits) <> (excluded.entries, excluded.exits)))
           AND (%(derived)s OR (c.received_at, c.batch_id) < (excluded.received_at, excluded.batch_id))
         RETURNING old.revision AS old_revision, old.entries AS old_entries, old.exits AS old_exits,
-                  old.ends_at AS old_ends_at, old.received_at AS old_received_at, new.*,
+                  old.ends_at AS old_ends_at, old.received_at AS old_received_at,
+                  old.batch_id AS old_batch_id, new.*,
                   date_bin('15 minutes', new.starts_at, '2000-01-01 00:15Z') + interval '15 minutes' AS quarter_ends
     ), kept AS (
         INSERT INTO people_count_revisions (tenant_id, sensor_id, line, starts_at, revision, entries, exits,
-                                            received_at)
-        SELECT tenant_id, sensor_id, line, starts_at, old_revision, old_entries, old_exits, old_received_at
+                                            received_at, batch_id)
+        SELECT tenant_id, sensor_id, line, starts_at, old_revision, old_entries, old_exits, old_received_at,
+               old_batch_id
         FROM written WHERE old_revision IS NOT NULL
     ), short AS (
-        SELECT site_id, zone_id, quarter_ends - interval '15 minutes' AS bucket,
+        SELECT site_id, zone_id, zone_alone, quarter_ends - interval '15 minutes' AS bucket,
                sum(entries - coalesce(old_entries, 0)) AS entries, sum(exits - coalesce(old_exits, 0)) AS exits,
                count(*) FILTER (WHERE old_revision IS NULL) AS intervals,
                sum(floor(extract(epoch FROM ends_at - starts_at))::bigint / 60
                    - coalesce(floor(extract(epoch FROM old_ends_at - starts_at))::bigint / 60, 0))::bigint AS minutes
         FROM written WHERE greatest(ends_at, old_ends_at) <= quarter_ends
-        GROUP BY 1, 2, 3
+        GROUP BY 1, 2, 3, 4
     ), longer AS (
-        SELECT site_id, zone_id, starts_at, ends_at, entries, exits, 1 AS sign,
+        SELECT site_id, zone_id, zone_alone, starts_at, ends_at, entries, exits, 1 AS sign,
                (old_revision IS NULL)::integer AS intervals
         FROM written WHERE greatest(ends_at, old_ends_at) > quarter_ends
         UNION ALL
-        SELECT site_id, zone_id, starts_at, old_ends_at, old_entries, old_exits, -1, 0
+        SELECT site_id, zone_id, zone_alone, starts_at, old_ends_at, old_entries, old_exits, -1, 0
         FROM written WHERE greatest(ends_at, old_ends_at) > quarter_ends AND old_revision IS NOT NULL
     ), spread AS (
-        SELECT l.site_id, l.zone_id, b.bucket,
+        SELECT l.site_id, l.zone_id, l.zone_alone, b.bucket,
                sum(sign * (div(entries * till, whole) - div(entries * since, whole)))::bigint AS entries,
                sum(sign * (div(exits * till, whole) - div(exits * since, whole)))::bigint AS exits,
                sum(CASE WHEN since = 0 THEN intervals ELSE 0 END) AS intervals,
@@ -84,7 +88,7 @@ WRITE_COUNTS: LiteralString = """
             SELECT extract(epoch FROM ends_at - starts_at) AS whole,
                    greatest(0, extract(epoch FROM b.bucket - starts_at)) AS since,
                    extract(epoch FROM least(ends_at, b.bucket + interval '15 minutes') - starts_at) AS till) t
-        GROUP BY 1, 2, 3
+        GROUP BY 1, 2, 3, 4
     ), deltas AS (
         SELECT * FROM short UNION ALL SELECT * FROM spread
     ), lined AS (
@@ -100,7 +104,7 @@ WRITE_COUNTS: LiteralString = """
     ), rolled AS (
         INSERT INTO footfall_15m AS f (tenant_id, site_id, bucket, entries, exits, intervals, minutes)
         SELECT %(tenant)s, place, bucket, sum(entries), sum(exits), sum(intervals), sum(minutes)
-        FROM (SELECT site_id AS place, bucket, entries, exits, intervals, minutes FROM deltas
+        FROM (SELECT site_id AS place, bucket, entries, exits, intervals, minutes FROM deltas WHERE NOT zone_alone
               UNION ALL
               SELECT zone_id, bucket, entries, exits, intervals, minutes FROM deltas WHERE zone_id IS NOT NULL) d
         WHERE (SELECT count(*) FROM lined) >= 0
@@ -123,7 +127,7 @@ WRITE_COUNTS: LiteralString = """
                sum(d.entries) AS entries, sum(d.exits) AS exits, sum(d.intervals) AS intervals,
                sum(d.minutes) AS minutes, max(d.bucket) AS newest
         FROM deltas d JOIN places p ON p.site_id = d.site_id AND p.zone_id IS NOT DISTINCT FROM d.zone_id
-        GROUP BY 1, 2, 3, 4, 5
+        WHERE NOT d.zone_alone GROUP BY 1, 2, 3, 4, 5
     ), days AS MATERIALIZED (
         SELECT place, day, shard, sum(entries) AS entries, sum(exits) AS exits, sum(intervals) AS intervals,
                sum(minutes) AS minutes, max(newest) AS newest

@@ -31,12 +31,12 @@ _WRITE_TRANSACTIONS: LiteralString = """
           AND (t.received_at, t.batch_id) < (excluded.received_at, excluded.batch_id)
         RETURNING old.revision AS old_revision, old.currency AS old_currency, old.total AS old_total,
                   old.units AS old_units, old.cancels AS old_cancels, old.lines AS old_lines,
-                  old.received_at AS old_received_at, new.*
+                  old.received_at AS old_received_at, old.batch_id AS old_batch_id, new.*
     ), kept AS (
         INSERT INTO transaction_revisions (tenant_id, site_id, id, at, revision, currency, total, units, cancels, lines,
-                                           received_at)
+                                           received_at, batch_id)
         SELECT tenant_id, site_id, id, at, old_revision, old_currency, old_total, old_units, old_cancels, old_lines,
-               old_received_at
+               old_received_at, old_batch_id
         FROM written WHERE old_revision IS NOT NULL
     ), moves AS (
         SELECT site_id, at, currency, total, units, cancels IS NOT NULL OR total < 0 AS cancelled, 1 AS sign

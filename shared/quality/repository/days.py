@@ -52,7 +52,8 @@ _DUE: LiteralString = """
       AND d.day < (%(now)s::timestamptz AT TIME ZONE s.time_zone)::date
     ORDER BY d.sensor_id, d.day LIMIT %(limit)s"""
 _WATCHED: LiteralString = """
-    SELECT n.id, n.site_id, n.zone_id, n.interval_minutes, s.time_zone, s.hours,
+    SELECT n.id, n.site_id, n.zone_id, CASE WHEN app.zone_alone(n.kind, n.zone_id) THEN n.zone_id ELSE n.site_id END,
+           n.interval_minutes, s.time_zone, s.hours,
            n.status = 'active' AND app.sensor_health(n.interval_minutes, b, %(now)s) = 'clock_skewed'
     FROM sensors n JOIN sites s ON s.tenant_id = n.tenant_id AND s.id = n.site_id
     LEFT JOIN sensor_beats b ON b.tenant_id = n.tenant_id AND b.sensor_id = n.id
@@ -82,9 +83,9 @@ _COUNTED: LiteralString = """
     CROSS JOIN LATERAL (SELECT date_trunc('day', c.starts_at, %(zone)s) AS midnight) m
     CROSS JOIN LATERAL (SELECT (c.starts_at AT TIME ZONE %(zone)s)::date AS day) d
     GROUP BY day, 2 ORDER BY day, 2"""
-_SITE_DAYS: LiteralString = """
+_PLACE_DAYS: LiteralString = """
     SELECT (f.bucket AT TIME ZONE %(zone)s)::date AS day, sum(f.entries), sum(f.exits) FROM footfall_15m f
-    WHERE f.tenant_id = %(tenant)s AND f.site_id = %(site)s
+    WHERE f.tenant_id = %(tenant)s AND f.site_id = %(place)s
       AND f.bucket >= %(first)s::date::timestamp AT TIME ZONE %(zone)s
       AND f.bucket < (%(last)s::date + 1)::timestamp AT TIME ZONE %(zone)s
     GROUP BY 1"""
@@ -136,10 +137,10 @@ class DayRepository:
             days.setdefault(day, []).append((hour, rows))
         return days
 
-    def of_site(self, tx: Transaction, sensor: Watched, first: date, last: date) -> dict[date, Balance]:
-        """Who came to the sensor's store on each day, and who left."""
-        values = {"tenant": tx.tenant.tenant, "site": sensor.site_id, "zone": sensor.time_zone}
-        rows = tx.all(_SITE_DAYS, {**values, "first": first, "last": last})
+    def of_place(self, tx: Transaction, sensor: Watched, first: date, last: date) -> dict[date, Balance]:
+        """Who came to what the sensor counts for on each day, and who left: its store, or its zone alone."""
+        values = {"tenant": tx.tenant.tenant, "place": sensor.counts_for, "zone": sensor.time_zone}
+        rows = tx.all(_PLACE_DAYS, {**values, "first": first, "last": last})
         return {day: Balance(int(entries), int(exits)) for day, entries, exits in rows}
 
     def keep(self, tx: Transaction, sensor: UUID, tallies: Sequence[Tally], verdicts: Sequence[Verdict]) -> None:

@@ -53,7 +53,7 @@ class Scoring:
     def _verdicts(self, tx: Transaction, sensor: Watched, tallies: Sequence[Tally]) -> Iterator[Verdict]:
         first, last = tallies[0].day - _WEEKS, tallies[-1].day
         counted = self._days.counted(tx, sensor, first, last)
-        balances = self._days.of_site(tx, sensor, first, last)
+        balances = self._days.of_place(tx, sensor, first, last)
         calendar = _Calendar(sensor)
         judge = Judge(sensor.interval_minutes)
         by_day = {one.day: one for one in tallies}

@@ -33,6 +33,7 @@ _LINE_COLUMNS = ("sku", "quantity", "unit_price")
 _LINKS = ("cancels", "returns")
 _HEAD = ("id", "site", "time", "currency", *_LINKS)
 _SALE_COLUMNS = frozenset({"id", "site", "time", "currency", *_LINE_COLUMNS})
+_FLOAT = "Expected `int`, got `float`"
 _DECODE_ERRORS = (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -73,11 +74,23 @@ def read_rows(texts: Sequence[msgspec.Raw | bytes], shape: type[Row], limit: int
     sorted_rows: Sorted[Row] = Sorted()
     for index, text in enumerate(texts):
         try:
-            sorted_rows.taken.append((index, decode(text)))
+            try:
+                row = decode(text)
+            except msgspec.ValidationError as error:
+                if not str(error).startswith(_FLOAT):
+                    raise
+                row = msgspec.convert(_in_whole_numbers(text), shape)
+            sorted_rows.taken.append((index, row))
         except _DECODE_ERRORS as error:
             place, message = _where(error)
             sorted_rows.refused.append(Refused(index, place, "invalid", message, _plain(bytes(text))))
     return sorted_rows
+
+
+def _in_whole_numbers(text: msgspec.Raw | bytes) -> dict[str, Any]:
+    """The row with 3 where it says 3.0, as devices do that have numbers of one kind; 3.5 stays as it is."""
+    said: dict[str, Any] = msgspec.json.decode(text)
+    return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in said.items()}
 
 
 def _plain(text: bytes) -> Any:

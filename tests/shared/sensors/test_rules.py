@@ -56,6 +56,14 @@ def test_a_good_row_is_kept_and_its_repetition_counted() -> None:
     assert sales(SALE, SALE) == (1, [], 1)
 
 
+def test_a_whole_number_with_a_point_is_one() -> None:
+    as_floats = {**COUNT, "entries": 3.0, "exits": 2.0}
+    assert counts(as_floats, COUNT) == (1, [], 1)  # the two say the same
+    found = rules.read_counts_json(json.dumps({"counts": [{**as_floats, "exits": 0.0}]}).encode())
+    [(_, row)] = found.taken
+    assert [(type(one), one) for one in (row.entries, row.exits)] == [(int, 3), (int, 0)]
+
+
 @pytest.mark.parametrize(
     ("change", "field", "code"),
     [

@@ -135,3 +135,16 @@ RANGE = (
     "<TimeRange><startTime>2026-03-02T10:00:00+01:00</startTime>"
     "<endTime>2026-03-02T10:15:00+01:00</endTime></TimeRange>"
 )
+
+_BEGINS = {"from", "utcFrom", "localFrom", "StartTimestamp", "time"}
+_ENDS = {"to", "utcTo", "localTo", "Timestamp"}
+
+
+def at(document: Any, start: str | int, end: str | int) -> Any:
+    """The push as it is of another interval: every beginning and end in it."""
+    if isinstance(document, list):
+        return [at(one, start, end) for one in document]
+    if not isinstance(document, dict):
+        return document
+    times = dict.fromkeys(_BEGINS, start) | dict.fromkeys(_ENDS, end)
+    return {name: times[name] if name in times else at(one, start, end) for name, one in document.items()}
