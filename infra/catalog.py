@@ -239,6 +239,12 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
                 0,
                 "The bus refuses an event for good: nobody is told of what happened. Read it, and mend what makes it.",
             ),
+            Bell(
+                "OutboxOldestSeconds",
+                "outbox_relay.sweep",
+                EVENT_LATE_S,
+                "What happened more than five minutes ago is not published: is the bus down, or the relay too slow?",
+            ),
         ),
     ),
     Function(

@@ -39,6 +39,8 @@ class Sweep:
         """Publish what waits; answers how many events. A tenant whose events the bus refuses stops no other."""
         deadline = self._elapsed() + BUDGET_SECONDS
         waiting = self._relay.tenants(self._database.clock())
+        # Before anything is published: neither a bus that is down nor a run that dies is to keep it from being told.
+        self._observability.seconds("OutboxOldestSeconds", self._relay.oldest() if waiting else 0.0)
         published = 0
         refused: dict[UUID, set[UUID]] = defaultdict(set)
         while waiting and self._elapsed() < deadline:

@@ -64,8 +64,10 @@ class RecoveryOut(Out):
 
 
 class AttemptOut(Out):
-    """What came of one attempt.
+    """What came of one call.
 
+    Several calls are of one `attempt` where we hung up, or a call was repeated as nobody had written down its end; in
+    the order of their times. Your receiver may have taken any of them: it knows them by `message_id`.
     `timing` in milliseconds since the call began, by step: dns, connect, tls, first_byte, total; without connect and
     tls where a connection was kept. The values of an endpoint's own headers are not shown; `body` is the first 20 kB of
     the answer.

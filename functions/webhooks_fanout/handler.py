@@ -7,6 +7,7 @@ from shared.webhooks.repository.deliveries import DeliveryRepository
 from shared.webhooks.repository.endpoints import EndpointRepository
 from shared.webhooks.repository.lanes import LaneRepository
 from shared.webhooks.repository.targets import TargetRepository
+from shared.webhooks.repository.told import ToldRepository
 from shared.webhooks.service.alerts import Alerts
 from shared.webhooks.service.backlog import Backlog
 from shared.webhooks.service.fanout import Desks, Fanout, Stores
@@ -48,7 +49,7 @@ fanout = Fanout(
         Opener(deliveries, LaneRepository(table), backlog, queue, clock=kernel.clock),
         backlog,
         Shares(),
-        Alerts(database, MailQueue(Queue(settings.queue_mails))),
+        Alerts(database, ToldRepository(table), MailQueue(Queue(settings.queue_mails)), clock=kernel.clock),
     ),
     observability=kernel.observability,
     clock=kernel.clock,

@@ -9,6 +9,7 @@ from shared.events.model import WaitingEvent
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 
+_OLDEST: LiteralString = "SELECT value FROM app.operations() WHERE name = 'rmap_outbox_oldest_seconds'"
 _TENANTS: LiteralString = "SELECT tenant_id FROM app.tenants_with_waiting_events(%s, %s)"
 # Rows that another run holds are skipped: it is publishing them.
 _WAITING: LiteralString = """
@@ -27,6 +28,10 @@ class OutboxRepository:
     def tenants(self, database: Database, older_than: datetime, limit: int) -> list[UUID]:
         """Tenants with events that wait since before a moment, the longest waiting first."""
         return [row[0] for row in database.door(_TENANTS, (older_than, limit))]
+
+    def oldest(self, database: Database) -> float:
+        """For how many seconds the longest waiting event of any tenant has waited."""
+        return max(float(row[0]) for row in database.door(_OLDEST))
 
     def waiting(
         self, tx: Transaction, older_than: datetime, limit: int, *, but: Collection[UUID] = ()

@@ -58,6 +58,10 @@ class Relay:
         """Who has events that were left behind, the longest waiting first."""
         return self._repository.tenants(self._database, now - PATIENCE, TENANTS_A_RUN)
 
+    def oldest(self) -> float:
+        """For how many seconds the longest waiting event of any tenant has waited, one that was refused included."""
+        return self._repository.oldest(self._database)
+
     def publish(self, tx: Transaction, *, but: Collection[UUID] = ()) -> Turn:
         """One turn of a tenant, without the events that were refused. Raises `AwsError` when the bus does not answer.
 

@@ -268,7 +268,7 @@ def happened(tenant: TenantContext, count: int) -> list[dict[str, Any]]:
 
 
 def deliveries(table: TenantTable, event: str) -> tuple[list[Any], dict[str, list[int]]]:
-    """Where an event stands with each endpoint, and the numbers of its attempts in the log."""
+    """Where an event stands with each endpoint, and the attempts of which the log has calls."""
     items, _ = table.query(f"message#{event}", limit=1000)
     logged: dict[str, list[int]] = defaultdict(list)
     for item in items:
@@ -280,8 +280,8 @@ def deliveries(table: TenantTable, event: str) -> tuple[list[Any], dict[str, lis
 def counted(
     line: Line, chaos: Chaos, events: list[tuple[TenantContext, list[dict[str, Any]]]], made: dict[str, str]
 ) -> tuple[int, int]:
-    """How many attempts the log has, and calls the receiver had, once every delivery and its log are whole."""
-    attempts = calls = 0
+    """How many calls the log has, and the receiver had, once every delivery and its log are whole."""
+    kept = calls = 0
     whole = Table(line.resources.table)  # one for all: each has a connection of its own
     for tenant, some in events:
         table = TenantTable(whole, tenant)
@@ -289,11 +289,10 @@ def counted(
             found, logged = deliveries(table, envelope["id"])
             assert {one["state"] for one in found} == {State.DELIVERED}
             for one in found:
-                assert logged[one["endpoint"]] == list(range(1, int(one["attempts"]) + 1))
-                attempts += int(one["attempts"])
+                assert set(logged[one["endpoint"]]) == set(range(1, int(one["attempts"]) + 1))
+                kept += len(logged[one["endpoint"]])
                 calls += chaos.calls[made[one["endpoint"]]][envelope["id"]]
-    assert calls >= attempts
-    return attempts, calls
+    return kept, calls
 
 
 # Sandboxes are threads here, and Powertools keeps an invocation's dimensions once for a process, which a sandbox is.
@@ -341,7 +340,9 @@ def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
                     handles = sum(1 for _ in Path("/dev/fd").iterdir())
                     print(f"{time.monotonic() - began:.0f} s: {told}, {handles} open files", flush=True)  # noqa: T201
 
-    attempts, calls = counted(line, chaos, events, made)
+    kept, calls = counted(line, chaos, events, made)
+    # A sandbox that dies between calls and their records leaves those of one batch unrecorded, and nothing else does.
+    assert 0 <= calls - kept <= 10 * crew.crashes.count
     assert {path: len(set(theirs)) for path, theirs in chaos.accepted.items()} == {
         **dict.fromkeys(PATHS, mine),
         "/globex": theirs,
@@ -359,7 +360,7 @@ def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
     took = time.monotonic() - began
     with capsys.disabled():
         print(  # noqa: T201  the figures are what a drill is for
-            f"\n{expected} deliveries, {attempts} attempts, {calls} calls; {crew.crashes.count} crashes of dispatchers,"
+            f"\n{expected} deliveries, {kept} calls in the log of {calls}; {crew.crashes.count} crashes of dispatchers,"
             f" {fanout.crashes.count} of the fan-out; {crew.repeated} repeated messages, {chaos.repeats} duplicates"
             f" ({rate:.2%}), {took:.0f} s"
         )

@@ -234,12 +234,13 @@ def test_people_hear_of_webhooks_that_are_late(prod: Templates) -> None:
         for bell in prod.all("AWS::CloudWatch::Alarm")
         if bell.properties.get("Namespace") == "RMAP"
     }
-    bells = {name: bell for name, bell in bells.items() if name.endswith(("Lateness", "Lag"))}
-    assert set(bells) == {"AttemptLateness", "SweepLateness", "EventLag"}
+    bells = {name: bell for name, bell in bells.items() if name.endswith(("Lateness", "Lag", "OutboxOldestSeconds"))}
+    assert set(bells) == {"AttemptLateness", "SweepLateness", "EventLag", "OutboxOldestSeconds"}
     for row, metric, operation, seconds in (
         ("webhooks_dispatcher", "AttemptLateness", "webhooks.deliver", 60),
         ("webhooks_sweeper", "SweepLateness", "webhooks_sweeper.sweep", 60),
         ("webhooks_fanout", "EventLag", "webhooks.fan_out", 300),
+        ("outbox_relay", "OutboxOldestSeconds", "outbox_relay.sweep", 300),
     ):
         noted = {one["Name"]: one["Value"] for one in bells[metric]["Dimensions"]}
         assert noted == {"service": row, "operation": operation}

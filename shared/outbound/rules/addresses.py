@@ -19,6 +19,7 @@ _CLOSED_4 = tuple(
         "10.0.0.0/8",  # private
         "100.64.0.0/10",  # carrier-grade NAT; some clouds' metadata
         "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # a cloud's host, DNS and metadata, by a public number
         "169.254.0.0/16",  # link-local; clouds' metadata
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments

@@ -177,8 +177,9 @@ class AttemptRepository:
         return Standing(State(item["state"]), int(item["attempts"])) if item else None
 
     def record(self, made: Sequence[Made]) -> list[AwsError | None]:
-        """Keep what came of attempts, and answer for each what went wrong; repeating it changes nothing.
+        """Keep what came of calls, and answer for each what went wrong; repeating it changes nothing.
 
+        Each claim's call is one of its own, whatever attempt it was of: a receiver may have taken it.
         One item that DynamoDB refuses has all of a call refused: each is written by itself then.
         """
         items = [self._logged(one) for one in made]
@@ -203,7 +204,7 @@ class AttemptRepository:
         number = claim.delivery.attempt
         return {
             "pk": claim.place[0],
-            "sk": places.of_attempt(claim.endpoint, number),
+            "sk": places.of_attempt(claim.endpoint, number, claim.name),
             "tenant": claim.owner,
             "message": claim.message,
             "endpoint": claim.endpoint,
@@ -219,7 +220,7 @@ class AttemptRepository:
             "timing": outcome.timing,
             "expires_at": claim.delivery.message.keep_until,
             "gsi1pk": claim.key(places.attempts(claim.endpoint)),
-            "gsi1sk": f"{at}#{claim.message}#{number:03}",
+            "gsi1sk": f"{at}#{claim.message}#{number:03}#{claim.name}",
         }
 
     def end(self, ended: Sequence[tuple[Claim, Ending]], *, now: datetime) -> list[AwsError | None]:
@@ -265,6 +266,8 @@ class AttemptRepository:
             "next_attempt_at": rfc3339(end.next_at) if end.next_at else None,
             "claimed_until": 0,
         }
+        if end.attempted:
+            changes["ended_by"] = claim.name
         if end.held_for is not None:
             changes["held_for"] = end.held_for
         if end.state is State.DEAD:

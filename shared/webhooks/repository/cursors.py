@@ -5,6 +5,7 @@ import binascii
 from uuid import UUID
 
 from shared.webhooks.model import EndpointId
+from shared.webhooks.repository import places
 from tenant_context.dynamo import Item, TenantTable
 from tenant_context.errors import FieldError, Invalid
 
@@ -18,12 +19,13 @@ def start_of(table: TenantTable, key: str, endpoint: EndpointId, cursor: str) ->
     """The key a cursor continues after. It names an attempt; tenant and endpoint are always the caller's own."""
     try:
         sort_key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        _at, message, number = sort_key.split("#")
+        _at, message, number, *named = sort_key.split("#")
+        [claim] = named or [""]  # the release before named none
         return {
             "gsi1pk": table.key(key),
             "gsi1sk": sort_key,
-            "pk": table.key(f"message#{UUID(message)}"),
-            "sk": f"attempt#{endpoint}#{int(number):03}",
+            "pk": table.key(places.of_message(str(UUID(message)))),
+            "sk": places.of_attempt(endpoint, int(number), claim and str(UUID(claim))),
         }
     except (ValueError, binascii.Error) as error:
         raise Invalid(errors=(FieldError("?cursor", "cursor", "is not one this API gave"),)) from error

@@ -1,9 +1,10 @@
 """Messages, deliveries and attempts in DynamoDB, as long as the tenant's plan keeps logs.
 
 message#<id> / message                         the event as sent, and whether its fan-out is complete
-message#<id> / delivery#<endpoint>             where the delivery stands; claimed while an attempt runs
-message#<id> / attempt#<endpoint>#<number>     what came of one attempt
-index gsi1: attempts#<endpoint> / <time>#<message>#<number>    the attempts of an endpoint, by time
+message#<id> / delivery#<endpoint>             where the delivery stands; claimed while an attempt runs; `ended_by` is
+                                               the claim whose call was its last attempt
+message#<id> / attempt#<endpoint>#<number>#<claim>             what came of one call, of the so-manieth attempt
+index gsi1: attempts#<endpoint> / <time>#<message>#<number>#<claim>    the calls of an endpoint, by time
             held#<endpoint> / <message>                        its backlog, in order: ids of messages ascend
             dead#<endpoint> / <message>                        its dead letters, in order
             due#<hour>#<shard> / <time>#…                      attempts that are due later than a queue can hold them
@@ -239,8 +240,7 @@ class DeliveryRepository:
             if len(items) >= limit or start is None:
                 break
         items = items[:limit]
-        keys = [(places.of_message(one["message"]), places.of_attempt(endpoint, int(one["attempts"]))) for one in items]
-        last = {item["message"]: item for item in table.get_many(keys)}
+        last = {item["message"]: item for item in table.get_many([_last_call(endpoint, one) for one in items])}
         return [(item, last.get(item["message"])) for item in items]
 
     def replay(
@@ -295,6 +295,12 @@ class DeliveryRepository:
 def _held(delivery: Delivery, item: Item) -> Held:
     due = item.get("next_attempt_at")
     return Held(delivery, Wait(item.get("held_for", Wait.SHARE)), datetime.fromisoformat(due).timestamp() if due else 0)
+
+
+def _last_call(endpoint: EndpointId, item: Item) -> tuple[str, str]:
+    """Where the log has the call that was a delivery's last attempt."""
+    number, claim = int(item["attempts"]), str(item.get("ended_by", ""))
+    return places.of_message(item["message"]), places.of_attempt(endpoint, number, claim)
 
 
 def _next(item: Item, head: Item) -> Delivery:

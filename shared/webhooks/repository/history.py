@@ -10,7 +10,7 @@ from tenant_context.context import TenantContext
 from tenant_context.dynamo import Item, Table, TenantTable
 
 _MOST = 200
-"""Deliveries, and attempts, of a message that are read at once."""
+"""Deliveries, and calls, of a message that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)

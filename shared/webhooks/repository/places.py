@@ -13,9 +13,13 @@ def of_delivery(endpoint: EndpointId | str) -> str:
     return f"delivery#{endpoint}"
 
 
-def of_attempt(endpoint: EndpointId | str, number: int) -> str:
-    """The sort key of an attempt at it."""
-    return f"attempt#{endpoint}#{number:03}"
+def of_attempt(endpoint: EndpointId | str, number: int, claim: str = "") -> str:
+    """The sort key of a call: of which attempt at it, and by whose claim.
+
+    Of one attempt there may be several, as one that was hung up or not seen to its end is made again. Without a claim
+    are those of before 22 November 2026.
+    """
+    return f"attempt#{endpoint}#{number:03}#{claim}" if claim else f"attempt#{endpoint}#{number:03}"
 
 
 def held(endpoint: EndpointId) -> str:

@@ -31,13 +31,23 @@ def stage(failing_since: datetime, now: datetime) -> int:
     return sum(now - failing_since >= one for one in STAGES)
 
 
+def stage_at(failing_since: datetime, stage: int) -> datetime:
+    """When a warning is due."""
+    return failing_since + STAGES[stage - 1]
+
+
+def given_up_at(failing_since: datetime, warned_at: datetime) -> datetime:
+    """When it is time to disable one that has had all its warnings."""
+    return max(failing_since + GIVEN_UP, warned_at + LAST_WARNING)
+
+
 def is_given_up(failing_since: datetime, warned: int, warned_at: datetime | None, now: datetime) -> bool:
     """Whether it is time to disable it: after five days, and half a day after the last warning."""
     if warned < len(STAGES) or warned_at is None:
         return False
-    return now - failing_since >= GIVEN_UP and now - warned_at >= LAST_WARNING
+    return now >= given_up_at(failing_since, warned_at)
 
 
 def ends_at(failing_since: datetime, now: datetime) -> datetime:
-    """When an endpoint that goes on failing is disabled."""
-    return max(failing_since + GIVEN_UP, now + LAST_WARNING)
+    """When an endpoint that goes on failing is disabled, its last warning being given now."""
+    return given_up_at(failing_since, now)

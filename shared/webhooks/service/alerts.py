@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.events.rules.catalogue import ENDPOINT_DISABLED, ENDPOINT_FAILING
 from shared.webhooks.repository.owners import owners
+from shared.webhooks.repository.told import ToldRepository
+from tenant_context.clock import Clock
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
@@ -19,15 +21,21 @@ class Mails(Protocol):
 
 
 class Alerts:
-    """Listens to what the dispatcher says of endpoints; an event that comes twice is mailed twice."""
+    """Listens to what the dispatcher says of endpoints.
 
-    def __init__(self, database: Database, mails: Mails) -> None:
+    An event that comes again is mailed once; twice only where a run died between its mails and their note.
+    """
+
+    def __init__(self, database: Database, told: ToldRepository, mails: Mails, *, clock: Clock) -> None:
         self._database = database
+        self._told = told
         self._mails = mails
+        self._clock = clock
 
-    def hear(self, tenant: TenantContext, kind: str, data: Mapping[str, Any]) -> None:
+    def hear(self, tenant: TenantContext, envelope: Mapping[str, Any]) -> None:
         """Tell every owner, if it is that."""
-        if kind not in {ENDPOINT_FAILING, ENDPOINT_DISABLED}:
+        kind, data = str(envelope["type"]), envelope["data"]
+        if kind not in {ENDPOINT_FAILING, ENDPOINT_DISABLED} or self._told.has(tenant, event := UUID(envelope["id"])):
             return
         values = {
             "endpoint": str(data["id"]),
@@ -40,6 +48,7 @@ class Alerts:
             about = {"name": name, "organization": organization, **values}
             mail = _mail(kind, str(data["reason"]))
             self._mails.send(mail, email, about, request_id=tenant.request_id, tenant=tenant.tenant)
+        self._told.note(tenant, event, self._clock())
 
 
 def _mail(kind: str, reason: str) -> str:

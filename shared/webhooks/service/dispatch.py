@@ -348,7 +348,7 @@ class Dispatch:
                 self._health.delivered(tenant, target)
                 one.end = Ending(State.DELIVERED)
             case Verdict.GONE:
-                self._health.gone(tenant, target)
+                self._health.gone(tenant, target, outcome)
                 one.end = Ending(State.HELD, held_for=Wait.ENDPOINT)
             case Verdict.FAILED:
                 self._health.failed(tenant, target, outcome, one.pass_.probe)

@@ -90,7 +90,7 @@ class Fanout:
         self._observability.seconds("EventLag", _age(envelope["time"], self._clock()))
         if kind.startswith(ENDPOINT_CHANGES):
             self._follow(tenant, _endpoint_of(envelope["subject"]))
-            self._alerts.hear(tenant, kind, envelope["data"])
+            self._alerts.hear(tenant, envelope)
         audience = self._audience(tenant, kind, envelope["subject"])
         body = delivered(envelope)
         [places] = self._precedence.places(tenant, audience.endpoints, [body])

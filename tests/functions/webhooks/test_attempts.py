@@ -124,6 +124,21 @@ def test_each_ends_as_its_claims_holder_says(
     assert (stands(resources, lost)["state"], stands(resources, lost)["claimed_by"]) == ("waiting", "me")
 
 
+def test_each_claims_call_is_in_the_log_once(
+    repository: AttemptRepository, resources: Resources, opened: Open, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    mine = opened(acme, "1-mine")
+    hung_up, answered = Outcome(None, "hung up"), Outcome(500)
+    calls = [(mine, hung_up), (other(mine, name="2-another"), answered)]
+    for one, outcome in [*calls, *calls]:
+        repository.record([Made(one, "https://x.example/", NOW, {}, outcome)])
+    items, _ = TenantTable(Table(resources.table), acme).query(f"message#{mine.delivery.message.id}")
+    found = [(item["attempt"], item["status"], item["error"]) for item in items if "status" in item]
+    assert found == [(1, None, "hung up"), (1, 500, answered.error)]
+    assert len({item["gsi1sk"] for item in items if "status" in item}) == 2
+
+
 def test_more_than_a_call_takes_are_several_calls(
     repository: AttemptRepository, resources: Resources, opened: Open, two_tenants: Tenants
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -194,6 +195,67 @@ def test_owners_are_told_at_stages_and_when_an_endpoint_is_given_up_and_get_all_
     flow(line)
     assert ids(receiver, before) == [one["id"] for one in (*died, *missed)]
     assert health(line, acme, failing) == "ok"
+
+
+class Sandbox(BaseException):
+    """The dispatcher's sandbox is gone."""
+
+
+def fail(line: Line, receiver: Receiver, tenant: TenantContext, *, status: int = 500, hours: int = 0) -> None:
+    """Some time later, an event is refused."""
+    line.forward(hours=hours)
+    receiver.answers.append((status, {}))
+    fan_out(line, launched(tenant))
+    line.dispatch(seconds=3)
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "hours", "mark", "mail"),
+    [
+        (500, (0,), 7, "mark_warned", "webhook-failing"),
+        (500, (0, 7, 18, 48, 37), 13, "give_up", "webhook-disabled"),
+        (410, (), 0, "mark_gone", "webhook-gone"),
+    ],
+)
+def test_what_is_told_again_as_nobody_noted_that_it_was_told_is_the_same_event_and_one_mail(  # noqa: PLR0917
+    line: Line,
+    receiver: Receiver,
+    two_tenants: Tenants,
+    endpoint: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    before: tuple[int, ...],
+    hours: int,
+    mark: str,
+    mail: str,
+) -> None:
+    acme, _ = two_tenants
+    line.endpoint(acme, f"{receiver.url}/owner", "webhook.endpoint_failing", "webhook.endpoint_disabled")
+    line.settle()
+    for some in before:
+        fail(line, receiver, acme, hours=some)
+        line.expect(int(some > 0))
+        line.settle()
+    mailed(line)
+    receiver.received.clear()
+
+    def die(*_: Any, **__: Any) -> None:
+        raise Sandbox
+
+    with monkeypatch.context() as dying:
+        dying.setattr(line.module("webhooks_dispatcher").targets, mark, die)
+        with pytest.raises(Sandbox):
+            fail(line, receiver, acme, status=status, hours=hours)
+    line.restart("webhooks_dispatcher")
+    line.forward(seconds=LEASE.total_seconds() + 10)
+    receiver.answers.append((status, {}))
+    assert line.dispatch(seconds=5) == 1
+    line.expect(2)
+    line.settle()
+    [told] = [json.loads(body) for path, _, body in receiver.received if path == "/owner"]
+    assert (told["data"]["id"], UUID(told["id"]).version) == (endpoint["id"], 7)
+    assert [(kind, to) for kind, to, _ in mailed(line)] == [(mail, "owner@acme.example")]
+    assert health(line, acme, endpoint) == ("failing" if mark == "mark_warned" else "disabled")
 
 
 def test_what_an_owner_missed_while_an_endpoint_was_switched_off_is_replayed_in_order(

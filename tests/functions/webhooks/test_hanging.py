@@ -37,12 +37,17 @@ def test_endpoints_that_hang_without_being_known_for_it_leave_places_to_another_
             lambda: [json.loads(body)["id"] for _, _, body in receiver.received] == [str(calm["id"])], seconds=10
         )
         assert not slow.go.is_set()
-        attempts = [one for envelope in hanging for one in message(line, acme, envelope)["attempts"]]
-        assert any("hung up" in one["error"] for one in attempts)
+        hung_up = {called(one) for one in log(line, acme, hanging) if "hung up" in one["error"]}
+        assert hung_up
         slow.go.set()
         assert becomes(lambda: len({(path, headers["webhook-id"]) for path, headers, _ in slow.received}) == 30)
         assert becomes(lambda: all(delivered(line, acme, envelope) for envelope in hanging))
     slow.close()
+    kept = log(line, acme, hanging)
+    assert hung_up <= {called(one) for one in kept if "hung up" in one["error"]}
+    assert (len([one for one in kept if one["status"] == 200]), {one["attempt"] for one in kept}) == (30, {1})
+    times = {(slow.url + path, sent["webhook-id"], sent["webhook-timestamp"]) for path, sent, _ in slow.received}
+    assert times <= {called(one) for one in kept}  # whatever the receiver may have taken
 
 
 @contextmanager
@@ -62,6 +67,16 @@ def sandboxes(line: Line, count: int, go: threading.Event) -> Iterator[None]:
         over.set()
         for worker in workers:
             worker.join(40)
+
+
+def log(line: Line, tenant: TenantContext, envelopes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of some messages."""
+    return [one for envelope in envelopes for one in message(line, tenant, envelope)["attempts"]]
+
+
+def called(one: dict[str, Any]) -> tuple[str, str, str]:
+    """Which call a line of the log is of."""
+    return one["url"], one["message_id"], one["request_headers"]["webhook-timestamp"]
 
 
 def delivered(line: Line, tenant: TenantContext, envelope: Any) -> bool:

@@ -1,9 +1,11 @@
 """The log of attempts: what it keeps, how it is searched and exported, and what is sent again."""
 
+import base64
 import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -177,6 +179,31 @@ def test_one_message_is_sent_again_and_its_schedule_begins_anew(
     assert [attempt["attempt"] for attempt in message(line, acme, {"id": one})["attempts"]] == [1, 2, 3, 4]
 
 
+def test_calls_of_one_attempt_are_all_listed_and_the_last_one_explains_a_dead_letter(
+    line: Line, receiver: Receiver, two_tenants: Tenants
+) -> None:
+    acme, _ = two_tenants
+    endpoint = hooked(line, receiver, acme)
+    receiver.answers.append((500, {}))
+    [dead] = sent(line, acme, 1)
+    table = TenantTable(Table(line.resources.table), acme)
+    [last] = [one for one in table.query(f"message#{dead}")[0] if one["sk"].startswith("attempt#")]
+    claim, earlier = last["sk"].rpartition("#")[2], str(UUID(int=1))  # of a sandbox that died before it wrote the end
+    at = {"at": "2026-01-01T00:00:00Z", "gsi1sk": f"2026-01-01T00:00:00Z#{dead}#001#{earlier}"}
+    table.put(f"message#{dead}", last["sk"].replace(claim, earlier), {**last, **at, "status": None, "error": "lost"})
+    for query in ("", f"?message={dead}"):
+        assert [(one["attempt"], one["status"]) for one in found(line, acme, endpoint, query)] == [(1, 500), (1, None)]
+    ours = f"webhooks/endpoints/{endpoint}"
+    [page] = [line.api(acme, "GET", f"{ours}/attempts?limit=1").json]
+    rest = line.api(acme, "GET", f"{ours}/attempts?limit=1&cursor={page['next_cursor']}").json
+    assert [one["status"] for one in (*page["items"], *rest["items"])] == [500, None]
+    assert [one["status"] for one in message(line, acme, {"id": dead})["attempts"]] == [None, 500]
+    [letter] = line.api(acme, "GET", f"{ours}/dead-letters").json["items"]
+    assert letter["explanation"] == "Its only attempt failed: The receiver answered 500."
+    forged = base64.urlsafe_b64encode(f"x#{dead}#1#{earlier}#{earlier}".encode()).decode()
+    assert line.api(acme, "GET", f"{ours}/attempts?cursor={forged}").status == 422
+
+
 def test_what_became_of_a_message_at_one_endpoint_is_read_apart(
     line: Line, receiver: Receiver, two_tenants: Tenants
 ) -> None:
@@ -204,9 +231,12 @@ def test_a_page_of_long_answers_is_as_long_as_an_answer_of_a_function_may_be(
     table = TenantTable(Table(line.resources.table), acme)
     [made] = [one for one in table.query(f"message#{first}")[0] if one["sk"].startswith("attempt#")]
     long = {**made, "body": "\x00" * 20_000, "answered": {f"x-{number}": "y" * 1000 for number in range(60)}}
+    claim = made["sk"].rpartition("#")[2]
     for number in range(2, 101):
-        keys = {"attempt": number, "gsi1sk": made["gsi1sk"].replace("#001", f"#{number:03}")}
-        table.put(f"message#{first}", f"attempt#{endpoint}#{number:03}", {**long, **keys})
+        # Every other one as it was kept before claims were named.
+        name = f"{number:03}#{claim}" if number % 2 else f"{number:03}"
+        keys = {"attempt": number, "gsi1sk": made["gsi1sk"].replace(f"#001#{claim}", f"#{name}")}
+        table.put(f"message#{first}", f"attempt#{endpoint}#{name}", {**long, **keys})
     found = list[int]()
     cursor: str | None = ""
     while cursor is not None:

@@ -121,6 +121,33 @@ def told(output: str, metric: str) -> list[float]:
     return [value for text in output.splitlines() if f'"{metric}"' in text for value in json.loads(text)[metric]]
 
 
+def test_how_long_events_have_waited_is_told_whether_or_not_the_bus_answers(
+    line: Line,
+    clone: Clone,
+    two_tenants: Tenants,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def runs() -> float:
+        capsys.readouterr()
+        line.sweep()
+        [seconds] = told(capsys.readouterr().out, "OutboxOldestSeconds")
+        return seconds
+
+    def refuse(*_: object) -> Given:
+        raise AwsError("InternalException", "down", 500)
+
+    acme, globex = two_tenants
+    leave_behind(clone, acme, made(), seconds=90)
+    leave_behind(clone, globex, made(), seconds=400)
+    with monkeypatch.context() as down:
+        down.setattr(Bus, "give", refuse)
+        assert [runs() >= 400 for _ in range(2)] == [True, True]
+    assert waiting(clone) == 2
+    assert runs() >= 400  # this one publishes them
+    assert runs() == 0
+
+
 def large(size: int) -> Event:
     """An event of so many bytes and some."""
     return campaign_event("campaign.updated", name="x" * size)

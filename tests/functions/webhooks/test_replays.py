@@ -104,6 +104,14 @@ def test_at_any_rate_one_comes_after_the_other(
     missed = away.misses(MANY)
     assert watchful.received == []
     away.switch(on=True)
+    came, table = [0], TenantTable(Table(line.resources.table), two_tenants[0])
+    while came[-1] < MANY:
+        looked = utc_now().timestamp()
+        assert line.dispatch(seconds=5)
+        came.append(len(watchful.received))
+        assert came[-1] - came[-2] <= (rate or MANY)
+        [endpoint] = [found for found in [table.get(f"endpoint#{away.endpoint}", "target")] if found]
+        assert endpoint["wake_at"] >= looked + 1  # and so many more after a second at the soonest
     away.flow()
     assert (watchful.ids(), watchful.most) == (ids(missed), 1)
     assert {away.state(one) for one in missed} == {("delivered", None, 1)}

@@ -16,6 +16,7 @@ CLOSED = {
     "loopback": "127.0.0.1",
     "loopback, elsewhere": "127.99.0.1",
     "metadata": "169.254.169.254",
+    "metadata by a public number": "168.63.129.16",
     "container metadata": "169.254.170.2",
     "private 172": "172.31.255.255",
     "protocol assignments": "192.0.0.170",
