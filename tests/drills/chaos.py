@@ -27,6 +27,8 @@ class Chaos:
     calls: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     accepted: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     repeats: int = 0
+    resets: int = 0
+    """Calls that got no byte: on a connection that was kept, the client makes them anew, within the same attempt."""
     taken: int = 0
     """Events that were accepted, each once by path."""
 
@@ -76,7 +78,9 @@ class Chaos:
             if self.calls[path].total() in self.down:
                 return "500"
             kinds = {"200": 760, "500": 100, "503": 4, "302": 60, "reset": 70, "hang": 6}
-            return self.chance.choices(list(kinds), list(kinds.values()))[0]
+            [kind] = self.chance.choices(list(kinds), list(kinds.values()))
+            self.resets += kind == "reset"
+            return kind
 
     def accept(self, path: str, event: str, subject: str) -> None:
         """An event was taken."""
