@@ -376,7 +376,8 @@ def test_every_event_is_delivered_logged_and_in_order_whatever_happens(
     took = time.monotonic() - began
     with capsys.disabled():
         print(  # noqa: T201  the figures are what a drill is for
-            f"\n{mine + theirs} events, {expected} deliveries, {kept} calls in the log of {calls}, {chaos.resets} reset;"
-            f" {crew.crashes.count} crashes of dispatchers, {fanout.crashes.count} of the fan-out; {crew.repeated} repeated"
-            f" messages, {chaos.repeats} duplicates ({rate:.2%}), {took:.0f} s"
+            f"\n{mine + theirs} events, {expected} deliveries, {kept} calls in the log of {calls},"
+            f" {chaos.resets} reset; "
+            f"{crew.crashes.count} crashes of dispatchers, {fanout.crashes.count} of the fan-out; {crew.repeated} "
+            f"repeated messages, {chaos.repeats} duplicates ({rate:.2%}), {took:.0f} s"
         )
