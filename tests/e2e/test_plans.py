@@ -83,8 +83,13 @@ def test_a_key_of_a_change_of_plan_is_for_one_plan(owner: SignedIn) -> None:
         refused = change(plan)
         assert (refused.status, refused.json["errors"][0]["code"]) == (422, "idempotency-key-reused")
     assert change("professional").status == 200
-    shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
-    assert (shown["plan"], shown["next_plan"]) == ("professional", None)
+
+    def shows_it() -> bool:
+        """What is told late of the beginning, under the plan before, is followed by what is told of the change."""
+        shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
+        return (shown["plan"], shown["next_plan"]) == ("professional", None)
+
+    wait_for("the plan", shows_it, seconds=30)
 
 
 def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Stack, owner: SignedIn) -> None:

@@ -185,7 +185,7 @@ def test_the_search_ends_with_its_time(
     acme, _ = two_tenants
     site, _ = add_sensor(database, acme)
     monkeypatch.setattr(RawRepository, "unwritable", lambda *_: [])
-    monkeypatch.setattr("shared.measurements.service._SECONDS", 0)
+    monkeypatch.setattr("shared.measurements.service.processing._SECONDS", 0)
     data = part(sales(site, ["0E-99999"], 100))
     before = database.statements
     with pytest.raises(psycopg.DataError):  # nothing was found that can be written: it comes again

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -83,8 +84,9 @@ class Resources:
         self._sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": str(seconds)})
 
     def done(self, queue: str, record: Mapping[str, Any]) -> None:
-        """Take a message off its queue."""
-        self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=record["receiptHandle"])
+        """Take a message off its queue, unless its time was over and somebody else has it by now."""
+        with suppress(self._sqs.exceptions.ReceiptHandleIsInvalid):
+            self._sqs.delete_message(QueueUrl=queue, ReceiptHandle=record["receiptHandle"])
 
     def remove(self) -> None:
         """Take everything down."""
