@@ -7,7 +7,7 @@ from local.demo.api import wait_for
 from local.demo.tenants import SignedIn, log_in
 from local.stack import Stack
 from tests.e2e.conftest import Reply, newcomer
-from tests.e2e.test_plans import as_operator, as_owner, ask
+from tests.e2e.test_plans import as_operator, as_owner, ask, has_begun
 
 PAGES = {"success_url": "https://a.example/", "cancel_url": "https://a.example/"}
 
@@ -21,18 +21,7 @@ def owner(stack: Stack) -> SignedIn:
 def debtor(stack: Stack, owner: SignedIn) -> SignedIn:
     """An owner whose organization was suspended for its debt."""
     with psycopg.connect(stack.database_admin_url, autocommit=True) as admin:
-
-        def has_begun() -> bool:
-            """On trial, and what is told of a beginning came in, by Stripe and by ourselves: nothing comes behind."""
-            told = admin.execute(
-                "SELECT count(DISTINCT type) FROM billing_events WHERE tenant_id = %s"
-                " AND type IN ('billing.provisioned', 'customer.subscription.created', 'invoice.paid')",
-                (owner.organization,),
-            ).fetchone()
-            shown = ask(owner.api.url, owner.token, "GET", "/api/v1/billing").json
-            return (shown["status"], shown["subscription_status"], told) == ("active", "trialing", (3,))
-
-        wait_for("its subscription at Stripe", has_begun, seconds=90)
+        wait_for("its subscription at Stripe", lambda: has_begun(admin, owner), seconds=90)
         admin.execute(
             "UPDATE tenants SET status = 'suspended', dunning_stage = 'suspended', subscription_status = 'past_due',"
             " status_reason = 'payment failed' WHERE tenant_id = %s",
