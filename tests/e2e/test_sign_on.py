@@ -176,6 +176,7 @@ def test_sso_only_lets_nobody_in_by_password(house: House) -> None:
     refused = house.send("POST", "/api/v1/auth/login", credentials)
     assert (refused.status, refused.json["code"]) == (403, "sso-required")
     came = house.log_in(house.somebody())
+    assert came.status == 200, came.body
     assert house.send("GET", house.where, token=came.json["access_token"]).status == 200
     session = {"refresh_token": came.json["refresh_token"]}
     assert house.send("POST", "/api/v1/auth/refresh", session).status == 200
