@@ -98,6 +98,22 @@ def test_a_large_batch_is_taken_in_pieces(
     assert again(database, acme, batch, known).next_row == 1, "one that is larger than fits goes alone"
 
 
+def test_a_row_that_the_store_does_not_take_keeps_no_other_one_back(
+    database: Database, two_tenants: Tenants, sensor: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The door knows of all that the tables refuse, as far as we know; what it should not know of stays by itself."""
+    acme, _ = two_tenants
+    batch = refuse_all(database, acme, [quarter(0), quarter(1)])
+    known = {"door": Known(sensor, Profile("UTC", 15, Setup()))}
+    ask = RawRepository.unwritable
+    monkeypatch.setattr(RawRepository, "unwritable", lambda *asked: [0, *ask(*asked)])
+    answer = again(database, acme, batch, known)
+    assert (answer.taken, answer.stored, answer.still_refused) == (1, 1, 1)
+    monkeypatch.undo()
+    assert again(database, acme, batch, known).taken == 1
+    assert footfall(database, acme) == (8, 2, 30)
+
+
 def test_receipts_of_a_batch_are_taken_once_their_site_is_there(database: Database, two_tenants: Tenants) -> None:
     acme, globex = two_tenants
     bought = [{"sku": "a", "quantity": "1", "unit_price": "5"}]

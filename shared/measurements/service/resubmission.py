@@ -67,10 +67,11 @@ class Resubmission:
         """Write those of a batch's refused rows that are good by now, as a batch of their own; others stay refused.
 
         From the row `first` of the push on, a thousand and some megabytes at most. Rows that were taken are not taken
-        again. Errors: BatchNotFound, Invalid where the store alone refuses one of them: that is told off by itself.
+        again. Errors: BatchNotFound, Invalid where the store refuses one that it does not know of: sent alone, that is
+        told off.
         """
         found = self._raw.take_refused(tx, batch, first, MOST_ROWS, MOST_BYTES)
-        read = self._read(tx, found.kind, [one.content for one in found.rows])
+        read = self._writable(tx, found.kind, self._read(tx, found.kind, [one.content for one in found.rows]))
         written, outcome, unknown = self._write(tx, found.kind, read) if read.rows else (None, Outcome(0, 0, 0, 0), [])
         gone = {read.rows[place][0] for place in unknown}
         wrong = gone | {one.row for one in read.refused}
@@ -87,6 +88,13 @@ class Resubmission:
             still_refused=len(wrong),
             next_row=found.following,
         )
+
+    def _writable(self, tx: Transaction, kind: str, read: _Read) -> _Read:
+        """Without the rows that PostgreSQL says it does not take."""
+        bad = set(self._raw.unwritable(tx, kind, [msgspec.json.decode(row) for _, row in read.rows]))
+        told = [Refused(read.rows[place][0], "", "poison", CANNOT_BE) for place in sorted(bad)]
+        good = [row for place, row in enumerate(read.rows) if place not in bad]
+        return _Read(good, [*read.refused, *told])
 
     def _write(self, tx: Transaction, kind: str, read: _Read) -> tuple[UUID, Outcome, list[int]]:
         """Rows as a batch; its id, what became of them, and the places of those whose sensor or site is gone."""
