@@ -1,4 +1,4 @@
-"""What happened in the analytics."""
+"""What happened in the stores."""
 
 from uuid import UUID
 
