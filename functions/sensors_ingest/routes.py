@@ -139,8 +139,10 @@ def _take(call: Call[None], door: Door, vendor: str | None) -> Answer:
 def transactions(call: Call[None], door: Door) -> Answer:
     """Push till receipts, as JSON or as CSV of their lines: id, site, time, currency, sku, quantity, unit_price.
 
-    One that undoes another names it: `cancels`, or `returns` where it brings some of it back. What it brings back has
-    quantities with a minus, and it comes to 0 or less; otherwise the row is refused (`gives-nothing-back`).
+    In a CSV whose columns are parted by semicolons decimals may have a comma.
+
+    A receipt that undoes another names it: `cancels`, or `returns` where it brings some of it back. What it brings back
+    has quantities with a minus, and it comes to 0 or less; otherwise the row is refused (`gives-nothing-back`).
 
     A receipt is told by its site, id and time. Pushed again with another amount, currency, link or lines it is
     corrected, and what it said before is kept. With another time it is another receipt, as tills begin their ids anew,

@@ -88,6 +88,24 @@ def test_exports_are_files(places: dict[str, str], wire: Wire) -> None:
     assert [row["footfall"] for row in table.to_struct_array().to_pylist()] == [12.0, None]
 
 
+def test_a_ranking_is_a_file_too(places: dict[str, str], wire: Wire) -> None:
+    path = f"/api/v1/metrics/ranking/export?{SPAN}&within={places['region']}"
+    told = wire.send("GET", path)
+    assert told.headers["content-type"] == "text/csv; charset=utf-8"
+    assert told.headers["content-disposition"] == 'attachment; filename="ranking.csv"'
+    assert told.headers["x-freshness"] == wire.send("GET", f"/api/v1/metrics?{SPAN}").json["freshness"]
+    [row] = csv.DictReader(io.StringIO(told.body.decode(), newline=""))
+    assert (row["rank"], row["place"], row["name"], row["footfall"]) == ("1", places["store"], "Main", "12")
+    assert (row["previous_footfall"], row["change"]) == ("", "")
+    assert 0 < float(row["coverage"]) < 1
+    told = wire.send("GET", f"{path}&format=parquet")
+    assert told.headers["content-type"] == "application/vnd.apache.parquet"
+    table = read_parquet(io.BytesIO(told.body)).read_all()
+    [row] = table.to_struct_array().to_pylist()
+    assert (row["rank"], row["place"], row["footfall"], row["change"]) == (1, places["store"], 12.0, None)
+    assert_problem(wire.send("GET", f"/api/v1/metrics/ranking/export?{SPAN}&limit=5001"), 422)
+
+
 @pytest.mark.parametrize(
     "query",
     [

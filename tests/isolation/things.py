@@ -20,6 +20,7 @@ QUERIES = {
         "metrics",
         "metrics/export",
         "metrics/ranking",
+        "metrics/ranking/export",
         "sites/{site_id}/metrics",
         "sites/{site_id}/metrics/export",
         "sites/{site_id}/transactions",

@@ -1,11 +1,13 @@
 """What happened in the stores."""
 
+from typing import Any
 from uuid import UUID
 
 from functions.analytics.routes.declared import SITE, Analytics, routes
 from functions.analytics.schemas import metrics as wire
-from shared.metrics.model import EVERYBODY
-from shared.metrics.rules.answers import rows
+from shared.metrics.model import EVERYBODY, Head
+from shared.metrics.rules import answers
+from shared.metrics.rules import ranking as rules_ranking
 from shared.metrics.rules.tables import as_csv, as_parquet
 from shared.metrics.service.metrics import Kept, freshness
 from tenant_context.routing import Answer, Call
@@ -45,14 +47,34 @@ def ranking(call: Call[None], analytics: Analytics) -> Answer:
     return _answer(analytics.metrics.ranking(call.tenant, query.ask(), query.after(), query.limit))
 
 
+@routes.read(
+    "/api/v1/metrics/ranking/export",
+    permission="analytics.read",
+    query=wire.RankingExportQuery,
+    types=tuple(_TYPES.values()),
+    tells=_FILE,
+)
+def export_ranking(call: Call[None], analytics: Analytics) -> Answer:
+    """Stores in the order of a metric as a table, in CSV or Parquet: a row for each.
+
+    How fresh it is stands in its headers.
+    """
+    query: wire.RankingExportQuery = call.query
+    told, head = analytics.metrics.ranked(call.tenant, query.ask(), query.after(), query.limit)
+    return _file("ranking", query.format, rules_ranking.rows(told), head)
+
+
 def _export(call: Call[None], analytics: Analytics, place: UUID) -> Answer:
     query: wire.ExportQuery = call.query
     told = analytics.metrics.told(call.tenant, query.ask(place))
-    names, table = rows(told)
-    made = as_csv(names, table) if query.format is wire.Format.CSV else as_parquet(names, table)
-    named = {"content-disposition": f'attachment; filename="metrics.{query.format}"'}
-    fresh = {"x-" + name.replace("_", "-"): at for name, at in freshness(told.head).items() if at is not None}
-    return Answer(made, headers={**named, **fresh}, content_type=_TYPES[query.format])
+    return _file("metrics", query.format, answers.rows(told), told.head)
+
+
+def _file(name: str, form: wire.Format, table: tuple[list[str], list[list[Any]]], head: Head) -> Answer:
+    made = (as_csv if form is wire.Format.CSV else as_parquet)(*table)
+    named = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    fresh = {"x-" + one.replace("_", "-"): at for one, at in freshness(head).items() if at is not None}
+    return Answer(made, headers={**named, **fresh}, content_type=_TYPES[form])
 
 
 @routes.read(

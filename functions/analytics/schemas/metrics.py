@@ -116,6 +116,13 @@ class RankingQuery(In):
         return found
 
 
+class RankingExportQuery(RankingQuery):
+    """The same, as a table: a row for each store, in order; all of them, up to 5,000."""
+
+    limit: Annotated[int, Field(ge=1, le=5_000)] = 5_000
+    format: Format = Format.CSV
+
+
 class Point(Out):
     """One step; `value` is null where nothing was counted, `imputed` where gaps were filled.
 

@@ -60,5 +60,13 @@ def page(
     return {"metric": ask.metric.value, "currency": currency, "items": items, "next_cursor": following}
 
 
+def rows(told: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """A page as a table: a row for each store, what it has and had named by the metric."""
+    metric, currency = told["metric"], told["currency"] or ""
+    names = ["rank", "place", "name", "code", metric, f"previous_{metric}", "change", "currency", "coverage"]
+    said = ("rank", "site", "name", "code", "value", "previous", "change")
+    return names, [[*(item[one] for one in said), currency, item["coverage"]] for item in told["items"]]
+
+
 def _coverage(one: Ranked, expected: float) -> float:
     return round(min(1.0, (one.minutes or 0) / expected), 3) if expected else 0.0

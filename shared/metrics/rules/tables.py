@@ -21,7 +21,7 @@ def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def as_parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """The table as Parquet: `start` is a moment (UTC), metrics are doubles, the rest what it is."""
+    """The table as Parquet: `start` is a moment (UTC), `rank` an integer, metrics are doubles, the rest what it is."""
     # 30 MB of library for one kind of answer: it is loaded by who asks for it.
     from arro3.core import Array, DataType, Table  # noqa: PLC0415
     from arro3.io import write_parquet  # noqa: PLC0415
@@ -30,8 +30,10 @@ def as_parquet(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
         if name == "start":
             moments = [round(datetime.fromisoformat(value).timestamp() * _MICROSECONDS) for value in values]
             return Array(moments, type=DataType.int64()).cast(DataType.timestamp("us", tz="UTC"))
-        if name in {"place", "name", "group", "currency"}:
+        if name in {"place", "name", "code", "group", "currency"}:
             return Array(values, type=DataType.utf8())
+        if name == "rank":
+            return Array(values, type=DataType.int64())
         if name == "imputed":
             return Array(values, type=DataType.bool())
         return Array([None if value is None else float(value) for value in values], type=DataType.float64())

@@ -92,28 +92,33 @@ class Metrics:
 
         Errors: SiteNotFound, RangeOrder, RangeOutside, RangeTooLong, SeveralCurrencies.
         """
-        ranges.check_range(Range(ask.start, ask.end, Granularity.DAY))
-        first, last = ask.start.date() - _ROUND, ask.end.date() + _ROUND
-        spans = [(first - (last - first), last)]
+        spans = _days_ranked(ask)
         head, now = self._heads.head(tenant, ask.within, spans), ranges.quarter_of(self._clock())
         body, level = self._answers(
             tenant,
             _digest((ask, after, limit)),
             _short(_version(head, spans, now)),
-            lambda: self._ranked(tenant, ask, head, after, limit, now),
+            lambda: msgspec.json.encode(self._ranked(tenant, ask, head, after, limit, now)),
             heavy=True,
         )
         return Kept(_with_freshness(body, head), level)
 
+    def ranked(
+        self, tenant: TenantContext, ask: RankAsk, after: After | None, limit: int
+    ) -> tuple[dict[str, Any], Head]:
+        """The same for an export, which is made anew each time, and what it is of. Errors: as for `ranking`."""
+        head = self._heads.head(tenant, ask.within, _days_ranked(ask))
+        return self._ranked(tenant, ask, head, after, limit, ranges.quarter_of(self._clock())), head
+
     def _ranked(
         self, tenant: TenantContext, ask: RankAsk, head: Head, after: After | None, limit: int, now: datetime
-    ) -> bytes:
+    ) -> dict[str, Any]:
         days = ranges.whole_days(ask.start, ask.end, head.time_zone)
         found, currency = self._ranking.ranked(tenant, ask, days, after, limit + 1)
         expected = self._reading.expected(tenant, {one.id: one.time_zone for one in found[:limit]}, days, now)
         told = page(ask, found, limit, currency, expected)
         span = {"first_day": days[0], "last_day": days[1] - timedelta(days=1), "time_zone": head.time_zone}
-        return msgspec.json.encode({**span, **told})
+        return {**span, **told}
 
     def _head(self, tenant: TenantContext, ask: Ask) -> tuple[Head, list[tuple[date, date]]]:
         ranges.check_range(ask.span)
@@ -141,6 +146,13 @@ def _days_asked(ask: Ask) -> list[tuple[date, date]]:
         before = ranges.before(steps, span, ask.compare, "UTC")
         spans.append((before[0].first - margin - 2 * _EDGE[span.granularity], before[-1].last + margin))
     return ranges.merged(spans)
+
+
+def _days_ranked(ask: RankAsk) -> list[tuple[date, date]]:
+    """The same of a ranking, whose stores each have a calendar. Errors: RangeOrder, RangeOutside, RangeTooLong."""
+    ranges.check_range(Range(ask.start, ask.end, Granularity.DAY))
+    first, last = ask.start.date() - _ROUND, ask.end.date() + _ROUND
+    return [(first - (last - first), last)]
 
 
 _EDGE = {"15m": _ROUND, "hour": _ROUND, "day": _ROUND, "week": timedelta(days=9), "month": timedelta(days=64)}

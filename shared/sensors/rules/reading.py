@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ _HEADER = 10_000
 """Characters in which a header's delimiter is looked for."""
 _COUNT_COLUMNS = frozenset({"sensor", "start", "end", "entries", "exits"})
 _LINE_COLUMNS = ("sku", "quantity", "unit_price")
+_DECIMALS = frozenset({"quantity", "unit_price"})
+_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _LINKS = ("cancels", "returns")
 _HEAD = ("id", "site", "time", "currency", *_LINKS)
 _SALE_COLUMNS = frozenset({"id", "site", "time", "currency", *_LINE_COLUMNS})
@@ -149,7 +152,8 @@ def read_transactions_csv(raw: bytes, *, is_first: bool = True) -> Sorted[Transa
 
     Lines of one id and site make one receipt; its total is theirs, its time the first line's. A line that repeats
     another of its receipt to the letter is a duplicate. A line that cannot be read refuses its whole receipt, which
-    would have another total without it. Rows are counted by line.
+    would have another total without it. Rows are counted by line. Where semicolons part the columns, decimals may have
+    a comma.
     """
     sorted_rows: Sorted[TransactionRow] = Sorted()
     receipts: dict[tuple[str, str], _Receipt] = {}
@@ -175,6 +179,9 @@ def read_transactions_csv(raw: bytes, *, is_first: bool = True) -> Sorted[Transa
 
 def _line(index: int, row: Mapping[str, str]) -> LineRow | Refused:
     content = {name: row.get(name) for name in _LINE_COLUMNS}
+    for name in sorted(_DECIMALS):
+        if "_" in (said := content[name] or "") or not said.isascii():  # which are numbers to Python
+            return Refused(index, name, "invalid", "must be a decimal number", content)
     try:
         line = msgspec.convert(content, LineRow, strict=False)
     except msgspec.ValidationError as error:
@@ -234,7 +241,17 @@ def _csv_rows(raw: bytes, needed: frozenset[str], limit: int, *, is_first: bool)
             _check_length(count, limit)
             if is_first and count == 1 and needed <= {str(value).strip() for value in row.values()}:
                 raise UnreadableCsv("The CSV has two header lines; keep one.")
-            yield {name.strip(): value.strip() for name, value in row.items() if name is not None and value is not None}
+            read = {
+                name.strip(): value.strip() for name, value in row.items() if name is not None and value is not None
+            }
+            yield _with_points(read) if delimiter == ";" else read
     except csv.Error as error:
         raise UnreadableCsv(f"Line {reader.line_num} of the CSV cannot be read: {error}.") from error
     _check_length(count, limit)
+
+
+def _with_points(row: dict[str, str]) -> dict[str, str]:
+    return {
+        name: value.replace(",", ".") if name in _DECIMALS and _COMMA.fullmatch(value) else value
+        for name, value in row.items()
+    }

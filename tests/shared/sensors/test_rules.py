@@ -218,11 +218,23 @@ def test_lines_of_a_csv_make_receipts() -> None:
     assert (str(receipt.total), [line.sku for line in receipt.lines]) == ("11.00", ["tea", "mug"])
 
 
+def test_decimals_may_have_a_comma_where_semicolons_part_the_columns() -> None:
+    head = "flagship;2026-03-02T09:00:00Z;EUR"
+    raw = "id;site;time;currency;sku;quantity;unit_price\n" + f"t-1;{head};a,1;0,5;3,90\nt-2;{head};b;1;1.234,50\n"
+    found = rules.read_transactions_csv(raw.encode())
+    ((_, receipt),) = found.taken
+    assert (str(receipt.total), receipt.lines[0].sku) == ("1.950", "a,1")
+    assert [(one.row, one.field, one.code) for one in rules.refusals(found)] == [(1, "unit_price", "invalid")]
+    raw = f'id,site,time,currency,sku,quantity,unit_price\nt-1,{head.replace(";", ",")},a,"0,5",3.90\n'
+    assert not rules.read_transactions_csv(raw.encode()).taken
+
+
 @pytest.mark.parametrize(
     ("line", "field", "code"),
     [
         ("mug,x,5.00", "quantity", "invalid"), ("mug,2", "unit_price", "invalid"), (",2,5.00", "sku", "invalid"),
         ("mug,1e99,5.00", "quantity", "amount"), ("mug,2,0.00001", "unit_price", "too-fine"),
+        ("mug,1_000,5.00", "quantity", "invalid"), ("mug,2,\u0665.00", "unit_price", "invalid"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("place", range(3))
