@@ -1,4 +1,4 @@
-"""Webhooks of a quiet tenant, from their fan-out to the receiver: alone, beside a crowd, beside receivers that hang."""
+"""Webhooks of a quiet tenant, from their fan-out to the receiver: alone, beside others, beside receivers that hang."""
 
 import asyncio
 import os
@@ -46,7 +46,9 @@ _HANGING = 5
 """Endpoints of the noisy tenant that hang, for each of its events."""
 _SLOW_EVENTS_S = 0.2
 """Between events of the tenant whose receivers hang."""
-_ALONE, _CROWD, _HANGS = "alone", "beside a crowd", "beside hanging receivers"
+_BUSY_S = 0.04
+"""Between events of a busy tenant."""
+_ALONE, _BUSY, _CROWD, _HANGS = "alone", "beside a busy tenant", "beside a crowd", "beside hanging receivers"
 
 
 def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
@@ -59,6 +61,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         turns = {}
         for name, about, pause in (
             (_ALONE, "nobody else", None),
+            (_BUSY, f"{1 / _BUSY_S:.0f} events of a tenant a second, which is what two cores have room for", _BUSY_S),
             (_CROWD, "a tenant's events as fast as a fan-out takes them", 0.0),
             (_HANGS, f"{_HANGING} endpoints of a tenant hang for 30 s, for five events a second", _SLOW_EVENTS_S),
         ):
