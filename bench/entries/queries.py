@@ -33,6 +33,9 @@ _PER_STORE = 2
 _AT_ONCE = 2
 """Months that are made at once."""
 _MOST_RATIO, _MOST_MS = 1.5, 20
+_BY_STORES = (
+    "stores grow with rows: each of their sensors is asked when it was in service, a ranking reads all their days"
+)
 _COLUMNS = (
     Column("median_ms", "median ms", 2),
     Column("p95_ms", "p95 ms", 2),
@@ -221,20 +224,30 @@ def _asked(module: ModuleType, kept: Answers, ask: Callable[[], dict[str, Any]],
 
 
 def _goals(rows: list[Row], sizes: tuple[int, ...]) -> list[Goal]:
-    took = {row.name: row.median("p95_ms") for row in rows}
+    took = {row.name: row for row in rows}
     goals = []
     for name in dict.fromkeys(
         row.name.rpartition(f", {sizes[0]:,}")[0] for row in rows if f", {sizes[0]:,}," in row.name
     ):
         first, last = (took[f"{name}, {size:,}, worked out"] for size in (sizes[0], sizes[-1]))
+        ratio, longest = last.median("p95_ms") / first.median("p95_ms"), last.median("p95_ms")
         goals.append(
             Goal(
                 f"{name}: p95 flat from {sizes[0]:,} to {sizes[-1]:,} rows, {_MOST_RATIO} times at most",
-                f"{last / first:.2f}",
-                last / first <= _MOST_RATIO,
+                f"{ratio:.2f}",
+                ratio <= _MOST_RATIO,
+                "" if ratio <= _MOST_RATIO else _BY_STORES,
             )
         )
-        goals.append(Goal(f"{name}: p95 under {_MOST_MS} ms", f"{last:.1f} ms", last < _MOST_MS))
+        middle = f"of a median of {last.median('median_ms'):.1f} ms"
+        goals.append(
+            Goal(
+                f"{name}: p95 under {_MOST_MS} ms",
+                f"{longest:.1f} ms",
+                longest < _MOST_MS,
+                "" if longest < _MOST_MS else middle,
+            )
+        )
     return goals
 
 

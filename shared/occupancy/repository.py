@@ -95,17 +95,21 @@ _TODAY: LiteralString = f"""{_SPANS}, service AS MATERIALIZED (
         JOIN sensors n ON n.tenant_id = %(tenant)s AND n.id = v.sensor_id
         CROSS JOIN LATERAL (VALUES (CASE WHEN NOT app.zone_alone(n.kind, v.zone_id) THEN v.site_id END),
                                    (v.zone_id)) p (id)
+    ), told AS MATERIALIZED (
+        SELECT s.id, s.start, n.* FROM spans s CROSS JOIN LATERAL (
+            SELECT coalesce(sum(f.entries), 0)::bigint AS entries, coalesce(sum(f.exits), 0)::bigint AS exits,
+                   coalesce(sum(f.minutes), 0)::bigint AS minutes, max(f.bucket) + interval '15 minutes' AS until
+            FROM footfall_15m f
+            WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.start AND f.bucket < %(now)s) n
+    ), served AS MATERIALIZED (
+        SELECT t.id, sum(extract(epoch FROM least(coalesce(v.until, t.until), t.until) - greatest(v.since, t.start)))
+                     AS seconds
+        FROM told t JOIN service v ON v.id = t.id
+        WHERE v.since < t.until AND coalesce(v.until, t.until) > t.start GROUP BY 1
     )
-    SELECT s.id, n.entries, n.exits, n.minutes, coalesce((
-               SELECT sum(extract(epoch FROM least(coalesce(v.until, n.until), n.until) - greatest(v.since, s.start)))
-               FROM service v
-               WHERE v.id = s.id AND v.since < n.until AND coalesce(v.until, n.until) > s.start), 0)::float8 / 60,
+    SELECT s.id, n.entries, n.exits, n.minutes, coalesce(v.seconds, 0)::float8 / 60,
            n.until - interval '15 minutes', b.days
-    FROM spans s CROSS JOIN LATERAL (
-        SELECT coalesce(sum(f.entries), 0)::bigint AS entries, coalesce(sum(f.exits), 0)::bigint AS exits,
-               coalesce(sum(f.minutes), 0)::bigint AS minutes, max(f.bucket) + interval '15 minutes' AS until
-        FROM footfall_15m f
-        WHERE f.tenant_id = %(tenant)s AND f.site_id = s.id AND f.bucket >= s.start AND f.bucket < %(now)s) n
+    FROM spans s JOIN told n ON n.id = s.id LEFT JOIN served v ON v.id = s.id
     CROSS JOIN LATERAL ({_LEARNT}) b"""
 _COUNTED: LiteralString = """
     SELECT coalesce((SELECT sum(f.minutes) FROM footfall_15m f

@@ -17,14 +17,15 @@ from tenant_context.context import TenantContext
 from tenant_context.postgres import Database
 
 # `OFFSET 0` has each place's time read from the index, whatever the planner makes of how many there are: an
-# answer costs what it tells of, and not what the place has.
+# answer costs what it tells of, and not what the place has. Whose sensor it is, is looked up in the parameters: a join
+# with them compared every sensor with every store, as no plan knows beforehand how many they are.
 _SERVICE: LiteralString = """
     'service', (SELECT coalesce(json_agg(json_build_array(key, time_zone, since, until, lines, longest)), '[]') FROM (
-        SELECT m.key, s.time_zone, greatest(v.since, %(low)s) AS since, least(v.until, %(high)s) AS until,
+        SELECT (%(keys)s::uuid[])[array_position(%(members)s::uuid[], v.member)] AS key, s.time_zone,
+               greatest(v.since, %(low)s) AS since, least(v.until, %(high)s) AS until,
                count(*) AS lines, max(v.interval_minutes) AS longest
-        FROM members m
-        JOIN app.in_service(%(tenant)s, %(stores)s::uuid[], %(zones)s::uuid[]) v
-          ON m.member = CASE WHEN %(by_zone)s THEN v.zone_id ELSE v.site_id END
+        FROM (SELECT *, CASE WHEN %(by_zone)s THEN zone_id ELSE site_id END AS member
+              FROM app.in_service(%(tenant)s, %(stores)s::uuid[], %(zones)s::uuid[])) v
         JOIN sites s ON s.tenant_id = %(tenant)s AND s.id = v.site_id
         WHERE v.since < %(high)s AND coalesce(v.until, %(high)s) > %(low)s
         GROUP BY 1, 2, 3, 4) service)"""
