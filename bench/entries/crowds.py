@@ -61,7 +61,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         turns = {}
         for name, about, pause in (
             (_ALONE, "nobody else", None),
-            (_BUSY, f"{1 / _BUSY_S:.0f} events of a tenant a second, which is what two cores have room for", _BUSY_S),
+            (_BUSY, f"{1 / _BUSY_S:.0f} events of a tenant a second at most", _BUSY_S),
             (_CROWD, "a tenant's events as fast as a fan-out takes them", 0.0),
             (_HANGS, f"{_HANGING} endpoints of a tenant hang for 30 s, for five events a second", _SLOW_EVENTS_S),
         ):

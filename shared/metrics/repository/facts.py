@@ -153,7 +153,7 @@ class _Rows(msgspec.Struct):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """Whose rollups: each key with its members, which are stores, or zones where `by_zone`."""
+    """Whose rollups: each key with its members, which are stores, or zones where `by_zone`; a member has one key."""
 
     members: Sequence[tuple[UUID, UUID]]
     by_zone: bool = False
