@@ -96,7 +96,13 @@ class Cloud:
         return True
 
     def start(self) -> bool:
-        """Start unless running; whether it was started. What a killed endpoint left behind is cleared away."""
+        """Start unless running; whether it was started. What a killed endpoint left behind is cleared away.
+
+        One that went down while it was deployed to for the first time begins anew: it may believe in a step of the
+        deploy, such as the migrations, that nobody ran.
+        """
+        if self._unfinished.exists() and not (self.server.process() and self._answers()):
+            self.begin_anew()
         if self.server.process() is None:
             # An orderly stop takes the pid file away.
             if self.server.pid_file.exists():
@@ -104,6 +110,28 @@ class Cloud:
             shutil.rmtree(self._temporary, ignore_errors=True)
         self._temporary.mkdir(parents=True, exist_ok=True)
         return self.server.start()
+
+    def begin_anew(self) -> None:
+        """Stop, and forget everything; what was kept of it stays beside, until the next time."""
+        state = self._instance.state / "aws"
+        if state.exists() or self._unfinished.exists():
+            self.server.stop()
+            kept = self._instance.state / "aws.before"
+            shutil.rmtree(kept, ignore_errors=True)
+            if state.exists():
+                state.rename(kept)
+
+    @property
+    def _unfinished(self) -> Path:
+        return self._instance.state / "aws.unfinished"
+
+    def begin_first_deploy(self) -> None:
+        """Nothing was ever deployed to the end here."""
+        self._unfinished.touch()
+
+    def end_first_deploy(self) -> None:
+        """All of it was."""
+        self._unfinished.unlink(missing_ok=True)
 
     @property
     def _killed(self) -> Path:

@@ -80,7 +80,11 @@ class Deployment:
                 notes.skip("nothing changed")
                 return False
             self._log.write_text("")
-            notes.text = "changed" if self.deployed() else "new"
+            if self.deployed() is None:
+                self.cloud.begin_first_deploy()
+                notes.text = "new"
+            else:
+                notes.text = "changed"
             aside = self.instance.state / "s3.aside"
             if self.cloud.was_killed or self._parameter(_BOOTSTRAPPED) is None:
                 orphans.set_aside(self.cloud, aside)
@@ -93,6 +97,7 @@ class Deployment:
             self.cloud.forget_kill()
             ssm = self.cloud.client("ssm")
             ssm.put_parameter(Name=MARK, Value=digest, Type="String", Overwrite=True)
+            self.cloud.end_first_deploy()
         return True
 
     def digest(self) -> str:

@@ -5,7 +5,6 @@
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,7 +152,7 @@ def _start(instance: Instance, progress: Progress, app: App, *, deploy: bool) ->
     with progress.step("Install the AWS endpoint") as notes:
         if not servers.cloud.prepare():
             notes.skip("there already")
-    _start_servers(instance, servers, progress)
+    _start_servers(servers, progress)
     stack = _describe(instance, servers, deployed=False)
     with progress.step("Hand over secrets"):
         _hand_over(instance, servers, stack)
@@ -183,13 +182,13 @@ def _servers(instance: Instance) -> Servers:
     return Servers.of(instance, choose(instance, running), secrets)
 
 
-def _start_servers(instance: Instance, servers: Servers, progress: Progress) -> None:
+def _start_servers(servers: Servers, progress: Progress) -> None:
     fresh = not servers.database.exists
     with progress.step("Start PostgreSQL") as notes:
         if not servers.database.start():
             notes.skip("running")
-    if fresh:
-        _set_aside(instance, servers)
+    if fresh:  # an endpoint beside it believes in a migrated one
+        servers.cloud.begin_anew()
     for title, server in (
         ("Stripe stand-in", servers.stripe),
         ("webhook receiver", servers.receiver),
@@ -201,16 +200,6 @@ def _start_servers(instance: Instance, servers: Servers, progress: Progress) -> 
     with progress.step("Start the AWS endpoint") as notes:
         if not servers.cloud.start():
             notes.skip("running")
-
-
-def _set_aside(instance: Instance, servers: Servers) -> None:
-    """A new database beside an endpoint that believes in a migrated one: the endpoint begins anew as well."""
-    state = instance.state / "aws"
-    if state.exists():
-        servers.cloud.server.stop()
-        kept = instance.state / "aws.before"
-        shutil.rmtree(kept, ignore_errors=True)
-        state.rename(kept)
 
 
 def _describe(instance: Instance, servers: Servers, *, deployed: bool) -> Stack:

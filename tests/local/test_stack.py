@@ -5,16 +5,19 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from infra.vocabulary import Secret
 from local import stack
-from local.deploy import App
+from local.cloud import Cloud
+from local.deploy import MARK, App
 from local.errors import LocalError
 from local.instance import Instance
 from local.stack import Stack
@@ -93,6 +96,25 @@ def test_an_endpoint_killed_later_goes_on_from_what_it_saved_last(running: Stack
     kill(stack.start(running.instance, app=app))
     again = stack.start(running.instance, app=app)
     assert (again.deployed, hello(again)) == (False, "hello")
+
+
+def test_what_an_endpoint_believes_of_a_first_deploy_that_did_not_end_is_forgotten(running: Stack, app: App) -> None:
+    """It may have taken a step for done that nobody did: it went down with whoever was to do it."""
+    running.client("ssm").delete_parameter(Name=MARK)
+
+    def ends_here(_: Cloud) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stack.start(running.instance, app=replace(app, afterwards=ends_here))
+    running.client("ssm").put_parameter(Name="/half", Value="done", Type="String")
+    stack.stop(running.instance)
+    again = stack.start(running.instance, app=app)
+    assert (again.deployed, hello(again)) == (True, "hello")
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        again.client("ssm").get_parameter(Name="/half")
+    stack.stop(again.instance)
+    assert not stack.start(again.instance, app=app).deployed, "one that ended is believed"
 
 
 def test_what_the_endpoint_drops_from_templates_is_set(running: Stack) -> None:
