@@ -59,7 +59,7 @@ class Database:
         self._instance = instance
         self._secrets = secrets
         self.port = port
-        self.data = instance.state / "postgres"
+        self.data = (instance.state / "postgres").resolve()
         self.user = SYSTEM_USER if os.geteuid() == 0 else None
         settings = {"port": str(port), **_SETTINGS, **({} if instance.durable else _FAST)}
         command = [str(PROGRAMS / "postgres"), "-D", str(self.data)]

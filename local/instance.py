@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local import in_memory
 from local.errors import LocalError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +70,8 @@ class Instance:
         """Make the folders; only their owner may look into what holds secrets."""
         for folder in (self.folder, self.logs, self.pids, self.state):
             folder.mkdir(parents=True, exist_ok=True)
+        if not self.durable:
+            in_memory.place(self.state / "postgres")
 
     @contextmanager
     def lock(self, *, wait: bool = False) -> Iterator[None]:
