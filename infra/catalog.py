@@ -249,7 +249,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     ),
     Function(
         name="scheduled_refreshes",
-        purpose="Plans the timed work: one work item per tenant, so that a slow tenant delays no other.",
+        purpose="Plans the timed work: an item for each tenant with some, so that a slow tenant delays no other.",
         triggers=(Schedule(minutes=15, local_minutes=1),),
         reach=Reach.DATABASE,
         timeout_s=60,

@@ -1,1 +1,1 @@
-"""Starts timed work: one work item for each tenant and job."""
+"""Starts timed work: one work item for each job and each tenant for which it has something to do."""

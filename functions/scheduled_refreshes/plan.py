@@ -1,6 +1,7 @@
-"""Which work a call of the schedule starts: every tenant's refresh, and once a day what is done daily."""
+"""Which work a call of the schedule starts: of tenants for which there is some, and once a day what is done daily."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,12 @@ from tenant_context.states import Need
 
 _AT_ONCE = 10
 """Tenants a call to SQS; how far a run came is known to that many."""
+_IF_DUE = {Job.REFRESH_PERFORMANCE, Job.QUALITY, Job.WATCH}
+"""Work of which it is known which tenants have some."""
+_IF_DUE_OR_EACH_HOUR = {Job.USAGE, Job.LIFE}
+"""The same, but it mends too what left no trace here, such as a grant that ended: each hour it is for everybody."""
+_FIRST_OF_HOUR = 15
+"""Minutes in which an hour's first run begins."""
 
 
 class Plan:
@@ -50,12 +57,17 @@ class Plan:
                     continue
                 if job is Job.HOUSEKEEPING:
                     self._repository.ensure_months(now)
-                started += self._start(job, lease, run)
+                started += self._start(job, lease, run, now)
         return started
 
-    def _start(self, job: Job, lease: Lease, run: str) -> int:
+    def _tenants(self, job: Job, after: UUID | None, now: datetime) -> Iterator[list[UUID]]:
+        if job in _IF_DUE or (job in _IF_DUE_OR_EACH_HOUR and now.minute >= _FIRST_OF_HOUR):
+            return self._repository.due(job, now, after)
+        return self._repository.tenants(after, need=NEEDS.get(job, Need.TIMED))
+
+    def _start(self, job: Job, lease: Lease, run: str, now: datetime) -> int:
         started = 0
-        for page in self._repository.tenants(UUID(lease.mark) if lease.mark else None, need=NEEDS.get(job, Need.TIMED)):
+        for page in self._tenants(job, UUID(lease.mark) if lease.mark else None, now):
             waiting = iter(page)
             while tenants := list(islice(waiting, _AT_ONCE)):
                 self._work.start(job, tenants, run)

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from shared.jobs.errors import RunNotFound
-from shared.jobs.model import Job
+from shared.jobs.model import NEEDS, Job
 from tenant_context.context import TenantContext
 from tenant_context.postgres import Database, Transaction
 from tenant_context.states import Need, permitting
@@ -16,6 +16,7 @@ from tenant_context.states import Need, permitting
 _PAGE = 500
 
 _TENANTS: LiteralString = "SELECT tenant_id FROM app.tenants_in(%s, %s, %s)"
+_DUE: LiteralString = "SELECT tenant_id FROM app.tenants_due(%s, %s, %s, %s, %s)"
 
 # A worker may be done before the transaction that queued the run has committed: whoever is first adds the row.
 _INSERT: LiteralString = """
@@ -111,6 +112,13 @@ class JobRepository:
         """The ids of tenants whose state permits it, in order and page by page, or those after one."""
         states = list(permitting(need))
         while rows := self._database.door(_TENANTS, (states, after, _PAGE)):
+            yield [row[0] for row in rows]
+            after = rows[-1][0]
+
+    def due(self, job: Job, now: datetime, after: UUID | None = None) -> Iterator[list[UUID]]:
+        """The same of those for which a job has something to do, in a state that permits it."""
+        states = list(permitting(NEEDS.get(job, Need.TIMED)))
+        while rows := self._database.door(_DUE, (job, now, states, after, _PAGE)):
             yield [row[0] for row in rows]
             after = rows[-1][0]
 

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import product
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg import sql
 
 from functions.scheduled_refreshes.plan import Plan
 from infra import catalog
@@ -114,16 +116,32 @@ def timed(servers: Stack, database: Database) -> Iterator[Timed]:
     made.remove()
 
 
+# What each job has something to do for; of an active tenant that was not touched lately.
+_WORK: tuple[LiteralString, ...] = (
+    (
+        "INSERT INTO tenants (tenant_id, slug, name, status, status_since, created_at, updated_at)"
+        " VALUES (%(id)s, %(slug)s, 'T', 'active', %(now)s::timestamptz - interval '2 hours', %(now)s, %(now)s)"
+    ),
+    (
+        "INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, starts_at, created_by, created_at,"
+        " updated_at) VALUES (%(id)s, %(id)s, 'C', 'in_store', 'active', 1, 'EUR', %(now)s, %(id)s, %(now)s, %(now)s)"
+    ),
+    "INSERT INTO quality_days (tenant_id, sensor_id, day, touched_at) VALUES (%(id)s, %(id)s, %(now)s, %(now)s)",
+    (
+        "INSERT INTO occupancy_limits (tenant_id, site_id, capacity, clear_at, updated_at)"
+        " VALUES (%(id)s, %(id)s, 10, 5, %(now)s)"
+    ),
+)
+
+
 @pytest.fixture
 def tenants(clone: Clone) -> list[UUID]:
+    """Tenants for which every job has something to do."""
     made = [uuid7() for _ in range(TENANTS)]
     with clone.connect() as admin:
-        for tenant in made:
-            admin.execute(
-                "INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at)"
-                " VALUES (%s, %s, 'T', now(), now())",
-                (tenant, f"t-{tenant.hex[-12:]}"),
-            )
+        admin.execute("SET session_replication_role = replica")  # their sites and sensors are nobody's here
+        for tenant, statement in product(made, _WORK):
+            admin.execute(statement, {"id": tenant, "slug": f"t-{tenant.hex[-12:]}", "now": NOON})
     return sorted(made)
 
 
@@ -148,6 +166,31 @@ def test_a_call_starts_every_tenants_work_and_the_first_of_the_day_what_is_daily
     timed.now += timedelta(minutes=15)
     assert timed.call({"slot": "2026-03-02T12:15:00Z"}) == len(EACH_TIME) * TENANTS
     assert timed.queued() == each_once(tenants, *EACH_TIME)
+
+
+def test_who_has_nothing_to_be_done_is_left_alone_but_once_an_hour(
+    timed: Timed, tenants: list[UUID], clone: Clone
+) -> None:
+    """What the tenants have is taken from them; what is for everybody once an hour mends what left no trace."""
+    tidied = tenants[: TENANTS - 1]
+    with clone.connect() as admin:
+        for table in ("campaigns", "quality_days", "occupancy_limits"):
+            admin.execute(sql.SQL("DELETE FROM {} WHERE tenant_id = ANY (%s)").format(sql.Identifier(table)), (tidied,))
+        admin.execute("UPDATE tenants SET status_since = status_since - interval '1 day'")
+        admin.execute(
+            "INSERT INTO usage_events (tenant_id, source, id, meter, at, quantity, received_at)"
+            " SELECT unnest(%s::uuid[]), 'storage', '2026-03-02', 'storage', %s, 0, %s",
+            (tidied, NOON, NOON),
+        )
+    timed.call()
+    timed.queued()
+    timed.now += timedelta(minutes=15)
+    timed.call({"slot": "2026-03-02T12:15:00Z"})
+    busy = (Job.REFRESH_PERFORMANCE, Job.QUALITY, Job.WATCH)
+    assert timed.queued() == each_once(tenants[-1:], Job.USAGE, *busy)
+    timed.now += timedelta(minutes=45)
+    timed.call({"slot": "2026-03-02T13:00:00Z"})
+    assert timed.queued() == each_once(tenants, Job.USAGE, Job.LIFE) + each_once(tenants[-1:], *busy)
 
 
 def test_a_call_that_comes_twice_starts_the_work_once(timed: Timed, tenants: list[UUID]) -> None:

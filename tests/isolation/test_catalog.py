@@ -9,7 +9,9 @@ from tests.isolation.tables import ACME, NOW, UNGRANTED, World
 
 POLICY = "(tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid)"
 DOOR_TABLES = {"tenants", "users", "memberships", "outbox", "roles", "identity_providers", "domains", "erasures",
-               "custom_domains", "tenant_branding", "inbox", "sites", "site_tree"}  # fmt: skip
+               "custom_domains", "tenant_branding", "inbox", "sites", "site_tree", "campaigns", "quality_days",
+               "sensor_beats", "occupancy_limits", "alert_rules", "usage_events", "usage_hourly",
+               "usage_pushes"}  # fmt: skip
 """What the reviewed functions may read, in the columns they need."""
 OWN_POLICIES = {"users": {"fellow_members", "oneself", "own_row", "door", "leaving"}}
 WITHOUT_TENANT = {"tenants_slug_key", "users_email_key", "users_pkey", "domains_verified", "custom_domains_verified"}
@@ -29,6 +31,7 @@ REVIEWED = {
     "find_sites": "rmap_door",
     "tenants_at_work": "rmap_door",
     "tenants_in": "rmap_door",
+    "tenants_due": "rmap_door",
     "tenants_with_waiting_events": "rmap_door",
     "operations": "rmap_door",
     "inbox_entries": "rmap_door",
@@ -193,6 +196,7 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
             "slug",
             "sso_only",
             "status",
+            "status_since",
             "tenant_id",
         ],
         "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
@@ -214,6 +218,15 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
         "memberships": ["created_at", "role", "tenant_id", "user_id"],
         "outbox": ["created_at", "published_at", "tenant_id"],
         "erasures": ["finished_at", "tenant_id"],
+        # Whether a tenant has timed work.
+        "campaigns": ["starts_at", "status", "tenant_id"],
+        "quality_days": ["tenant_id"],
+        "sensor_beats": ["tenant_id"],
+        "occupancy_limits": ["tenant_id"],
+        "alert_rules": ["enabled", "tenant_id"],
+        "usage_events": ["id", "source", "tenant_id"],
+        "usage_hourly": ["planned", "quantity", "tenant_id"],
+        "usage_pushes": ["state", "tenant_id"],
         "sites": ["code", "id", "kind", "metadata", "position", "sort_name", "tenant_id", "words"],
         "site_tree": ["kind", "parent_id", "site_id", "tenant_id"],
         # What was posted and what became of it, and no body.

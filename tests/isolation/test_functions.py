@@ -34,6 +34,7 @@ DOORS = {
     "provider_place": "asked before a tenant is known: the organization that owns a mail domain",
     "tenants_at_work": "timed work: ids alone",
     "tenants_in": "the same",
+    "tenants_due": "the same",
     "tenants_with_waiting_events": "the same",
     "tenants_to_erase": "the same",
     "place_at": "names and looks, by a slug or a verified domain: public, and no id",
@@ -103,6 +104,7 @@ def test_timed_work_learns_ids_alone(world: World) -> None:
         ask: Any = world.admin.execute
         for query in (
             "SELECT * FROM app.tenants_in('{acme,globex}', NULL, 10)",
+            "SELECT * FROM app.tenants_due('usage', now(), '{active}', NULL, 10)",
             "SELECT * FROM app.tenants_to_erase(10)",
         ):
             cursor = ask(query)
