@@ -1,6 +1,6 @@
 """Which work a call of the schedule starts: of tenants for which there is some, and once a day what is done daily."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -17,10 +17,8 @@ _AT_ONCE = 10
 """Tenants a call to SQS; how far a run came is known to that many."""
 _IF_DUE = {Job.REFRESH_PERFORMANCE, Job.QUALITY, Job.WATCH}
 """Work of which it is known which tenants have some."""
-_IF_DUE_OR_EACH_HOUR = {Job.USAGE, Job.LIFE}
-"""The same, but it mends too what left no trace here, such as a grant that ended: each hour it is for everybody."""
-_FIRST_OF_HOUR = 15
-"""Minutes in which an hour's first run begins."""
+_IF_DUE_OR_HOURLY = {Job.USAGE, Job.LIFE}
+"""The same, but it mends too what left no trace here, such as a grant that ended: once an hour it is for everybody."""
 
 
 class Plan:
@@ -57,17 +55,23 @@ class Plan:
                     continue
                 if job is Job.HOUSEKEEPING:
                     self._repository.ensure_months(now)
-                started += self._start(job, lease, run, now)
+                if job in _IF_DUE_OR_HOURLY:
+                    started += self._start_hourly(job, lease, run, now)
+                else:
+                    started += self._start(job, lease, run, now if job in _IF_DUE else None)
         return started
 
-    def _tenants(self, job: Job, after: UUID | None, now: datetime) -> Iterator[list[UUID]]:
-        if job in _IF_DUE or (job in _IF_DUE_OR_EACH_HOUR and now.minute >= _FIRST_OF_HOUR):
-            return self._repository.due(job, now, after)
-        return self._repository.tenants(after, need=NEEDS.get(job, Need.TIMED))
+    def _start_hourly(self, job: Job, lease: Lease, run: str, now: datetime) -> int:
+        with self._leases.held(job, now.strftime("%Y-%m-%dT%HZ"), now) as hour:
+            return self._start(job, hour or lease, run, None if hour else now)
 
-    def _start(self, job: Job, lease: Lease, run: str, now: datetime) -> int:
+    def _start(self, job: Job, lease: Lease, run: str, due: datetime | None) -> int:
+        """For everybody, or for those for whom it is due then."""
+        after = UUID(lease.mark) if lease.mark else None
+        found = self._repository
+        pages = found.due(job, due, after) if due else found.tenants(after, need=NEEDS.get(job, Need.TIMED))
         started = 0
-        for page in self._tenants(job, UUID(lease.mark) if lease.mark else None, now):
+        for page in pages:
             waiting = iter(page)
             while tenants := list(islice(waiting, _AT_ONCE)):
                 self._work.start(job, tenants, run)

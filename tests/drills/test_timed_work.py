@@ -116,11 +116,11 @@ def timed(servers: Stack, database: Database) -> Iterator[Timed]:
     made.remove()
 
 
-# What each job has something to do for; of an active tenant that was not touched lately.
+# What each job has something to do for; of an active tenant.
 _WORK: tuple[LiteralString, ...] = (
     (
-        "INSERT INTO tenants (tenant_id, slug, name, status, status_since, created_at, updated_at)"
-        " VALUES (%(id)s, %(slug)s, 'T', 'active', %(now)s::timestamptz - interval '2 hours', %(now)s, %(now)s)"
+        "INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at)"
+        " VALUES (%(id)s, %(slug)s, 'T', %(now)s, %(now)s)"
     ),
     (
         "INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, starts_at, created_by, created_at,"
@@ -176,7 +176,7 @@ def test_who_has_nothing_to_be_done_is_left_alone_but_once_an_hour(
     with clone.connect() as admin:
         for table in ("campaigns", "quality_days", "occupancy_limits"):
             admin.execute(sql.SQL("DELETE FROM {} WHERE tenant_id = ANY (%s)").format(sql.Identifier(table)), (tidied,))
-        admin.execute("UPDATE tenants SET status_since = status_since - interval '1 day'")
+        admin.execute("UPDATE tenants SET status = 'active'")
         admin.execute(
             "INSERT INTO usage_events (tenant_id, source, id, meter, at, quantity, received_at)"
             " SELECT unnest(%s::uuid[]), 'storage', '2026-03-02', 'storage', %s, 0, %s",
@@ -191,6 +191,9 @@ def test_who_has_nothing_to_be_done_is_left_alone_but_once_an_hour(
     timed.now += timedelta(minutes=45)
     timed.call({"slot": "2026-03-02T13:00:00Z"})
     assert timed.queued() == each_once(tenants, Job.USAGE, Job.LIFE) + each_once(tenants[-1:], *busy)
+    timed.now += timedelta(minutes=1)
+    timed.call({"slot": "2026-03-02T13:01:00Z"})
+    assert timed.queued() == each_once(tenants[-1:], Job.USAGE, *busy), "once, however often it is called"
 
 
 def test_a_call_that_comes_twice_starts_the_work_once(timed: Timed, tenants: list[UUID]) -> None:

@@ -1,7 +1,6 @@
 -- Timed work is planned for tenants that have something to do; the others cost a look at an index (decision 0049).
 
 GRANT CREATE ON SCHEMA app TO rmap_door;
-GRANT SELECT (status_since) ON tenants TO rmap_door;
 GRANT SELECT (tenant_id, status, starts_at) ON campaigns TO rmap_door;
 GRANT SELECT (tenant_id) ON quality_days, sensor_beats, occupancy_limits TO rmap_door;
 GRANT SELECT (tenant_id, enabled) ON alert_rules TO rmap_door;
@@ -40,8 +39,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
               OR NOT EXISTS (
                   SELECT FROM usage_events e WHERE e.tenant_id = t.tenant_id AND e.source = 'storage'
                     AND e.id = to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
-          -- Doors may not have heard of a change, and a grace ends.
-          WHEN 'life' THEN t.status <> 'active' OR t.status_since > moment - interval '1 day'
+          -- A grace ends, and doors may not have heard that nobody is to come in.
+          WHEN 'life' THEN t.status <> 'active'
           ELSE true
           END
     ORDER BY t.tenant_id

@@ -28,13 +28,7 @@ STORED: LiteralString = (
     "INSERT INTO usage_events (tenant_id, source, id, meter, at, quantity, received_at)"
     " VALUES (%(id)s, 'storage', '2026-03-03', 'storage', %(now)s, 1, %(now)s)"
 )
-QUIET: tuple[LiteralString, ...] = (
-    (
-        "UPDATE tenants SET status = 'active', status_since = %(now)s::timestamptz - interval '25 hours'"
-        " WHERE tenant_id = %(id)s"
-    ),
-    STORED,
-)
+QUIET: tuple[LiteralString, ...] = ("UPDATE tenants SET status = 'active' WHERE tenant_id = %(id)s", STORED)
 CAMPAIGN: LiteralString = (
     "INSERT INTO campaigns (tenant_id, id, name, type, status, budget, currency, starts_at, created_by, created_at,"
     " updated_at) SELECT %(id)s, gen_random_uuid(), 'C', 'in_store', status, 1, 'EUR', starts, %(id)s, %(now)s, %(now)s"
@@ -77,10 +71,6 @@ HAVE_SOME: dict[str, tuple[Job, LiteralString]] = {
         "UPDATE usage_events SET id = '2026-03-02' WHERE tenant_id = %(id)s",
     ),
     "a suspension": (Job.LIFE, "UPDATE tenants SET status = 'suspended' WHERE tenant_id = %(id)s"),
-    "a state of its own for a day": (
-        Job.LIFE,
-        "UPDATE tenants SET status_since = %(now)s::timestamptz - interval '23 hours' WHERE tenant_id = %(id)s",
-    ),
 }
 HAVE_NONE: dict[str, tuple[Job, LiteralString]] = {
     "campaigns that never flew": (
