@@ -1,6 +1,7 @@
 """Limits, suspensions and closings on the deployed platform, by its API as tenants and as operators."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,11 @@ def as_owner(owner: SignedIn, method: str, path: str, body: object = None) -> Re
 def pushes(url: str, key: str) -> Reply:
     """A push with a key; 422 says that the key was good and the push empty."""
     return ask(url, "", "POST", "/api/v1/ingest/counts", {"counts": []}, x_api_key=key)
+
+
+def refusal_of(reply: Reply) -> str:
+    """The code of a 403; empty for any other answer."""
+    return str(reply.json["code"]) if reply.status == HTTPStatus.FORBIDDEN else ""
 
 
 def limit(owner: SignedIn, name: str) -> dict[str, Any]:
@@ -112,8 +118,9 @@ def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Sta
     suspended = as_operator(stack, owner, "POST", "/state", {"state": "suspended", "reason": "abuse"})
     assert (suspended.status, suspended.json["state"]) == (200, "suspended")
     wait_for("the token's end", lambda: as_owner(owner, "GET", "/limits").status == 401, seconds=FIVE_SECONDS)
-    wait_for("the key's end", lambda: pushes(owner.api.url, key).status == 403, seconds=FIVE_SECONDS)
-    assert pushes(owner.api.url, key).json["code"] == "organization-suspended"
+    # One answer is judged: the next may be another sandbox's, which has not heard yet.
+    said = wait_for("the key's end", lambda: refusal_of(pushes(owner.api.url, key)), seconds=FIVE_SECONDS)
+    assert said == "organization-suspended"
     login = {"email": owner.user.email, "password": owner.user.password}
     refused = ask(owner.api.url, "", "POST", "/api/v1/auth/login", login)
     assert (refused.status, refused.json["code"]) == (403, "organization-suspended")
