@@ -116,7 +116,7 @@ def timed(servers: Stack, database: Database) -> Iterator[Timed]:
     made.remove()
 
 
-# What each job has something to do for; of an active tenant.
+# What gives each job something to do: a tenant whose billing is pending, what flew, was counted and is limited.
 _WORK: tuple[LiteralString, ...] = (
     (
         "INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at)"

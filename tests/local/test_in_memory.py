@@ -59,6 +59,16 @@ def test_where_there_is_no_room_it_is_made_at_its_own_place(wanted: Path, tmp_pa
     assert not wanted.is_symlink(), "what a reboot took away is no longer led to"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="to make a folder somebody else's takes root")
+def test_a_folder_that_somebody_else_made_there_is_not_used(wanted: Path) -> None:
+    theirs = wanted.resolve().parent
+    os.chown(theirs, 65_534, 65_534)
+    wanted.unlink()
+    place(wanted, room=LITTLE)
+    assert not wanted.is_symlink()
+    os.chown(theirs, 0, 0)
+
+
 def test_what_a_reboot_took_away_is_placed_anew(wanted: Path) -> None:
     shutil.rmtree(fill(wanted).parent)
     place(wanted, room=LITTLE)
