@@ -27,6 +27,10 @@ from tenant_context.clock import utc_now
 from tenant_context.dynamo import Table
 from tenant_context.key_ring import KeyRing
 
+SOON = 30.0
+"""Seconds that a test waits for what is promised within five or ten: tests with a clock of their own hold the promise,
+a busy machine is given time."""
+
 
 @dataclass(frozen=True)
 class Reply:

@@ -9,9 +9,9 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 from tests.e2e.test_members import Team
-from tests.e2e.test_passwords import FIVE_SECONDS, code_of, mails, post
+from tests.e2e.test_passwords import code_of, mails, post
 
 TO_NEW, TO_OLD = "Confirm your new mail address", "Your mail address is about to change"
 
@@ -82,7 +82,7 @@ def test_log_out_everywhere_ends_every_session_in_every_organization(stack: Stac
     assert Wire(stack.api_url, member.somebody.token).send("POST", "/api/v1/auth/logout/everywhere").status == 204
     for token in (member.token, own["access_token"]):
         there = Wire(stack.api_url, token)
-        wait_for("the end", lambda t=there: t.send("GET", "/api/v1/auth/me").status == 401, seconds=FIVE_SECONDS)  # type: ignore[misc]
+        wait_for("the end", lambda t=there: t.send("GET", "/api/v1/auth/me").status == 401, seconds=SOON)  # type: ignore[misc]
     assert post(stack.api_url, "/api/v1/auth/refresh", {"refresh_token": own["refresh_token"]}).status == 401
 
 
@@ -97,7 +97,7 @@ def test_an_account_is_deleted_and_its_token_opens_nothing(stack: Stack) -> None
             (member.somebody.organization, member.user),
         )
     assert Wire(stack.api_url, member.token).send("DELETE", "/api/v1/auth/me").status == 204
-    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
     assert log_in(stack, member.somebody.user.email, member.somebody.user.password).status == 401
     assert member.user not in team.roles(team.owner.token)
     actions = [entry["action"] for entry in team.as_owner("GET", "/audit").json["items"]]

@@ -11,7 +11,7 @@ from infra.vocabulary import Table
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn, device_key, log_in
 from local.stack import Stack
-from tests.e2e.conftest import Wire, newcomer
+from tests.e2e.conftest import SOON, Wire, newcomer
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLE = "01a1fc00-0000-7000-8000-000000000001"
@@ -97,5 +97,5 @@ def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate
     # What was mailed to confirm an address waits for its click until it expires.
     assert where_named(stack, owner.user.email) - {"dynamodb/tickets"} == set()
     old = Wire(stack.api_url, owner.token)
-    wait_for("the old token's end", lambda: old.send("GET", "/api/v1/sites").status == 401, seconds=5)
+    wait_for("the old token's end", lambda: old.send("GET", "/api/v1/sites").status == 401, seconds=SOON)
     assert log_in(globex.api.url, globex.user).api.get("/api/v1/sites")

@@ -170,7 +170,9 @@ def test_nobody_works_in_an_organization_that_is_not_open(stack: Stack, status: 
     ):
         raw = json.dumps(sent).encode()
         refused = there.send("POST", f"/api/v1/auth/{path}", raw, content_type="application/json")
-        assert (refused.status, refused.json["code"]) == (403, f"organization-{status}"), path
+        # The platform's hourly look may have told its doors in between: then the token has ended.
+        answers = ((403, f"organization-{status}"), (401, "unauthenticated"))
+        assert (refused.status, refused.json["code"]) in answers, path
 
 
 def test_a_member_who_was_removed_gets_no_more_tokens(stack: Stack) -> None:

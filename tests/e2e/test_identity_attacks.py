@@ -10,8 +10,8 @@ import pytest
 
 from local.demo.api import wait_for
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
-from tests.e2e.test_members import FIVE_SECONDS, Member, Team
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
+from tests.e2e.test_members import Member, Team
 from tests.e2e.test_passwords import code_of, mails, post
 
 
@@ -25,7 +25,7 @@ def in_role(team: Team, name: str, *permissions: str) -> Member:
     assert team.as_owner("POST", "/roles", {"name": name, "permissions": list(permissions)}).status == 201
     member = team.join("viewer")
     assert team.as_owner("POST", f"/members/{member.user}/role", {"role": name}).status == 204
-    wait_for("the new role", lambda: member.enter().json["organization"]["role"] == name, seconds=FIVE_SECONDS)
+    wait_for("the new role", lambda: member.enter().json["organization"]["role"] == name, seconds=SOON)
     return member
 
 
@@ -109,7 +109,7 @@ def test_a_removal_overtakes_log_ins_under_way(team: Team) -> None:
         assert team.as_owner("DELETE", f"/members/{member.user}").status == 204
         tokens = [one.result().json.get("access_token", "") for one in under_way]
     for token in filter(None, tokens):
-        wait_for("the end", lambda t=token: team.send(t, "GET", "/members").status == 401, seconds=FIVE_SECONDS)  # type: ignore[misc]
+        wait_for("the end", lambda t=token: team.send(t, "GET", "/members").status == 401, seconds=SOON)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
-
-FIVE_SECONDS = 5.0
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 
 
 @dataclass
@@ -84,7 +82,7 @@ def test_a_new_role_is_in_force_after_five_seconds(team: Team) -> None:
     member = team.join("viewer")
     assert member.send("GET", "/members").status == 200
     assert team.as_owner("POST", f"/members/{member.user}/role", {"role": "member"}).status == 204
-    wait_for("the end of the old token", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end of the old token", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
     assert member.enter().json["organization"]["role"] == "member"
     assert member.send("GET", "/members").status == 403
     actions = [entry["action"] for entry in team.as_owner("GET", "/audit").json["items"]]
@@ -94,7 +92,7 @@ def test_a_new_role_is_in_force_after_five_seconds(team: Team) -> None:
 def test_whoever_is_removed_is_out_after_five_seconds_and_nowhere_else(team: Team) -> None:
     member = team.join("admin")
     assert team.as_owner("DELETE", f"/members/{member.user}").status == 204
-    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
     assert member.enter().json["code"] == "no-membership"
     assert Wire(team.stack.api_url, member.somebody.token).send("GET", "/api/v1/campaigns").status == 200
     assert team.as_owner("DELETE", f"/members/{member.user}").status == 404
@@ -145,7 +143,7 @@ def test_ownership_is_handed_over(team: Team) -> None:
     for nobody in (UUID(int=1), UUID(team.owner.organization)):
         assert team.as_owner("POST", "/owner", {"user_id": str(nobody)}).status == 404
     assert team.as_owner("POST", "/owner", {"user_id": heir.user}).status == 204
-    wait_for("the end", lambda: team.as_owner("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: team.as_owner("GET", "/members").status == 401, seconds=SOON)
     assert heir.enter().json["organization"]["role"] == "owner"
     assert sorted(team.roles(heir.token).values()) == ["admin", "owner"]
 
@@ -153,7 +151,7 @@ def test_ownership_is_handed_over(team: Team) -> None:
 def test_somebody_leaves_of_their_own(team: Team) -> None:
     member = team.join("viewer")
     assert member.send("POST", "/leave").status == 204
-    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
     assert len(team.roles(team.owner.token)) == 1
 
 

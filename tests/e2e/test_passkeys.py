@@ -7,7 +7,7 @@ import pytest
 
 from local.demo.api import wait_for
 from tests.authenticator import EDDSA, ES256, Authenticator, Manner
-from tests.e2e.conftest import secure
+from tests.e2e.conftest import SOON, secure
 from tests.e2e.passkey_holder import LOG_IN, MFA, STEP_UP, Person, somebody
 from tests.e2e.test_second_factors import claims
 
@@ -36,7 +36,7 @@ def test_the_first_passkey_lifts_the_session_and_ends_the_others(person: Person)
     (listed,) = person.send("GET", MFA).json["items"]
     assert listed == added["passkey"]
     assert (listed["name"], listed["synced"], listed["last_used_at"]) == ("Laptop", False, None)
-    wait_for("the end", lambda: other.send("GET", "/api/v1/campaigns").status == 401, seconds=5)
+    wait_for("the end", lambda: other.send("GET", "/api/v1/campaigns").status == 401, seconds=SOON)
     assert person.told("passkey_added")[0]["name"] == "Laptop"
 
 

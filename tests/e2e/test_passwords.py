@@ -11,9 +11,8 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 
-FIVE_SECONDS = 5.0
 NEW = "another password, just as long"
 
 
@@ -65,7 +64,7 @@ def test_a_forgotten_password_is_set_anew_and_everybody_is_logged_out(stack: Sta
     assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 204
     assert post(stack.api_url, "/api/v1/auth/password/reset", {"token": code, "password": NEW}).status == 401
     wire = Wire(stack.api_url, somebody.token)
-    wait_for("the end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=SOON)
     assert (logs_in(stack.api_url, somebody, somebody.user.password), logs_in(stack.api_url, somebody, NEW)) == (
         401,
         200,
@@ -99,7 +98,7 @@ def test_a_password_is_changed_by_who_knows_it(api_url: str, somebody: SignedIn)
     assert (weak.status, weak.json["code"]) == (422, "weak-password")
     assert post(api_url, "/api/v1/auth/password", change, somebody.token).status == 204
     wire = Wire(api_url, other)
-    wait_for("the other's end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the other's end", lambda: wire.send("GET", "/api/v1/campaigns").status == 401, seconds=SOON)
     assert Wire(api_url, somebody.token).send("GET", "/api/v1/campaigns").status == 200
     assert logs_in(api_url, somebody, NEW) == 200
 

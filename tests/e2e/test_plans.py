@@ -11,9 +11,7 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn, log_in
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
-
-FIVE_SECONDS = 5.0
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 
 
 @pytest.fixture
@@ -117,15 +115,15 @@ def test_a_suspended_tenants_tokens_and_keys_stop_within_five_seconds(stack: Sta
     assert pushes(owner.api.url, key).status == 422
     suspended = as_operator(stack, owner, "POST", "/state", {"state": "suspended", "reason": "abuse"})
     assert (suspended.status, suspended.json["state"]) == (200, "suspended")
-    wait_for("the token's end", lambda: as_owner(owner, "GET", "/limits").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the token's end", lambda: as_owner(owner, "GET", "/limits").status == 401, seconds=SOON)
     # One answer is judged: the next may be another sandbox's, which has not heard yet.
-    said = wait_for("the key's end", lambda: refusal_of(pushes(owner.api.url, key)), seconds=FIVE_SECONDS)
+    said = wait_for("the key's end", lambda: refusal_of(pushes(owner.api.url, key)), seconds=SOON)
     assert said == "organization-suspended"
     login = {"email": owner.user.email, "password": owner.user.password}
     refused = ask(owner.api.url, "", "POST", "/api/v1/auth/login", login)
     assert (refused.status, refused.json["code"]) == (403, "organization-suspended")
     as_operator(stack, owner, "POST", "/state", {"state": "active", "reason": "settled"})
-    wait_for("the key's return", lambda: pushes(owner.api.url, key).status == 422, seconds=FIVE_SECONDS)
+    wait_for("the key's return", lambda: pushes(owner.api.url, key).status == 422, seconds=SOON)
     back = log_in(owner.api.url, owner.user)
     wait_for("a token that is good", lambda: as_owner(log_in(back.api.url, back.user), "GET", "/limits").status == 200)
 
@@ -134,7 +132,7 @@ def test_what_is_being_closed_is_read_only_and_can_be_had_back(owner: SignedIn) 
     closing = as_owner(owner, "POST", "/close")
     assert (closing.status, closing.json["state"]) == (200, "closing"), closing.body
     assert closing.json["closes_at"]
-    wait_for("the token's end", lambda: as_owner(owner, "GET", "/limits").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the token's end", lambda: as_owner(owner, "GET", "/limits").status == 401, seconds=SOON)
     again = log_in(owner.api.url, owner.user)
     refused = ask(again.api.url, again.token, "POST", "/api/v1/sites", {"name": "Flagship"})
     assert (refused.status, refused.json["code"]) == (403, "organization-closing")
@@ -146,7 +144,7 @@ def test_what_is_being_closed_is_read_only_and_can_be_had_back(owner: SignedIn) 
         anew = log_in(owner.api.url, owner.user)
         return ask(anew.api.url, anew.token, "POST", "/api/v1/sites", {"name": "Flagship"}).status == 201
 
-    wait_for("a token that says so", may_write, seconds=FIVE_SECONDS)
+    wait_for("a token that says so", may_write, seconds=SOON)
 
 
 def test_operators_addresses_are_for_operators(stack: Stack, owner: SignedIn) -> None:

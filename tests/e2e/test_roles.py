@@ -9,8 +9,8 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import log_in
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
-from tests.e2e.test_members import FIVE_SECONDS, Member, Team
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
+from tests.e2e.test_members import Member, Team
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def make(team: Team, name: str, *permissions: str) -> Reply:
 def give(team: Team, member: Member, role: str) -> None:
     """Another role, and a token that says so."""
     assert team.as_owner("POST", f"/members/{member.user}/role", {"role": role}).status == 204
-    wait_for("the end of the old token", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end of the old token", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
     assert member.enter().json["organization"]["role"] == role
 
 
@@ -52,7 +52,7 @@ def test_what_a_role_may_changes_for_everybody_within_five_seconds(team: Team) -
     change = {"permissions": ["users.read", "audit.read"]}
     changed = as_owner_at(team, "/roles/reader", change, version=1)
     assert (changed.status, changed.json["version"]) == (200, 2)
-    wait_for("the token's end", lambda: member.send("GET", "/members").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the token's end", lambda: member.send("GET", "/members").status == 401, seconds=SOON)
 
     def may() -> bool:
         member.enter()
@@ -60,7 +60,7 @@ def test_what_a_role_may_changes_for_everybody_within_five_seconds(team: Team) -
 
     # The owner's own token is outdated too; a log-in in the very second of the change is as well.
     team.owner = log_in(team.stack.api_url, team.owner.user)
-    wait_for("a token that says so", may, seconds=FIVE_SECONDS)
+    wait_for("a token that says so", may, seconds=SOON)
     assert as_owner_at(team, "/roles/reader", change, version=1).status == 412
 
 

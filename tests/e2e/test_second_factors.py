@@ -12,7 +12,7 @@ import pytest
 
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn
-from tests.e2e.conftest import Reply, Wire, newcomer, secure
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer, secure
 
 STEP = 30
 
@@ -94,7 +94,7 @@ def test_the_users_other_sessions_end_when_the_app_is_set_up(person: Person) -> 
     other = Person(person.url, person.signed_in, person.log_in()["access_token"])
     assert other.send("GET", "/api/v1/campaigns").status == 200
     person.enroll()
-    wait_for("the end", lambda: other.send("GET", "/api/v1/campaigns").status == 401, seconds=5)
+    wait_for("the end", lambda: other.send("GET", "/api/v1/campaigns").status == 401, seconds=SOON)
     assert person.send("GET", "/api/v1/campaigns").status == 200
 
 

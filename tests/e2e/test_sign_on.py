@@ -10,10 +10,9 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import log_in
 from local.stack import Stack
-from tests.e2e.conftest import Wire, newcomer, secure
+from tests.e2e.conftest import SOON, Wire, newcomer, secure
 from tests.e2e.houses import BACK, CALLBACK, House, names
 from tests.e2e.providers import Provider, query_of, running
-from tests.e2e.test_members import FIVE_SECONDS
 
 
 def roles(house: House) -> dict[str, str]:
@@ -170,7 +169,7 @@ def test_a_provider_that_vouches_opens_no_other_organization_and_nothing_persona
 def test_sso_only_lets_nobody_in_by_password(house: House) -> None:
     changed = secure(house.as_owner, "", sso_only=True)
     assert (changed.status, changed.json["sso_only"]) == (200, True)
-    wait_for("the old token's end", lambda: house.as_owner("GET", "").status == 401, seconds=FIVE_SECONDS)
+    wait_for("the old token's end", lambda: house.as_owner("GET", "").status == 401, seconds=SOON)
     user = house.owner.user
     credentials = {"email": user.email, "password": user.password}
     refused = house.send("POST", "/api/v1/auth/login", credentials)
@@ -210,7 +209,7 @@ def test_sessions_end_where_another_provider_vouches(house: House, stack: Stack)
         assert changed.status == 200, changed.body
     wait_for(
         "the end", lambda: house.send("GET", "/api/v1/campaigns", token=came["access_token"]).status == 401,
-        seconds=FIVE_SECONDS,
+        seconds=SOON,
     )  # fmt: skip
     ended = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": came["refresh_token"]})
     assert (ended.status, ended.json["code"]) == (401, "session-ended")
@@ -221,7 +220,7 @@ def test_sessions_end_with_the_provider_that_vouched(house: House) -> None:
     assert house.as_owner("DELETE", "/identity-provider").status == 204
     wait_for(
         "the end", lambda: house.send("GET", "/api/v1/campaigns", token=came["access_token"]).status == 401,
-        seconds=FIVE_SECONDS,
+        seconds=SOON,
     )  # fmt: skip
     ended = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": came["refresh_token"]})
     assert (ended.status, ended.json["code"]) == (401, "session-ended")

@@ -8,10 +8,9 @@ import pytest
 
 from local.demo.api import wait_for
 from local.stack import Stack
-from tests.e2e.conftest import newcomer, secure
+from tests.e2e.conftest import SOON, newcomer, secure
 from tests.e2e.houses import CALLBACK, House, names
 from tests.e2e.providers import Provider, running
-from tests.e2e.test_members import FIVE_SECONDS
 from tests.e2e.test_second_factors import Person
 
 
@@ -76,6 +75,6 @@ def test_a_session_by_password_is_refused_its_refresh_once_people_come_in_by_the
     refused = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": before.json["refresh_token"]})
     assert (refused.status, refused.json["code"]) == (401, "session-ended")
     token = before.json["access_token"]
-    wait_for("the end", lambda: house.send("GET", house.where, token=token).status == 401, seconds=FIVE_SECONDS)
+    wait_for("the end", lambda: house.send("GET", house.where, token=token).status == 401, seconds=SOON)
     refreshed = house.send("POST", "/api/v1/auth/refresh", {"refresh_token": vouched["refresh_token"]})
     assert refreshed.status == 200, "who came by the provider stays"

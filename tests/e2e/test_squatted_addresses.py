@@ -11,13 +11,13 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import DemoUser, SignedIn, log_in, sign_up
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 from tests.e2e.houses import CALLBACK, House, found
 from tests.e2e.passkey_holder import MFA
 from tests.e2e.passkey_holder import Person as Holder
 from tests.e2e.providers import Provider, running
 from tests.e2e.test_invitations import code, invite, joins, stranger, where
-from tests.e2e.test_passwords import FIVE_SECONDS, code_of, post
+from tests.e2e.test_passwords import code_of, post
 from tests.e2e.test_second_factors import Person
 
 OWN = "the password of whose address it is"
@@ -52,7 +52,7 @@ class Squatter:
         assert self.app.send("POST", "/api/v1/auth/login", self._credentials()).status == 401
         assert self.app.send("POST", "/api/v1/auth/refresh", {"refresh_token": self.refresh_token}).status == 401
         assert self.holder.answer(self.holder.asked()).status == 401
-        wait_for("the end", lambda: self.app.send("GET", "/api/v1/auth/me").status == 401, seconds=FIVE_SECONDS)
+        wait_for("the end", lambda: self.app.send("GET", "/api/v1/auth/me").status == 401, seconds=SOON)
 
 
 def squat(stack: Stack, email: str) -> Squatter:
