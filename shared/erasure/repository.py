@@ -48,7 +48,7 @@ class ErasureRepository:
         self._database = database
 
     def due(self, page: int) -> list[UUID]:
-        """Tenants that are closed, or half erased."""
+        """Tenants that have been closed for a quarter of an hour, or are half erased: what was on its way has ended."""
         return [row[0] for row in self._database.door(_DUE, (page,))]
 
     def claim(self, tx: Transaction) -> Erasure | None:

@@ -196,6 +196,7 @@ def test_the_doors_owner_reads_a_few_columns_and_nothing_more(world: World) -> N
             "slug",
             "sso_only",
             "status",
+            "status_since",
             "tenant_id",
         ],
         "users": ["email", "email_verified_at", "name", "password_hash", "user_id"],
