@@ -81,9 +81,11 @@ class GaveUp(Exception):
 def wait_for(what: str, ask: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Ask until the answer is truthy; `GaveUp` after `seconds`."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    while True:
+        late = time.monotonic() >= until  # then this is the last look
         answer = ask()
         if answer:
             return answer
+        if late:
+            raise GaveUp(f"{what} did not happen within {seconds:.0f} s; `make logs` shows why.")
         time.sleep(0.1)
-    raise GaveUp(f"{what} did not happen within {seconds:.0f} s; `make logs` shows why.")

@@ -96,7 +96,7 @@ class Story:
                 notes.text = "they had signed up before"
         with self._progress.step("Billing starts at the Stripe stand-in"):
             for tenant in (acme, globex):
-                wait_for("the subscription", partial(_is_billed, tenant))
+                wait_for("the subscription", partial(_is_billed, tenant), seconds=120)
         return acme
 
     def _endpoint(self, acme: SignedIn, listener: Listener) -> str:

@@ -30,6 +30,8 @@ from tenant_context.key_ring import KeyRing
 SOON = 30.0
 """Seconds that a test waits for what is promised within five or ten: tests with a clock of their own hold the promise,
 a busy machine is given time."""
+TIMED_WORK = 240.0
+"""Seconds that a test waits for an item of timed work: in an hour's first minutes every tenant's are before it."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from local.demo.api import ApiError, wait_for
 from local.demo.tenants import SignedIn
 from local.stack import Stack
 from tenant_context.clock import uuid7
+from tests.e2e.conftest import TIMED_WORK
 
 NOT_FOUND = 404
 
@@ -37,6 +38,6 @@ def test_a_dead_letter_goes_back_to_work_and_is_done(
     assert run in capsys.readouterr().out
     assert not is_done()
     assert redrive(queues, "refreshes") >= 1
-    wait_for("its work", is_done)
+    wait_for("its work", is_done, seconds=TIMED_WORK)
     show(queues, "refreshes")
     assert run not in capsys.readouterr().out

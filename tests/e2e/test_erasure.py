@@ -12,6 +12,7 @@ from local.demo.api import wait_for
 from local.demo.tenants import SignedIn, device_key, log_in
 from local.stack import Stack
 from tests.e2e.conftest import SOON, Wire, newcomer
+from tests.e2e.test_webhooks import Hook, happens
 
 EVENTS = Path(__file__).parents[2] / "events"
 SAMPLE = "01a1fc00-0000-7000-8000-000000000001"
@@ -63,7 +64,10 @@ def closed_for_good(stack: Stack, owner: SignedIn) -> None:
         admin.execute(
             "UPDATE tenants SET closes_at = now() - interval '1 minute' WHERE tenant_id = %s", (owner.organization,)
         )
-    started(stack, "refresh_worker", tending(owner.organization))
+        started(stack, "refresh_worker", tending(owner.organization))
+        admin.execute(
+            "UPDATE tenants SET status_since = now() - interval '1 hour' WHERE tenant_id = %s", (owner.organization,)
+        )
 
 
 def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate_can_be_read(
@@ -72,13 +76,17 @@ def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate
     owner = newcomer(stack.api_url, "leaving")
     site = owner.api.post("/api/v1/sites", {"name": "Flagship"})["id"]
     owner.api.post("/api/v1/sensors", {"site_id": site, "name": "Door", "serial": f"leaving-{site[-12:]}"})
-    owner.api.post("/api/v1/webhooks/endpoints", {"url": stack.webhook_receiver_url, "event_types": ["*"]})
+    hook = Hook(stack, owner)
+    happens(owner)
+    hook.comes_to(hook.waits_for(1)[0]["headers"]["webhook-id"], "delivered", 1)
     assert device_key(owner, "till").key
     before = where_named(stack, owner.organization)
-    assert before >= {"postgresql/tenants", "dynamodb/api_keys", "dynamodb/sessions", "dynamodb/data_keys"}
+    assert before >= {
+        "postgresql/tenants", "dynamodb/api_keys", "dynamodb/sessions", "dynamodb/data_keys", "dynamodb/deliveries",
+    }  # fmt: skip
     operator = Wire(stack.api_url, stack.operator_secret)
     flag = f"/api/v1/operator/flags/{owner.user.slug}"
-    both = json.dumps({"percent": 5, "on": [owner.organization, globex.organization], "off": [owner.organization]})
+    both = json.dumps({"percent": 0.01, "on": [owner.organization, globex.organization], "off": [owner.organization]})
     assert operator.send("PUT", flag, both.encode(), content_type="application/json").status == 200
     closed_for_good(stack, owner)
     started(stack, "erasure", "{}")
@@ -87,7 +95,7 @@ def test_an_organization_that_is_closed_is_erased_everywhere_and_its_certificate
     counts = operator.send("GET", address).json["counts"]
     assert (counts["postgresql/tenants"], counts["people"], counts["flags"]) == (1, 1, 1)
     flags = {one["flag"]: one for one in operator.send("GET", "/api/v1/operator/flags").json["items"]}
-    left = {"flag": owner.user.slug, "percent": 5, "on": [globex.organization], "off": []}
+    left = {"flag": owner.user.slug, "percent": 0.01, "on": [globex.organization], "off": []}
     assert flags[owner.user.slug] == left
     assert owner.organization not in json.dumps(flags)
     assert operator.send("DELETE", flag).status == 204

@@ -182,14 +182,15 @@ def test_what_google_pushes_is_believed_by_its_keys(stack: Stack) -> None:
 
 
 def test_what_stripe_tells_is_in_the_inbox_and_done(stack: Stack) -> None:
+    since = stamp()[:10] + "T00:00:00Z"
     somebody = newcomer(stack.api_url, "pays")
 
     def done() -> bool:
         found = operate(stack, "GET", f"inbox?source=stripe&organization={somebody.organization}")["items"]
         return bool(found) and {one["state"] for one in found} == {"done"}
 
-    wait_for("Stripe's events of the sign-up", done)
+    wait_for("Stripe's events of the sign-up", done, seconds=120)
     assert operate(stack, "POST", "inbox/replay", {
-        "since": stamp()[:10] + "T00:00:00Z", "until": "2100-01-01T00:00:00Z", "organization": somebody.organization,
+        "since": since, "until": "2100-01-01T00:00:00Z", "organization": somebody.organization,
     })["replayed"] > 0  # fmt: skip
-    wait_for("the replay", done)
+    wait_for("the replay", done, seconds=120)

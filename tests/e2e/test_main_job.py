@@ -11,7 +11,7 @@ from local.demo.story import Story
 from local.demo.tenants import DEMO_USERS, SignedIn, device, log_in
 from local.progress import Silent
 from local.stack import Stack
-from tests.e2e.conftest import Wire
+from tests.e2e.conftest import TIMED_WORK, Wire
 
 
 def test_the_demo_does_the_main_job_and_can_do_it_again(stack: Stack) -> None:
@@ -47,6 +47,7 @@ def flying(acme: SignedIn) -> str:
     return campaign
 
 
+@pytest.mark.timeout(700)
 def test_the_schedule_itself_refreshes_what_a_campaign_did(stack: Stack, acme: SignedIn, flying: str) -> None:
     leases = stack.client("dynamodb")
     began = datetime.now(UTC).replace(second=0, microsecond=0)
@@ -65,8 +66,8 @@ def test_the_schedule_itself_refreshes_what_a_campaign_did(stack: Stack, acme: S
         days = acme.api.get(f"/api/v1/campaigns/{flying}/performance")["items"]
         return [day for day in days if datetime.fromisoformat(day["refreshed_at"]) >= slot]
 
-    slot = max(wait_for("the schedule", slots, seconds=130))
-    days = wait_for("the refresh that the schedule started", refreshed)
+    slot = max(wait_for("the schedule", slots, seconds=200))
+    days = wait_for("the refresh that the schedule started", refreshed, seconds=TIMED_WORK)
     assert [day["footfall"] for day in days] == [3]
 
 

@@ -11,10 +11,7 @@ import pytest
 from local.demo.api import wait_for
 from local.demo.tenants import SignedIn, log_in
 from local.stack import Stack
-from tests.e2e.conftest import Reply, Wire, newcomer
-
-SECONDS = 6.0
-"""Keys go by what was told within four."""
+from tests.e2e.conftest import SOON, Reply, Wire, newcomer
 
 
 @pytest.fixture
@@ -65,6 +62,8 @@ def limit_of(owner: SignedIn, name: str) -> dict[str, Any]:
 
 
 def test_the_days_rows_are_held_at_the_door_and_shown(stack: Stack, owner: SignedIn) -> None:
+    if (datetime.now(UTC) + timedelta(minutes=2)).date() != datetime.now(UTC).date():
+        pytest.skip("in a moment it is another day")
     grant(stack, owner, "events_per_day", 5)
     door = Door(owner)
     taken = door.push(3)
@@ -83,7 +82,7 @@ def test_the_days_rows_are_held_at_the_door_and_shown(stack: Stack, owner: Signe
     shown = limit_of(owner, "events_per_day")
     assert (shown["value"], shown["usage"], shown["source"]) == (5, 5, "grant")
     grant(stack, owner, "events_per_day", 50)
-    wait_for("the greater limit", lambda: door.push(1).status == 202, seconds=SECONDS)
+    wait_for("the greater limit", lambda: door.push(1).status == 202, seconds=SOON)
 
 
 def test_a_full_room_stops_pushes_and_creations_until_there_is_room(stack: Stack, owner: SignedIn) -> None:
@@ -96,7 +95,7 @@ def test_a_full_room_stops_pushes_and_creations_until_there_is_room(stack: Stack
         answers.append(door.push(1))
         return answers[-1].status == 402
 
-    wait_for("the door's word", is_full, seconds=SECONDS)
+    wait_for("the door's word", is_full, seconds=SOON)
     refused = answers[-1]  # the next one may be another sandbox's, which has not heard yet
     assert {name: refused.json[name] for name in ("code", "limit", "value", "resets_at")} == {
         "code": "limit-reached", "limit": "storage_gb", "value": 0, "resets_at": None,
@@ -116,7 +115,7 @@ def test_a_full_room_stops_pushes_and_creations_until_there_is_room(stack: Stack
     anew = log_in(owner.api.url, owner.user)
     assert Wire(anew.api.url, anew.token).send("GET", "/api/v1/sites").status == 200
     assert operate(stack, owner, "DELETE", f"/grants/{given}").status == 204
-    wait_for("room for pushes", lambda: door.push(1).status == 202, seconds=SECONDS)
+    wait_for("room for pushes", lambda: door.push(1).status == 202, seconds=SOON)
     assert create() == 201
 
 
@@ -138,6 +137,8 @@ def test_creations_at_once_leave_exactly_as_many_as_the_limit(
         return wire.send("POST", f"/api/v1/{path}", json.dumps(unlike).encode(), content_type="application/json").status
 
     with ThreadPoolExecutor(8) as pool:
+        # Sandboxes that begin now, all at once, may take longer than a request has.
+        list(pool.map(lambda _: Wire(owner.api.url, owner.token).send("GET", f"/api/v1/{path}"), range(16)))
         statuses = Counter(pool.map(create, range(40)))
     assert statuses == {201: 4, 402: 36}
     assert limit_of(owner, name)["usage"] == 4

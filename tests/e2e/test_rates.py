@@ -1,8 +1,9 @@
 """How often a tenant may call, on the deployed platform: one measure for all functions, and nobody else's."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
@@ -13,6 +14,8 @@ from tenant_context.plans import PLANS
 from tests.e2e.conftest import Reply, Wire, newcomer, platform_signer
 
 BURST = 6
+SANDBOXES = 4
+"""Of each, a part of a call may be let through too much."""
 FUNCTIONS = ("/api/v1/campaigns", "/api/v1/sites", "/api/v1/webhooks/endpoints", "/api/v1/api-keys")
 
 
@@ -46,9 +49,13 @@ def test_a_token_carries_what_its_tenants_plan_allows(api_url: str, plan: str) -
 
 
 def test_all_functions_count_together_and_say_when_to_ask_again(stack: Stack, api_url: str) -> None:
-    """Tokens come back so slowly here that none does while the test asks."""
     wire = slowed(stack, newcomer(api_url, "counted"), [1, BURST, None])
-    replies = [wire.send("GET", FUNCTIONS[number % len(FUNCTIONS)]) for number in range(4 * BURST)]
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        asked = pool.map(lambda number: wire.send("GET", FUNCTIONS[number % len(FUNCTIONS)]), range(8 * BURST))
+        replies = list(asked)
+    allowed = BURST + (time.monotonic() - began) + SANDBOXES
+    assert sum(reply.status == 200 for reply in replies) <= allowed
     refused = [reply for reply in replies if reply.status == 429]
     assert {reply.status for reply in replies} == {200, 429}
     assert {reply.json["code"] for reply in refused} == {"rate-limited"}
@@ -58,6 +65,8 @@ def test_all_functions_count_together_and_say_when_to_ask_again(stack: Stack, ap
 
 
 def test_a_keys_pushes_are_calls_and_end_with_the_days_quota(stack: Stack, api_url: str) -> None:
+    if (datetime.now(UTC) + timedelta(minutes=2)).date() != datetime.now(UTC).date():
+        pytest.skip("in a moment it is another day")
     person = newcomer(api_url, "pushing")
     wire = slowed(stack, person, [50, 50, 4])
     body = json.dumps({"name": "till", "scopes": ["ingest.write"]}).encode()
@@ -88,10 +97,13 @@ def test_a_tenant_that_floods_is_refused_alone(stack: Stack, api_url: str, acme:
     def flood(_: int) -> int:
         return noisy.send("GET", "/api/v1/campaigns").status
 
+    began = time.monotonic()
     with ThreadPoolExecutor(3) as pool:
         flooding = pool.map(flood, range(90))
         heard = [quiet.send("GET", "/api/v1/campaigns") for _ in range(30)]
         statuses = list(flooding)
     assert {reply.status for reply in heard} == {200}
-    assert statuses.count(429) > len(statuses) // 2
+    allowed = BURST + (time.monotonic() - began) + SANDBOXES
+    assert statuses.count(200) <= allowed
+    assert set(statuses) == {200, 429}
     assert "ratelimit" in heard[-1].headers

@@ -19,7 +19,10 @@ from tests.conftest import Clone
 from tests.integration.test_ingest_line import MONDAY, add_sensor, count, part
 
 Tenants = tuple[TenantContext, TenantContext]
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+WAITING = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 @pytest.fixture
@@ -43,7 +46,7 @@ def remove(database: Database, tenant: TenantContext, site: UUID) -> None:
 def until_it_waits(clone: Clone, one: "Future[Any]") -> None:
     """Until somebody waits for a lock of the tree, or is done without."""
     with clone.connect() as admin:
-        for _ in range(500):
+        for _ in range(3000):
             if one.done() or admin.execute(WAITING).fetchone() == (1,):
                 return
             time.sleep(0.01)

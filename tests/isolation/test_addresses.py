@@ -15,6 +15,9 @@ from tenant_context.routing import Proof, Route, Routes
 from tests.e2e.conftest import Reply, Wire
 from tests.isolation.things import END, QUERIES, START, Things, address, parameters
 
+pytestmark = pytest.mark.timeout(900)
+"""The first test of a process that asks for one of everything waits for timed work (`tests.e2e.conftest`)."""
+
 
 def _routes() -> list[Route]:
     found: list[Route] = []

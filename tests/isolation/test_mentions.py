@@ -18,6 +18,9 @@ from tests.isolation.mentions import Mention, mentions
 from tests.isolation.test_addresses import told
 from tests.isolation.things import Things
 
+pytestmark = pytest.mark.timeout(900)
+"""The first test of a process that asks for one of everything waits for timed work (`tests.e2e.conftest`)."""
+
 ALL = list(mentions())
 every_mention = pytest.mark.parametrize("mention", ALL, ids=str)
 REFUSED = {403, 404, 422}

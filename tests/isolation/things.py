@@ -11,6 +11,7 @@ from local.demo.api import ApiError, wait_for
 from local.demo.tenants import SignedIn, device_key
 from tenant_context.routing import Route
 from tests.authenticator import Authenticator
+from tests.e2e.conftest import TIMED_WORK
 
 START, END = "2026-03-02T09:00:00Z", "2026-03-02T09:15:00Z"
 _SPAN = "?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z"
@@ -114,15 +115,19 @@ class Things:
         ids["rejected_id"] = rejected[0]["id"]
         post("/api/v1/jobs/quality/run")
         incidents = f"/api/v1/quality/incidents?sensor={sensor}"
-        wait_for("what is wrong with the sensor's data", lambda: bool(owner.api.get(incidents)["items"]))
-        wait_for("an alert", made.has_alert)
+        wait_for(
+            "what is wrong with the sensor's data", lambda: bool(owner.api.get(incidents)["items"]), seconds=TIMED_WORK
+        )
+        wait_for("an alert", made.has_alert, seconds=TIMED_WORK)
         ids["alert_id"] = owner.api.get("/api/v1/alerts")["items"][0]["id"]
         return made
 
     def has_alert(self) -> bool:
         """Whether something was told; it is looked after by the clock, and here at once."""
-        self.owner.api.post("/api/v1/jobs/watch/run")
-        return bool(self.owner.api.get("/api/v1/alerts")["items"])
+        api = self.owner.api
+        run = api.post("/api/v1/jobs/watch/run")["id"]
+        wait_for("the watch", lambda: api.get(f"/api/v1/jobs/runs/{run}")["status"] == "done", seconds=TIMED_WORK)
+        return bool(api.get("/api/v1/alerts")["items"])
 
     def is_there(self, path: str) -> bool:
         """Whether the owner can read it."""

@@ -271,10 +271,11 @@ class Line:
         """Give up to ten waiting deliveries, or calls that may last, to the dispatcher; answers how many there were."""
         deadline = time.monotonic() + seconds
         while True:
+            late = time.monotonic() >= deadline  # then this is the last look
             for queue in (self.resources.deliveries, self.resources.slow):
                 if found := self._run(queue, self.dispatcher, 0):
                     return found
-            if time.monotonic() >= deadline:
+            if late:
                 return 0
             time.sleep(0.05)
 

@@ -64,12 +64,13 @@ class Resources:
         """Up to ten messages as Lambda would be given them; waits so long for the first."""
         deadline = time.monotonic() + seconds
         while True:
+            late = time.monotonic() >= deadline  # then this is the last look
             answer = self._sqs.receive_message(
                 QueueUrl=queue, MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
             )
             if messages := answer.get("Messages", []):
                 return [_record(message) for message in messages]
-            if time.monotonic() >= deadline:
+            if late:
                 return []
             time.sleep(0.05)
 

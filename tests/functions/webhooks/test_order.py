@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from tenant_context.events import Event
 from tests.conftest import Clone
 from tests.functions.webhooks.line import Context, Line, bus_record, fan_out, launched, leave_behind, message
 from tests.functions.webhooks.stores import Receiver, Slow
+from tests.functions.webhooks.test_hanging import becomes
 
 Tenants = tuple[TenantContext, TenantContext]
 
@@ -53,6 +55,17 @@ def ids(envelopes: list[dict[str, Any]]) -> list[str]:
     return [str(one["id"]) for one in envelopes]
 
 
+def lets_go(slow: Slow, calls: int) -> None:
+    """Have it answer once so many calls are on, and a moment later, in which one too many would have come."""
+
+    def wait() -> None:
+        becomes(lambda: slow.at_once >= calls)
+        time.sleep(1)
+        slow.go.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def state(line: Line, tenant: TenantContext, envelope: dict[str, Any]) -> tuple[str, str | None]:
     [delivery] = message(line, tenant, envelope)["deliveries"]
     return delivery["state"], delivery["held_for"]
@@ -66,10 +79,12 @@ def ordered(line: Line, receiver: Receiver, two_tenants: Tenants) -> Any:
 
 
 def test_later_events_of_an_entity_wait_behind_one_that_fails_and_others_do_not(
-    line: Line, receiver: Receiver, two_tenants: Tenants, ordered: Any
+    line: Line, receiver: Receiver, two_tenants: Tenants
 ) -> None:
     acme, _ = two_tenants
-    assert ordered["ordering"] == "entity"
+    made = line.endpoint(acme, receiver.url, "campaign.updated", ordering="entity", retry_schedule=[3600])
+    line.settle()
+    assert made["ordering"] == "entity"
     one, other = about(acme, uuid7(), 4), about(acme, uuid7(), 1)
     receiver.answers += [(500, {})]
     fan_out(line, one[0])
@@ -80,7 +95,9 @@ def test_later_events_of_an_entity_wait_behind_one_that_fails_and_others_do_not(
     assert state(line, acme, other[0])[0] == "delivered"
     assert state(line, acme, one[1]) == ("held", "order")
     assert set(got(receiver)) == {one[0]["id"], other[0]["id"]}
-    flow(line, 8)
+    line.forward(minutes=75)
+    line.sweep_due()
+    flow(line, 2)
     arrived = [which for which in got(receiver) if which != other[0]["id"]]
     assert arrived == [one[0]["id"], *ids(one)]
 
@@ -121,13 +138,14 @@ def test_what_never_comes_holds_those_after_it_for_a_while_and_no_longer(
 ) -> None:
     acme, _ = two_tenants
     assert ordered["ordering"] == "entity"
-    monkeypatch.setattr(opening, "PATIENCE", timedelta(seconds=3))
+    monkeypatch.setattr(opening, "PATIENCE", timedelta(seconds=6))
     _lost, *others = committed(clone, acme, uuid7(), 3)
     for envelope in others:
         fan_out(line, envelope)
-    flow(line, 1)
+    flow(line, 0.3)
+    assert [state(line, acme, one) for one in others] == [("held", "order")] * 2
     assert got(receiver) == []
-    flow(line, 5)
+    flow(line, 9)
     assert got(receiver) == ids(others)
 
 
@@ -285,7 +303,7 @@ def test_an_endpoint_has_no_more_calls_at_once_than_it_asked_for_and_a_crash_giv
     envelopes = [launched(acme) for _ in range(5)]
     for envelope in envelopes:
         fan_out(line, envelope)
-    threading.Timer(1.5, slow.go.set).start()
+    lets_go(slow, 2)
     line.dispatch(seconds=5)
     assert (slow.most, len(slow.received)) == (2, 2)
     flow(line)
@@ -311,7 +329,7 @@ def test_hanging_receivers_of_a_tenant_get_a_few_calls_at_once_and_no_other_tena
     line.endpoint(globex, receiver.url, "campaign.launched")
     line.settle()
     fan_out(line, launched(acme))
-    threading.Timer(1.5, slow.go.set).start()
+    lets_go(slow, 1)
     line.dispatch(seconds=5)  # it is known as slow from now on
     slow.go.clear()
     slow.most = 0
@@ -320,7 +338,7 @@ def test_hanging_receivers_of_a_tenant_get_a_few_calls_at_once_and_no_other_tena
         fan_out(line, envelope)
     line.dispatch(seconds=5)  # the common queue keeps none of them
     assert (slow.most, len(receiver.received)) == (0, 1)
-    threading.Timer(1.5, slow.go.set).start()
+    lets_go(slow, 1)
     line.dispatch(seconds=5)
     assert slow.most == 1
     assert [state(line, acme, one) for one in waiting].count(("held", "concurrency")) == 3

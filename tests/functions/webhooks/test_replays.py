@@ -117,7 +117,10 @@ def test_at_any_rate_one_comes_after_the_other(
     assert {away.state(one) for one in missed} == {("delivered", None, 1)}
 
 
-def test_a_rate_of_one_at_a_time_is_no_obstacle(line: Line, watchful: Watchful, two_tenants: Tenants) -> None:
+def test_a_rate_of_one_at_a_time_is_no_obstacle(
+    line: Line, watchful: Watchful, two_tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "_AT_IT", 60.0)
     away = Away(line, two_tenants[0], watchful.url, max_concurrency=1)
     missed = away.misses(MANY)
     away.switch(on=True)
@@ -150,7 +153,7 @@ def test_another_sandbox_that_looks_at_the_same_backlog_meanwhile_calls_nothing(
 def test_those_behind_one_that_fails_wait_for_its_next_attempt(
     line: Line, watchful: Watchful, two_tenants: Tenants
 ) -> None:
-    away = Away(line, two_tenants[0], watchful.url)
+    away = Away(line, two_tenants[0], watchful.url, retry_schedule=[30])
     missed = away.misses(5)
     watchful.answers += [(200, {}), (200, {}), (500, {})]
     away.switch(on=True)
@@ -160,9 +163,8 @@ def test_those_behind_one_that_fails_wait_for_its_next_attempt(
     assert [away.state(one) for one in missed[3:]] == [("held", "endpoint", 0)] * 2
     line.dispatch(seconds=3)
     assert watchful.ids() == ids(missed[:3])
-    line.forward(seconds=10)
-    away.flow()
-    line.forward(seconds=10)
+    line.forward(seconds=200)
+    line.sweep_due()
     away.flow()
     assert watchful.ids() == ids([*missed[:3], *missed[2:]])
     assert {away.state(one)[0] for one in missed} == {"delivered"}
