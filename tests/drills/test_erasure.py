@@ -276,12 +276,10 @@ def test_the_schedule_finds_who_is_closed_and_who_is_half_erased_and_nobody_else
 ) -> None:
     assert place.eraser().start("run", {}) == 0
     close(clone, acme.tenant)
-    with clone.connect() as admin:
-        admin.execute("UPDATE tenants SET status_since = now() WHERE tenant_id = %s", (acme.tenant,))
-    assert place.eraser().start("run", {}) == 0  # calls of its webhooks may be on their way
-    with clone.connect() as admin:
-        admin.execute("UPDATE tenants SET status_since = now() - interval '16 minutes'")
-    assert place.eraser().start("run", {}) == 1
+    for minutes in (14, 16):  # calls of its webhooks may be on their way
+        with clone.connect() as admin:
+            admin.execute("UPDATE tenants SET status_since = now() - %s * interval '1 minute'", (minutes,))
+        assert place.eraser().start("run", {}) == (minutes == 16)
     place.fuse.left = 20
     with pytest.raises(Sandbox):
         erase(place, acme)
