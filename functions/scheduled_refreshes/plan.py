@@ -21,6 +21,12 @@ _IF_DUE_OR_HOURLY = {Job.USAGE, Job.LIFE}
 """The same, but it mends too what left no trace here, such as a grant that ended: once an hour it is for everybody."""
 
 
+def _quarter(slot: str) -> str:
+    """The quarter of an hour of a slot: usage is looked after once in each, however often the schedule calls."""
+    moment = datetime.fromisoformat(slot)
+    return moment.replace(minute=moment.minute // 15 * 15).strftime("%Y-%m-%dT%H:%MZ")
+
+
 class Plan:
     """The job of the schedule. Each job of a slot is started once, and a run that follows a failed one goes on from it.
 
@@ -40,7 +46,7 @@ class Plan:
         day = now.strftime("%Y-%m-%d")
         due = (
             (Job.REFRESH_PERFORMANCE, slot),
-            (Job.USAGE, slot),
+            (Job.USAGE, _quarter(slot)),
             (Job.LIFE, slot),
             (Job.QUALITY, slot),
             (Job.WATCH, slot),
