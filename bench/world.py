@@ -1,4 +1,4 @@
-"""The world every contestant works in: the test instance, a migrated database of its own, two tenants, one token."""
+"""The world every contestant works in: servers of its own, a migrated database of its own, two tenants, one token."""
 
 import importlib
 import os
@@ -16,7 +16,7 @@ from psycopg import sql
 
 from functions.migrations.runner import migrate
 from local import stack as local_stack
-from local.instance import TEST, Instance
+from local.instance import BENCH, Instance
 from local.rings import publish
 from local.stack import Stack
 from shared.identity.gateway.tokens import TokenSigner
@@ -134,9 +134,9 @@ class World:
 
 @contextmanager
 def world(*, campaigns: int = 200) -> Iterator[World]:
-    """Start the test instance unless it runs, and make a world in it that ends with the block."""
-    ran = any(up for *_, up in local_stack.status(Instance.of(TEST)))
-    stack = local_stack.start(TEST, deploy=False)
+    """Start the benches' instance unless it runs, and make a world in it that ends with the block."""
+    ran = any(up for *_, up in local_stack.status(Instance.of(BENCH)))
+    stack = local_stack.start(BENCH, deploy=False)
     os.environ.update(stack.aws_environment())
     try:
         with (
@@ -154,7 +154,7 @@ def world(*, campaigns: int = 200) -> Iterator[World]:
             yield World(stack, address, tenant, user, key_id, token(ring, tenant, user), revocations, ring)
     finally:
         if not ran:
-            local_stack.stop(TEST)
+            local_stack.stop(BENCH)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from local.errors import LocalError
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = "main"
 TEST = "test"
+BENCH = "benches"
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
 _POLL = 0.1
 
@@ -63,14 +64,14 @@ class Instance:
 
     @property
     def durable(self) -> bool:
-        """Whether a power cut may lose nothing; tests trade that for speed."""
-        return self.name != TEST
+        """Whether a power cut may lose nothing; tests and benches trade that for speed."""
+        return self.name not in (TEST, BENCH)
 
     def make_folders(self) -> None:
         """Make the folders; only their owner may look into what holds secrets."""
         for folder in (self.folder, self.logs, self.pids, self.state):
             folder.mkdir(parents=True, exist_ok=True)
-        if not self.durable:
+        if self.name == TEST:  # what benches make is larger than memory
             in_memory.place(self.state / "postgres")
 
     @contextmanager

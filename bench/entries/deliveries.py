@@ -16,7 +16,7 @@ from bench.receiver import HOST, OK, certificate, receiver
 from bench.requests import Calls
 from bench.world import World, queue, silence, table, wire_function, world
 from local import stack as local_stack
-from local.instance import TEST, Instance
+from local.instance import BENCH, Instance
 from shared.outbound.gateway.client import KEPT_BODY, Strangers
 from shared.outbound.gateway.conversation import Request
 from shared.outbound.gateway.kept import KeptConnections
@@ -122,7 +122,7 @@ class Ours:
 
     def facts(self, times: int) -> Figures:
         """Of one delivery: the calls of AWS, and what they cost the local endpoint."""
-        [aws] = [pid for name, pid, *_ in local_stack.status(Instance.of(TEST)) if name == "aws" and pid]
+        [aws] = [pid for name, pid, *_ in local_stack.status(Instance.of(BENCH)) if name == "aws" and pid]
         batches, calls = [self.batch() for _ in range(times // _AT_ONCE)], Calls()
         self.work(batches[:1])
         used = process_us(aws)

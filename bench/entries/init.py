@@ -14,7 +14,7 @@ from infra import assets, catalog
 from infra.assets import Asset, Assets
 from infra.vocabulary import Bucket, Function, Http, Queue, Table
 from local import stack as local_stack
-from local.instance import TEST, Instance
+from local.instance import BENCH, Instance
 
 PLAIN, BARE, INGEST = "plain handler", "bare Python", "sensors_ingest"
 _COLUMNS = (
@@ -32,8 +32,8 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
     """Measure."""
     rounds = 3 if quick else 9
     built = assets.build("local")
-    ran = any(up for *_, up in local_stack.status(Instance.of(TEST)))
-    stack = local_stack.start(TEST, deploy=False)  # auth reads its pepper while it starts
+    ran = any(up for *_, up in local_stack.status(Instance.of(BENCH)))
+    stack = local_stack.start(BENCH, deploy=False)  # auth reads its pepper while it starts
     try:
         environment = _environment(stack.aws_environment())
         contestants = [Contestant(BARE, "the interpreter alone", Sandbox([_nowhere()], "", environment).start)]
@@ -42,7 +42,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Result:
         rows = compete(contestants, rounds, {row.name: _sizes(row, built) for row in catalog.FUNCTIONS}, tell)
     finally:
         if not ran:
-            local_stack.stop(TEST)
+            local_stack.stop(BENCH)
     return Result("init", __doc__ or "", rounds, _COLUMNS, _compared(rows), _goals(rows, built), _NOTES)
 
 

@@ -30,7 +30,7 @@ from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
 from bench.world import AUDIENCE, HOUR, ISSUER, World, http_event, silence, table, wire_function, world
 from local import stack as local_stack
-from local.instance import TEST, Instance
+from local.instance import BENCH, Instance
 from shared.signing.gateway import ALGORITHM
 from shared.signing.model import Key, Ring
 from shared.signing.repository import RingRepository
@@ -66,7 +66,7 @@ _FILL: LiteralString = """
 _SANDBOXES = 8
 """Sandboxes of noisy tenants, each a process with a handler, a connection and a memory of its own."""
 _SHARED = ("postgres", "aws")
-"""The servers of the test instance that serve everybody."""
+"""The servers of the benches' instance that serve everybody."""
 _LEAD_S = 1.0
 """From the first of the noise to the first request that is timed: bursts are spent, and first leases taken."""
 _FLOOD = Rate(1, 1, None)
@@ -122,7 +122,7 @@ def _processors() -> Iterator[None]:
     own; what noise makes them do goes before nobody, and the quiet one waits for it.
     """
     cores = sorted(os.sched_getaffinity(0))
-    servers = [pid for name, pid, *_ in local_stack.status(Instance.of(TEST)) if name in _SHARED and pid]
+    servers = [pid for name, pid, *_ in local_stack.status(Instance.of(BENCH)) if name in _SHARED and pid]
     os.sched_setaffinity(0, cores[:1])
     for pid in servers:
         _pin(pid, cores[1:] or cores)

@@ -14,7 +14,7 @@ from bench.harness.report import Column, Goal, Result
 from bench.harness.rounds import Contestant, Figures, Row, compete
 from bench.world import table
 from local import stack as local_stack
-from local.instance import TEST, Instance
+from local.instance import BENCH, Instance
 from tenant_context.aws import AwsClient
 from tenant_context.dynamo import Item, Table, tenant_key
 from tenant_context.errors import TooManyRequests
@@ -183,8 +183,8 @@ def _is_let_through(limiter: RateLimiter, tenant: UUID, rate: Rate) -> bool:
 
 @contextmanager
 def _table() -> Iterator[Counted]:
-    ran = any(up for *_, up in local_stack.status(Instance.of(TEST)))
-    stack = local_stack.start(TEST, deploy=False)
+    ran = any(up for *_, up in local_stack.status(Instance.of(BENCH)))
+    stack = local_stack.start(BENCH, deploy=False)
     try:
         with ExitStack() as kept:
             os.environ.update(stack.aws_environment())
@@ -192,7 +192,7 @@ def _table() -> Iterator[Counted]:
             yield Counted(name, kept.enter_context(closing(AwsClient("dynamodb"))))
     finally:
         if not ran:
-            local_stack.stop(TEST)
+            local_stack.stop(BENCH)
 
 
 def _goals(rows: list[Row]) -> list[Goal]:
