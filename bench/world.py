@@ -33,8 +33,8 @@ HOUR = 3600
 _SEED: LiteralString = """
     WITH made AS (SELECT %(tenant)s::uuid AS tenant_id, %(user)s::uuid AS user_id, now() AS at),
     tenant AS (
-        INSERT INTO tenants (tenant_id, slug, name, created_at, updated_at)
-        SELECT tenant_id, %(slug)s, %(slug)s, at, at FROM made),
+        INSERT INTO tenants (tenant_id, slug, name, plan, created_at, updated_at)
+        SELECT tenant_id, %(slug)s, %(slug)s, 'enterprise', at, at FROM made),
     person AS (
         INSERT INTO users (user_id, email, name, password_hash, created_at, updated_at)
         SELECT user_id, 'owner@' || %(slug)s || '.example', 'Owner', 'none', at, at FROM made),
